@@ -1,0 +1,46 @@
+"""How a mail came: what the door knows and the bytes do not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Door(StrEnum):
+    """The ways in (D1)."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+    PIPE = "pipe"
+    HTTP = "http"
+    IMAP = "imap"
+    POP = "pop"
+    IMPORT = "import"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What the operator declared about the listener that a mail came through (I3).  Empty: nothing is trusted."""
+
+    authenticated_for: tuple[str, ...] = ()
+    """Canonical domains whose users alone can send through this listener, after signing in upstream."""
+    authserv_ids: tuple[str, ...] = ()
+    """Lower-case authserv-ids whose topmost Authentication-Results field counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One coming-in of a mail, set by the door and never changed."""
+
+    door: Door
+    mail_from: str
+    """The reverse-path as given, without brackets; empty for the null sender (RFC 5321 4.5.5)."""
+    recipients: tuple[str, ...]
+    """The forward-paths that the door accepted, as given."""
+    peer: str
+    """The peer's IP address, `unix` for a unix socket, `local` for the pipe."""
+    received_at: datetime
+    helo: str = ""
+    tls: bool = False
+    trust: Trust = Trust()

@@ -1,0 +1,232 @@
+"""The one table of reasons: what a peer hears, how a program exits, what HTTP says, and the sentence for a person.
+
+Codes are stable (product F, `interface.md`).  Three sorts share the table because they share the speakers: what a door
+answers, why a delivery is as it is (`states` says in which states it may stand), and why a request was refused.
+Whatever maild did not foresee is INTERNAL_ERROR, and that is always temporary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from maild.model.states import State
+
+EX_OK, EX_FAILED, EX_USAGE, EX_DATAERR, EX_NOUSER, EX_TEMPFAIL, EX_CONFIG = 0, 1, 64, 65, 67, 75, 78
+"""sysexits.h, as far as maild speaks it."""
+
+_FILED, _UNFILED, _HELD = State.FILED, State.UNFILED, State.HELD
+_IGNORED, _FAILED = State.IGNORED, State.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One row of the table."""
+
+    sentence: str
+    smtp: int = 0
+    enhanced: str = ""
+    """RFC 3463; without it the reason is never said to a mail peer."""
+    exit: int = EX_FAILED
+    http: int = 409
+    states: tuple[State, ...] = ()
+    repair: str = ""
+    """What a person can do about it, as one short phrase (E2)."""
+
+
+def _door(smtp: int, enhanced: str, exit_: int, http: int, sentence: str) -> Spec:
+    return Spec(sentence, smtp=smtp, enhanced=enhanced, exit=exit_, http=http)
+
+
+def _kept(sentence: str, *states: State, repair: str = "") -> Spec:
+    return Spec(sentence, states=states, repair=repair, http=200)
+
+
+def _refusal(sentence: str, http: int = 409, repair: str = "") -> Spec:
+    return Spec(sentence, http=http, repair=repair)
+
+
+class Reason(Enum):
+    """Why something is as it is; the value is its row, the name is its stable code."""
+
+    # What a door answers.
+    ACCEPTED = _door(250, "2.0.0", EX_OK, 202, "stored as {ref}")
+    RECIPIENT_OK = _door(250, "2.1.5", EX_OK, 200, "recipient ok")
+    NO_SUCH_RECIPIENT = _door(
+        550, "5.1.1", EX_NOUSER, 404, "no mailbox here by the name of {address}"
+    )
+    BAD_RECIPIENT = _door(553, "5.1.3", EX_NOUSER, 422, "{address} is not a mail address")
+    TOO_LARGE = Spec(
+        "the mail has {size} octets; the limit is {limit}",
+        smtp=552,
+        enhanced="5.3.4",
+        exit=EX_DATAERR,
+        http=413,
+        states=(_UNFILED,),
+        repair="raise the limit and fetch",
+    )
+    BARE_NEWLINE = _door(
+        550, "5.6.0", EX_DATAERR, 422, "bare CR, LF or NUL in the mail; lines end with CRLF"
+    )
+    EMPTY_MAIL = _door(554, "5.6.0", EX_DATAERR, 422, "the mail is empty")
+    DISK_FULL = _door(452, "4.3.1", EX_TEMPFAIL, 503, "insufficient storage; try again later")
+    STORE_DOWN = _door(451, "4.3.0", EX_TEMPFAIL, 503, "the store does not answer; try again later")
+    BUSY = _door(451, "4.3.2", EX_TEMPFAIL, 503, "too busy; try again later")
+    TOO_MANY_RECIPIENTS = _door(
+        452, "4.5.3", EX_TEMPFAIL, 503, "too many recipients in one go; send the rest separately"
+    )
+    SEPARATE_RECIPIENT = _door(
+        452,
+        "4.5.3",
+        EX_TEMPFAIL,
+        503,
+        "{address} has limits of its own; send to it in a transaction of its own",
+    )
+    SHUTTING_DOWN = _door(
+        421, "4.3.2", EX_TEMPFAIL, 503, "the server is going down; try again later"
+    )
+    INTERNAL_ERROR = Spec(
+        "A fault in maild ({ref})",
+        smtp=451,
+        enhanced="4.3.0",
+        exit=EX_TEMPFAIL,
+        http=503,
+        states=(_FAILED,),
+        repair="retry",
+    )
+
+    # Why a delivery is as it is (product F).
+    FILED_THREAD = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
+    FILED_TOKEN = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
+    FILED_CONTACT = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
+    FILED_FORWARD = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
+    FILED_CAPTURE = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
+    FILED_DOMAIN = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
+    FILED_BY_HAND = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
+    FILED_BY_RULE = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
+    SENDER_UNKNOWN = _kept(
+        "No user has the address {from}",
+        _HELD,
+        repair="add the address as an alias of a user, add a client, or ignore",
+    )
+    UNFILED_BY_HAND = _kept("{user} took it off {client}", _UNFILED, repair="file")
+    SENDER_UNCLEAR = _kept(
+        "The mail does not say clearly who sent it ({why})", _HELD, repair="choose the user"
+    )
+    PLUS_BASE_UNRESOLVED = _kept(
+        "{from} is the base of {n} registered +tag addresses: {candidates}",
+        _HELD,
+        repair="accept as sends-as",
+    )
+    ALIAS_NOT_VERIFIED = _kept(
+        "{from} is an unconfirmed address of {user}",
+        _HELD,
+        repair="resend the confirmation, or confirm as admin",
+    )
+    SENDER_NOT_VERIFIED = _kept(
+        "Claims to be {user}, not proven ({verdict})",
+        _HELD,
+        repair="accept once, trust the forwarder, or use the drop address",
+    )
+    NOT_A_MEMBER = _kept("{user} is not in {account}", _HELD, repair="invite")
+    USER_INACTIVE = _kept("{user} is inactive since {date}", _HELD, repair="give to a substitute")
+    NO_RECIPIENT_MARKER = _kept(
+        "The collected mailbox does not tell the recipient",
+        _HELD,
+        repair="pick the header that does",
+    )
+    AMBIGUOUS_SENDER = _kept("{n} users fit {from}", _HELD, repair="choose the user")
+    CLIENT_NOT_FOUND = _kept(
+        "No client matches {tried}", _HELD, _UNFILED, repair="create the client, or choose one"
+    )
+    CLIENT_AMBIGUOUS = _kept(
+        "{address} belongs to {n} clients: {clients}", _HELD, _UNFILED, repair="choose, remember"
+    )
+    FORWARD_NOT_FOUND = _kept(
+        "Looks forwarded; the original sender could not be read",
+        _HELD,
+        repair="pick an address found in the text",
+    )
+    FORWARD_UNSURE = _kept(
+        "Original sender is probably {address} ({p})", _HELD, repair="confirm, correct"
+    )
+    FORWARD_BY_STRANGER = _kept(
+        "Forwarded by {from}, who is not a user", _UNFILED, repair="file under either"
+    )
+    ONLY_USERS_INVOLVED = _kept(
+        "Mail between users; nothing to file", _UNFILED, repair="file by hand"
+    )
+    AUTO_REPLY = _kept(
+        "Machine-made: {proof}", _FILED, _UNFILED, _IGNORED, repair="treat as normal"
+    )
+    BOUNCE = _kept("Machine-made: {proof}", _FILED, _UNFILED, _IGNORED, repair="treat as normal")
+    LIST_MAIL = _kept("Machine-made: {proof}", _FILED, _UNFILED, _IGNORED, repair="treat as normal")
+    SPAM = _kept("Marked by {header}", _IGNORED, repair="release")
+    DISMISSED = _kept("Put away by {user}", _IGNORED, repair="release")
+    LOOP_STOPPED = _kept("Our own mail came back ({header})", _IGNORED, repair="release")
+    UNPARSEABLE = _kept("Could not be read: {error}", _FAILED, repair="retry, raw view, delete")
+
+    # Marks that stand beside a delivery's own reason.
+    SAME_ID_OTHER_CONTENT = _kept("Message-ID was used before with other content", repair="compare")
+    PARSE_DEGRADED = _kept("Parts could not be read: {parts}", repair="raw view")
+
+    # Why a request was refused.
+    EMAIL_IN_USE = _refusal(
+        "The email address {addr} is already in use. Enter a different email address."
+    )
+    EMAIL_IN_USE_OTHER_KIND = _refusal("{addr} is in use as a {kind}.")
+    SENDS_AS_IN_USE = _refusal(
+        "Mail you forward will come from {base}, and {base} is already in use by somebody else. "
+        "Use your drop address instead."
+    )
+    INVALID_EMAIL = _refusal("{why}", http=422)
+    USERNAME_IN_USE = _refusal(
+        "The user name {name} is taken. Its owner can change it under My account. Your email address is not affected."
+    )
+    OWNER_CHANGED = _refusal("{other} already gave this to {user} at {time}.")
+    NOT_FOUND = _refusal("There is no {noun} “{value}”. {hint}", http=404)
+    INVALID_VALUE = _refusal("{what} cannot be “{value}”: {why}", http=422)
+    ALREADY_EXISTS = _refusal("The {noun} “{value}” exists already. {hint}")
+    NOT_ALLOWED = _refusal("{why}", http=403)
+    ACCOUNT_NEEDED = _refusal(
+        "There are several accounts: {slugs}. Say which with --account.", http=400
+    )
+    CONFLICT = _refusal("{why}")
+
+    @property
+    def code(self) -> str:
+        """The stable code that clients match."""
+        return self.name
+
+    def say(self, **facts: Any) -> str:
+        """Return the sentence with its facts filled in; a fact that is not known is shown as “?”."""
+        return self.value.sentence.format_map(_Facts(facts))
+
+    def smtp_reply(self, **facts: Any) -> str:
+        """Return the reply line for SMTP and LMTP (RFC 2034): one line, printable ASCII, within 512 octets."""
+        text = "".join(char if " " <= char <= "~" else "?" for char in self.say(**facts))[:400]
+        return f"{self.value.smtp} {self.value.enhanced} {text}"
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the peer should try again."""
+        return 400 <= self.value.smtp < 500
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+class RefusedError(Exception):
+    """A request that maild will not do: the code, the facts of its sentence, and the ways out (U3).
+
+    Raised by core; the command line exits with 1 and the sentence, an API says it as problem+json.
+    """
+
+    def __init__(self, reason: Reason, /, *, actions: tuple[str, ...] = (), **facts: Any) -> None:
+        """Keep the reason; `actions` are ways out, each a phrase that a person can follow."""
+        super().__init__(reason.say(**facts))
+        self.reason = reason
+        self.actions = actions
