@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import idna
+from typing_extensions import override
 
 # RFC 5321 4.5.3.1: octets of a local part, of a domain, of a path less its brackets.
 LOCAL_MAX = 64
@@ -65,6 +66,7 @@ class Address:
         except idna.IDNAError:
             return self.norm
 
+    @override
     def __str__(self) -> str:
         """Return the canonical form."""
         return self.norm

@@ -145,11 +145,11 @@ class Letter:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the reading as `maild inspect --json` prints it."""
-        match self.sender:
-            case Author(address):
-                sender: dict[str, Any] = {"address": address}
-            case Unclear(why):
-                sender = {"address": None, "unclear": why}
+        sender: dict[str, Any] = (
+            {"address": self.sender.address}
+            if isinstance(self.sender, Author)
+            else {"address": None, "unclear": self.sender.why}
+        )
         return {
             "readable": True,
             "degraded": list(self.degraded),

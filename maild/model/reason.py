@@ -20,9 +20,9 @@ _FILED, _UNFILED, _HELD = State.FILED, State.UNFILED, State.HELD
 _IGNORED, _FAILED = State.IGNORED, State.FAILED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Spec:
-    """One row of the table."""
+    """One row of the table.  Compared by identity: rows that read alike are still different reasons."""
 
     sentence: str
     smtp: int = 0

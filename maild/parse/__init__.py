@@ -1,0 +1,1 @@
+"""Bytes to a Letter, or a reason why not."""

@@ -1,0 +1,1 @@
+"""Sockets for what varies between companies."""

@@ -1,0 +1,1 @@
+"""Originals inside forwards (F1)."""
