@@ -7,7 +7,7 @@ Whatever maild did not foresee is INTERNAL_ERROR, and that is always temporary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -217,6 +217,23 @@ class Reason(Enum):
 class _Facts(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a peer hears about one recipient, or about a whole mail."""
+
+    reason: Reason
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the peer may forget the mail for this recipient."""
+        return self.reason in {Reason.ACCEPTED, Reason.RECIPIENT_OK}
+
+    def line(self) -> str:
+        """Return the reply line for SMTP and LMTP."""
+        return self.reason.smtp_reply(**self.facts)
 
 
 class RefusedError(Exception):

@@ -1,0 +1,83 @@
+"""Large bodies: content-addressed files beside the database, per account.
+
+A file is complete and durable before the row that names it is committed (safety 3.1): written to `tmp/`, flushed,
+linked to `<account>/<aa>/<sha256>`, and the folder flushed.  A file without a row is left by a crash and swept later;
+a row without its file cannot come from a crash.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+SWEEP_AFTER_S = 48 * 3600
+"""How old a file without a row must be before it is swept: long enough for any commit in flight."""
+
+
+class BodyFiles:
+    """The folder of large bodies.  Thread-safe: names are content, and linking is atomic."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder, private to the daemon's user, with its `tmp/`."""
+        self.folder = folder
+        self.tmp = folder / "tmp"
+        self.tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, account_id: int, digest: str) -> Path:
+        """Return where the body lies."""
+        return self.folder / str(account_id) / digest[:2] / digest
+
+    def publish(self, items: Iterable[tuple[int, str, Path]]) -> None:
+        """Make spooled files (already flushed) durable under their names; one folder flush for each folder.
+
+        Raises OSError; a file that was published before a failure stays and is swept later if no row names it.
+        """
+        touched: set[Path] = set()
+        for account_id, digest, spooled in items:
+            target = self.path(account_id, digest)
+            touched |= self._make_folder(target.parent)
+            try:
+                os.link(spooled, target)
+            except FileExistsError:
+                continue
+            touched.add(target.parent)
+        for folder in touched:
+            _flush_folder(folder)
+
+    def _make_folder(self, folder: Path) -> set[Path]:
+        """Create what is missing of the path; return the folders whose listing changed by it."""
+        if folder.is_dir():
+            return set()
+        changed = set()
+        for part in (folder.parent, folder):
+            if not part.is_dir():
+                part.mkdir(mode=0o700, exist_ok=True)
+                changed.add(part.parent)
+        return changed
+
+    def free(self) -> int:
+        """Return the octets that are free on the file system of the bodies."""
+        return shutil.disk_usage(self.folder).free
+
+    def sweep_spool(self, now: datetime) -> int:
+        """Delete spool files that a crash left behind; return how many."""
+        swept = 0
+        for path in self.tmp.iterdir():
+            try:
+                if now.timestamp() - path.stat().st_mtime > SWEEP_AFTER_S:
+                    path.unlink()
+                    swept += 1
+            except FileNotFoundError:
+                continue
+        return swept
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,164 @@
+"""The database: every difference between SQLite and PostgreSQL, and how a transaction begins and ends.
+
+SQLite has one writer connection behind one lock in a process, and a few readers; every write transaction is
+BEGIN IMMEDIATE, so that reading and then writing is one act (design 6).  It must never weaken what a 250 promises:
+the durability settings are read back on each connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, pool, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+READERS = 4
+BUSY_TIMEOUT_MS = 5000
+"""How long SQLite waits for another process's write; beyond it the act is answered as temporary."""
+
+
+class StoreDownError(Exception):
+    """The database does not answer or is locked; nothing was committed.  Trying again later is right."""
+
+
+class DurabilityError(Exception):
+    """The database would lose committed mail at a power cut; maild does not run on it (safety 3.1)."""
+
+
+class Database:
+    """An opened database.  Thread-safe."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare the connections; nothing is opened before the first use."""
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._write_lock = threading.Lock()
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(url, pool_size=1, begin="BEGIN IMMEDIATE")
+            self._readers = _sqlite_engine(url, pool_size=READERS, begin="BEGIN")
+        else:
+            self._writer = self._readers = _postgresql_engine(url)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL dialect, for the few queries that differ."""
+        return self._writer.dialect
+
+    @property
+    def writer(self) -> Engine:
+        """The engine that may write; for migrations."""
+        return self._writer
+
+    @contextmanager
+    def write(self) -> Generator[Connection]:
+        """One write transaction: committed at the end of the block, rolled back by an exception.
+
+        Raises StoreDownError when the database cannot be reached or stays locked.
+        """
+        if not self.is_sqlite:
+            with _translated(), self._writer.begin() as connection:
+                yield connection
+            return
+        with self._write_lock, _translated(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Generator[Connection]:
+        """One consistent view for reading.  Raises StoreDownError."""
+        with _translated(), self._readers.connect() as connection:
+            if not self.is_sqlite:
+                connection.execute(
+                    text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                )
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._writer.dispose()
+        self._readers.dispose()
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreDownError(_first_line(error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreDownError(_first_line(error)) from error
+        raise
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0] if error.orig else "the database does not answer"
+
+
+def _sqlite_engine(url: str, *, pool_size: int, begin: str) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=pool.QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_MS / 1000,
+        connect_args={
+            "check_same_thread": False,
+            "timeout": BUSY_TIMEOUT_MS / 1000,
+            "isolation_level": None,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        kept = [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous")
+        ]
+        if kept != ["wal", 2]:
+            raise DurabilityError(
+                f"SQLite here cannot keep journal_mode=WAL, synchronous=FULL (it says {kept})"
+            )
+
+    @event.listens_for(engine, "begin")
+    def begin_it(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql_engine(url: str) -> Engine:
+    engine = create_engine(
+        url, pool_size=READERS + 1, max_overflow=8, pool_pre_ping=True, pool_timeout=5
+    )
+
+    @event.listens_for(engine, "connect")
+    def read_back(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW fsync")
+            fsync = cursor.fetchone()[0]
+            cursor.execute("SHOW synchronous_commit")
+            commit = cursor.fetchone()[0]
+        connection.rollback()
+        if fsync != "on" or commit == "off":
+            raise DurabilityError(
+                f"PostgreSQL here may lose commits: fsync={fsync}, synchronous_commit={commit}"
+            )
+
+    return engine
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an embedded database, or None for another one."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)
