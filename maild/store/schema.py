@@ -52,8 +52,9 @@ names = Table(
     metadata,
     # The registry behind U1 and U4: a user's live address, an inbox, or a drop address; each name once.
     Column("norm", Text, primary_key=True),
-    Column("kind", Text, CheckConstraint(one_of("kind", NameKind), name="kind"), nullable=False),
+    Column("kind", Text, nullable=False),
     Column("ref", BigId, nullable=False),  # addresses.id, inboxes.id or drop_addresses.id by kind
+    CheckConstraint(one_of("kind", NameKind), name="kind"),
 )
 
 accounts = Table(
@@ -76,11 +77,11 @@ users = Table(
     Column(
         "kind",
         Text,
-        CheckConstraint(one_of("kind", ("person", "communal")), name="kind"),
         nullable=False,
     ),
     Column("disabled_at", UtcDateTime),  # None: active
     Column("created_at", UtcDateTime, nullable=False),
+    CheckConstraint(one_of("kind", ("person", "communal")), name="kind"),
 )
 
 addresses = Table(
@@ -91,7 +92,7 @@ addresses = Table(
     Column("norm", Text, nullable=False),
     Column("base", Text, nullable=False),  # norm without its +tag (U6)
     Column("shown", Text, nullable=False),  # as it was typed
-    Column("kind", Text, CheckConstraint(one_of("kind", AddressKind), name="kind"), nullable=False),
+    Column("kind", Text, nullable=False),
     Column("verified_at", UtcDateTime),  # None: does not resolve yet (U5)
     Column("valid_from", UtcDateTime, nullable=False),
     Column("valid_to", UtcDateTime),  # None: live, and then in `names`
@@ -105,6 +106,7 @@ addresses = Table(
         sqlite_where=text("kind = 'primary' AND valid_to IS NULL"),
         postgresql_where=text("kind = 'primary' AND valid_to IS NULL"),
     ),
+    CheckConstraint(one_of("kind", AddressKind), name="kind"),
 )
 
 logins = Table(
@@ -122,13 +124,13 @@ memberships = Table(
     metadata,
     _ref("account_id", "accounts.id"),
     _ref("user_id", "users.id"),
-    Column("role", Text, CheckConstraint(one_of("role", Role), name="role"), nullable=False),
-    Column(
-        "state", Text, CheckConstraint(one_of("state", MemberState), name="state"), nullable=False
-    ),
+    Column("role", Text, nullable=False),
+    Column("state", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("account_id", "user_id"),
     Index("ix_memberships_user_id", "user_id"),
+    CheckConstraint(one_of("role", Role), name="role"),
+    CheckConstraint(one_of("state", MemberState), name="state"),
 )
 
 inboxes = Table(
@@ -137,29 +139,28 @@ inboxes = Table(
     _id(),
     _ref("account_id", "accounts.id"),
     Column("norm", Text, nullable=False, unique=True),
-    Column("kind", Text, CheckConstraint(one_of("kind", InboxKind), name="kind"), nullable=False),
+    Column("kind", Text, nullable=False),
     Column(
         "mode",
         Text,
-        CheckConstraint(one_of("mode", ("distributed", "communal")), name="mode"),
         nullable=False,
     ),
     Column(
         "sender_policy",
         Text,
-        CheckConstraint(one_of("sender_policy", ("require", "record")), name="sender_policy"),
         nullable=False,
     ),
     Column(
         "unknown_policy",
         Text,
-        CheckConstraint(
-            one_of("unknown_policy", ("hold", "share", "refuse")), name="unknown_policy"
-        ),
         nullable=False,
     ),
     Column("max_size", Integer),  # octets; None: the listener's limit alone
     Column("created_at", UtcDateTime, nullable=False),
+    CheckConstraint(one_of("kind", InboxKind), name="kind"),
+    CheckConstraint(one_of("mode", ("distributed", "communal")), name="mode"),
+    CheckConstraint(one_of("sender_policy", ("require", "record")), name="sender_policy"),
+    CheckConstraint(one_of("unknown_policy", ("hold", "share", "refuse")), name="unknown_policy"),
 )
 
 owner_chain = Table(
@@ -245,7 +246,7 @@ arrivals = Table(
     _ref("account_id", "accounts.id"),
     _ref("message_id", "messages.id"),
     Column("at", UtcDateTime, nullable=False),
-    Column("door", Text, CheckConstraint(one_of("door", Door), name="door"), nullable=False),
+    Column("door", Text, nullable=False),
     Column("peer", Text, nullable=False),
     Column("helo", Text, nullable=False),
     Column("tls", Boolean, nullable=False),
@@ -263,6 +264,7 @@ arrivals = Table(
     Column("last_retry_at", UtcDateTime),
     Index("ix_arrivals_retry_key_at", "retry_key", "at"),
     Index("ix_arrivals_message_id", "message_id"),
+    CheckConstraint(one_of("door", Door), name="door"),
 )
 
 readings = Table(
@@ -283,14 +285,12 @@ recipients = Table(
     Column(
         "kind",
         Text,
-        CheckConstraint(
-            one_of("kind", ("to", "cc", "envelope", "delivered", "source")), name="kind"
-        ),
         nullable=False,
     ),
     Column("norm", Text, nullable=False),
     UniqueConstraint("message_id", "kind", "norm"),
     Index("ix_recipients_norm_message_id", "norm", "message_id"),
+    CheckConstraint(one_of("kind", ("to", "cc", "envelope", "delivered", "source")), name="kind"),
 )
 
 deliveries = Table(
@@ -301,14 +301,13 @@ deliveries = Table(
     _ref("account_id", "accounts.id"),
     _ref("message_id", "messages.id"),
     _ref("inbox_id", "inboxes.id"),
-    Column("state", Text, CheckConstraint(one_of("state", State), name="state"), nullable=False),
+    Column("state", Text, nullable=False),
     Column("reason", Text),  # a code of model/reason.py; None only while RECEIVED
     Column("facts", Json, nullable=False),  # what fills the reason's sentence
     Column("beside", Json, nullable=False),  # marks: SAME_ID_OTHER_CONTENT, PARSE_DEGRADED
     Column(
         "direction",
         Text,
-        CheckConstraint(one_of("direction", ("in", "out")), name="direction"),
         nullable=False,
     ),
     _ref("sender_user_id", "users.id", nullable=True),  # the one resolved user (I1)
@@ -333,6 +332,8 @@ deliveries = Table(
     Index("ix_deliveries_account_id_state_id", "account_id", "state", "id"),
     Index("ix_deliveries_account_id_reason_id", "account_id", "reason", "id"),
     Index("ix_deliveries_inbox_id_id", "inbox_id", "id"),
+    CheckConstraint(one_of("state", State), name="state"),
+    CheckConstraint(one_of("direction", ("in", "out")), name="direction"),
 )
 
 entries = Table(
@@ -351,14 +352,14 @@ entries = Table(
     Index(
         "ix_entries_owner_id_received_at",
         "owner_id",
-        text("received_at DESC"),
-        text("delivery_id DESC"),
+        "received_at",
+        "delivery_id",
     ),
-    Index("ix_entries_owner_id_status_id", "owner_id", "status_id", text("delivery_id DESC")),
+    Index("ix_entries_owner_id_status_id", "owner_id", "status_id", "delivery_id"),
     Index(
         "ix_entries_unread",
         "owner_id",
-        text("delivery_id DESC"),
+        "delivery_id",
         sqlite_where=text("unread"),
         postgresql_where=text("unread"),
     ),

@@ -1,0 +1,83 @@
+"""The store: one database, one folder of large bodies, and transactions over both."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from maild.store.bodies import BodyFiles
+from maild.store.clients import ClientRows
+from maild.store.deliveries import DeliveryRows
+from maild.store.engine import Database
+from maild.store.facts import DecisionRows
+from maild.store.intake import IntakeRows
+from maild.store.mailbox import MailboxRows
+from maild.store.people import PeopleRows
+
+
+class Tx:
+    """One transaction (or one consistent view); its queries are grouped by noun."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Wrap an open transaction."""
+        self.connection = connection
+
+    @cached_property
+    def people(self) -> PeopleRows:
+        """Accounts, users, addresses, memberships, inboxes, and the registry of names."""
+        return PeopleRows(self.connection)
+
+    @cached_property
+    def clients(self) -> ClientRows:
+        """Clients, their contacts and domains."""
+        return ClientRows(self.connection)
+
+    @cached_property
+    def intake(self) -> IntakeRows:
+        """What accepting a mail reads and writes."""
+        return IntakeRows(self.connection)
+
+    @cached_property
+    def deliveries(self) -> DeliveryRows:
+        """The work of deciding: leases, states, filings, traces."""
+        return DeliveryRows(self.connection)
+
+    @cached_property
+    def facts(self) -> DecisionRows:
+        """What a decision is made from."""
+        return DecisionRows(self.connection)
+
+    @cached_property
+    def mailbox(self) -> MailboxRows:
+        """Entries, owners, transfers, lists."""
+        return MailboxRows(self.connection)
+
+
+class Store:
+    """An opened store.  Thread-safe."""
+
+    def __init__(self, url: str, bodies: Path, inline_max: int = 32 * 1024) -> None:
+        """Open lazily; `bodies` is made if missing.  Bodies above `inline_max` octets go to files."""
+        self.database = Database(url)
+        self.bodies = BodyFiles(bodies)
+        self.inline_max = inline_max
+
+    @contextmanager
+    def write(self) -> Generator[Tx]:
+        """One write transaction, committed at the end of the block.  Raises StoreDownError."""
+        with self.database.write() as connection:
+            yield Tx(connection)
+
+    @contextmanager
+    def read(self) -> Generator[Tx]:
+        """One consistent view.  Raises StoreDownError."""
+        with self.database.read() as connection:
+            yield Tx(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()
