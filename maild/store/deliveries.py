@@ -1,13 +1,309 @@
-"""Placeholder, being written."""
+"""The work of deciding: claiming due deliveries, and settling what was decided (TX 2 of design 4).
+
+A lease is a name in `lease` and a moment in `due_at`: until then nobody else takes the delivery.  `settle` compares
+state and lease before it writes, so a late worker writes nothing.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+
+from maild.model.facts import ClientRef
+from maild.model.match import Hit
+from maild.model.states import State
+from maild.store.schema import (
+    bodies,
+    clients,
+    deliveries,
+    events,
+    filings,
+    messages,
+    readings,
+    recipients,
+    rulings,
+    traces,
+)
+from maild.store.sql import insert_new, slices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that this worker may decide."""
+
+    id: int
+    ulid: str
+    account_id: int
+    message_id: int
+    inbox_id: int
+    state: State
+    attempts: int
+    received_at: datetime
+    digest: str
+    size: int
+    message_id_header: str | None
+    content_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What `settle` writes on a delivery."""
+
+    state: State
+    reason: str
+    facts: dict[str, Any]
+    beside: list[dict[str, Any]]
+    direction: str
+    sender_user_id: int | None
+    binding_id: int | None
+    sender_literal: str | None
+    claimed_user_id: int | None
+    evidence: dict[str, Any]
+
+
+_CLAIMED = (
+    deliveries.c.id,
+    deliveries.c.ulid,
+    deliveries.c.account_id,
+    deliveries.c.message_id,
+    deliveries.c.inbox_id,
+    deliveries.c.state,
+    deliveries.c.attempts,
+    deliveries.c.received_at,
+    messages.c.digest,
+    messages.c.size,
+    messages.c.message_id_header,
+    messages.c.content_key,
+)
 
 
 class DeliveryRows:
-    """Being written."""
+    """Queries of the deciding transactions."""
 
     def __init__(self, connection: Connection) -> None:
         """Read and write through an open transaction."""
         self._connection = connection
+
+    def claim(self, *, lease: str, now: datetime, until: datetime, limit: int) -> list[Claimed]:
+        """Lease due deliveries, oldest first; the attempt is counted here, before the work."""
+        due = (
+            select(deliveries.c.id)
+            .where(deliveries.c.due_at.is_not(None), deliveries.c.due_at <= now)
+            .order_by(deliveries.c.due_at, deliveries.c.id)
+            .limit(limit)
+        )
+        if self._connection.dialect.name == "postgresql":
+            due = due.with_for_update(skip_locked=True)
+        ids = [row.id for row in self._connection.execute(due)]
+        return self.lease(ids, lease=lease, until=until)
+
+    def lease(self, ids: Sequence[int], *, lease: str, until: datetime) -> list[Claimed]:
+        """Lease these deliveries, whoever had them; the attempt is counted."""
+        if not ids:
+            return []
+        self._connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_(ids))
+            .values(lease=lease, due_at=until, attempts=deliveries.c.attempts + 1)
+        )
+        rows = self._connection.execute(
+            select(*_CLAIMED)
+            .join(messages, messages.c.id == deliveries.c.message_id)
+            .where(deliveries.c.id.in_(ids))
+            .order_by(deliveries.c.id)
+        ).mappings()
+        return [Claimed(**{**row, "state": State(row["state"])}) for row in rows]
+
+    def release(self, *, lease: str | None, now: datetime) -> int:
+        """Make leased deliveries due at once: those of this lease, or all (when no worker can be alive)."""
+        held = deliveries.c.lease.is_not(None) if lease is None else deliveries.c.lease == lease
+        result = self._connection.execute(
+            update(deliveries)
+            .where(held, deliveries.c.due_at.is_not(None))
+            .values(lease=None, due_at=now)
+        )
+        return result.rowcount
+
+    def put_off(self, delivery_id: int, *, lease: str, due_at: datetime) -> None:
+        """Give the lease back: the delivery is to be looked at again then."""
+        self._connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == delivery_id, deliveries.c.lease == lease)
+            .values(lease=None, due_at=due_at)
+        )
+
+    def readings(self, message_ids: Iterable[int], parser_version: int) -> dict[int, bytes]:
+        """Return the stored readings of this parser version."""
+        found = {}
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(readings.c.message_id, readings.c.letter).where(
+                    readings.c.message_id.in_(some), readings.c.parser_version == parser_version
+                )
+            )
+            found.update({row.message_id: row.letter for row in rows})
+        return found
+
+    def inline_body(self, account_id: int, digest: str) -> bytes | None:
+        """Return a body kept in the database; None: it lies in a file."""
+        kept: bytes | None = self._connection.execute(
+            select(bodies.c.bytes).where(
+                bodies.c.account_id == account_id, bodies.c.digest == digest
+            )
+        ).scalar_one_or_none()
+        return kept
+
+    def keep_reading(
+        self, message_id: int, *, parser_version: int, letter: bytes, columns: dict[str, Any]
+    ) -> None:
+        """Store a reading, and what lists show of it on the message."""
+        self._connection.execute(delete(readings).where(readings.c.message_id == message_id))
+        self._connection.execute(
+            insert(readings).values(
+                message_id=message_id, parser_version=parser_version, letter=letter
+            )
+        )
+        self._connection.execute(
+            update(messages).where(messages.c.id == message_id).values(**columns)
+        )
+
+    def add_recipients(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert recipients of messages; those that are there already stay."""
+        if rows:
+            self._connection.execute(insert_new(self._connection, recipients), rows)
+
+    def settle(self, claimed: Claimed, outcome: Settled, *, lease: str) -> bool:
+        """Write the outcome if the delivery is still in its state under this lease; False: it is not ours any more."""
+        result = self._connection.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.id == claimed.id,
+                deliveries.c.state == claimed.state,
+                deliveries.c.lease == lease,
+            )
+            .values(
+                state=outcome.state,
+                reason=outcome.reason,
+                facts=outcome.facts,
+                beside=outcome.beside,
+                direction=outcome.direction,
+                sender_user_id=outcome.sender_user_id,
+                binding_id=outcome.binding_id,
+                sender_literal=outcome.sender_literal,
+                claimed_user_id=outcome.claimed_user_id,
+                evidence=outcome.evidence,
+                lease=None,
+                due_at=None,
+                attempts=0,
+                version=deliveries.c.version + 1,
+            )
+        )
+        return result.rowcount == 1
+
+    def refile(
+        self, claimed: Claimed, hits: Sequence[Hit], *, by: int | None, now: datetime
+    ) -> None:
+        """Make the delivery's filings exactly these; what stays keeps its date."""
+        there = {
+            row.client_id: row.how
+            for row in self._connection.execute(
+                select(filings.c.client_id, filings.c.how).where(
+                    filings.c.delivery_id == claimed.id
+                )
+            )
+        }
+        wanted = {hit.client.id: hit for hit in hits}
+        gone = [
+            client
+            for client, how in there.items()
+            if client not in wanted or wanted[client].how.code != how
+        ]
+        if gone:
+            self._connection.execute(
+                delete(filings).where(
+                    filings.c.delivery_id == claimed.id, filings.c.client_id.in_(gone)
+                )
+            )
+        new = [hit for client, hit in wanted.items() if client not in there or client in gone]
+        if new:
+            self._connection.execute(
+                insert(filings),
+                [
+                    {
+                        "account_id": claimed.account_id,
+                        "delivery_id": claimed.id,
+                        "client_id": hit.client.id,
+                        "how": hit.how.code,
+                        "fact": hit.fact,
+                        "by_user_id": by,
+                        "at": now,
+                    }
+                    for hit in new
+                ],
+            )
+
+    def add_trace(self, delivery_id: int, steps: list[dict[str, str]], now: datetime) -> None:
+        """Keep the trace of one decision beside the earlier ones."""
+        attempt = self._connection.execute(
+            select(func.coalesce(func.max(traces.c.attempt), 0) + 1).where(
+                traces.c.delivery_id == delivery_id
+            )
+        ).scalar_one()
+        self._connection.execute(
+            insert(traces).values(delivery_id=delivery_id, attempt=attempt, at=now, steps=steps)
+        )
+
+    def traces(self, delivery_id: int) -> list[tuple[datetime, list[dict[str, str]]]]:
+        """Return every decision's trace, oldest first."""
+        rows = self._connection.execute(
+            select(traces.c.at, traces.c.steps)
+            .where(traces.c.delivery_id == delivery_id)
+            .order_by(traces.c.attempt)
+        )
+        return [(row.at, row.steps) for row in rows]
+
+    def add_events(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert events."""
+        if rows:
+            self._connection.execute(insert(events), rows)
+
+    def mark_twins(self, account_id: int, message_ids: Iterable[int], mark: dict[str, Any]) -> None:
+        """Set a mark beside the reasons of these messages' deliveries that do not have it yet."""
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(deliveries.c.id, deliveries.c.beside).where(
+                    deliveries.c.account_id == account_id, deliveries.c.message_id.in_(some)
+                )
+            ).all()
+            for row in rows:
+                if all(known["code"] != mark["code"] for known in row.beside):
+                    self._connection.execute(
+                        update(deliveries)
+                        .where(deliveries.c.id == row.id)
+                        .values(beside=[*row.beside, mark])
+                    )
+
+    def add_ruling(self, row: dict[str, Any]) -> None:
+        """Record a person's answer."""
+        self._connection.execute(insert(rulings).values(**row))
+
+    def client_ref(self, account_id: int, ulid: str) -> ClientRef | None:
+        """Return the account's client of that id."""
+        row = self._connection.execute(
+            select(clients.c.id, clients.c.name).where(
+                clients.c.account_id == account_id, clients.c.ulid == ulid
+            )
+        ).one_or_none()
+        return ClientRef(row.id, row.name) if row else None
+
+    def waiting(self, now: datetime) -> int:
+        """Return how many deliveries wait to be decided or are in hand."""
+        return self._connection.execute(
+            select(func.count())
+            .select_from(deliveries)
+            .where(or_(deliveries.c.state == State.RECEIVED, deliveries.c.due_at <= now))
+        ).scalar_one()

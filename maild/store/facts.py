@@ -1,13 +1,324 @@
-"""Placeholder, being written."""
+"""What decisions are made from, read in a few bulk queries for a whole batch."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, select
+
+from maild.model.facts import Binding, ClientRef, InboxFacts, Ruling, Testimony, ThreadHit
+from maild.model.people import AddressKind, InboxKind, MemberState, Role
+from maild.model.states import State
+from maild.store.schema import (
+    accounts,
+    addresses,
+    arrivals,
+    client_domains,
+    clients,
+    contacts,
+    deliveries,
+    filings,
+    inboxes,
+    memberships,
+    messages,
+    owner_chain,
+    recipients,
+    rulings,
+    users,
+)
+from maild.store.sql import slices
+
+Owned = dict[tuple[int, str], tuple[ClientRef, ...]]
+"""Clients by (account, address or domain)."""
 
 
 class DecisionRows:
-    """Being written."""
+    """Queries that fill a Case; they only read."""
 
     def __init__(self, connection: Connection) -> None:
-        """Read and write through an open transaction."""
+        """Read through an open view."""
         self._connection = connection
+
+    def inbox_facts(self, inbox_ids: Iterable[int]) -> dict[int, InboxFacts]:
+        """Return each inbox with its account's settings."""
+        found = {}
+        for some in slices(inbox_ids):
+            rows = self._connection.execute(
+                select(
+                    inboxes.c.id,
+                    inboxes.c.norm,
+                    inboxes.c.kind,
+                    inboxes.c.sender_policy,
+                    inboxes.c.unknown_policy,
+                    accounts.c.name,
+                    accounts.c.settings,
+                )
+                .join(accounts, accounts.c.id == inboxes.c.account_id)
+                .where(inboxes.c.id.in_(some))
+            )
+            for row in rows:
+                found[row.id] = InboxFacts(
+                    norm=row.norm,
+                    kind=InboxKind(row.kind),
+                    sender_policy=row.sender_policy,
+                    unknown_policy=row.unknown_policy,
+                    account_name=row.name,
+                    plus_tag=row.settings.get("plus_tag", "exact"),
+                    employee_is_client=row.settings.get("employee_is_client", False),
+                )
+        return found
+
+    def testimonies(self, message_ids: Iterable[int]) -> dict[int, list[Testimony]]:
+        """Return what each arrival of the messages says about the sender."""
+        found: dict[int, list[Testimony]] = defaultdict(list)
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(
+                    arrivals.c.message_id,
+                    arrivals.c.door,
+                    arrivals.c.authenticated_for,
+                    arrivals.c.trusted_results,
+                )
+                .where(arrivals.c.message_id.in_(some))
+                .order_by(arrivals.c.id)
+            )
+            for row in rows:
+                found[row.message_id].append(
+                    Testimony(
+                        door=row.door,
+                        authenticated_for=tuple(row.authenticated_for),
+                        trusted_results=row.trusted_results,
+                    )
+                )
+        return found
+
+    def bindings(self, norms: Iterable[str]) -> list[tuple[int | None, Binding]]:
+        """Return the live addresses among these, once for each account their user has a membership in."""
+        return self._bindings(addresses.c.norm, norms)
+
+    def tagged(self, bases: Iterable[str]) -> list[tuple[int | None, Binding]]:
+        """Return the live +tag addresses with these bases, once for each account of their user (U6)."""
+        return [
+            (account, binding)
+            for account, binding in self._bindings(addresses.c.base, bases)
+            if "+" in binding.norm.partition("@")[0]
+        ]
+
+    def _bindings(self, column: Any, values: Iterable[str]) -> list[tuple[int | None, Binding]]:
+        found = []
+        for some in slices(values):
+            query: Select[Any] = (
+                select(
+                    addresses.c.id,
+                    addresses.c.norm,
+                    addresses.c.kind,
+                    addresses.c.verified_at,
+                    users.c.id.label("user_id"),
+                    users.c.display_name,
+                    users.c.disabled_at,
+                    memberships.c.account_id,
+                    memberships.c.state,
+                )
+                .join(users, users.c.id == addresses.c.user_id)
+                .outerjoin(memberships, memberships.c.user_id == users.c.id)
+                .where(column.in_(some), addresses.c.valid_to.is_(None))
+                .order_by(addresses.c.id)
+            )
+            found += [(row.account_id, _binding(row)) for row in self._connection.execute(query)]
+        return found
+
+    def inboxes_among(
+        self, account_ids: Iterable[int], norms: Iterable[str]
+    ) -> set[tuple[int, str]]:
+        """Return which of the addresses are inboxes of these accounts, as (account, address)."""
+        found = set()
+        wanted = list(set(account_ids))
+        for some in slices(norms):
+            rows = self._connection.execute(
+                select(inboxes.c.account_id, inboxes.c.norm).where(
+                    inboxes.c.norm.in_(some), inboxes.c.account_id.in_(wanted)
+                )
+            )
+            found |= {(row.account_id, row.norm) for row in rows}
+        return found
+
+    def contacts(self, account_ids: Iterable[int], norms: Iterable[str]) -> Owned:
+        """Return the clients that have these contact addresses."""
+        return self._owned(contacts, contacts.c.norm, account_ids, norms)
+
+    def domains(self, account_ids: Iterable[int], names: Iterable[str]) -> Owned:
+        """Return the clients that own these domains."""
+        return self._owned(client_domains, client_domains.c.domain, account_ids, names)
+
+    def _owned(
+        self, table: Any, column: Any, account_ids: Iterable[int], values: Iterable[str]
+    ) -> Owned:
+        found: dict[tuple[int, str], list[ClientRef]] = defaultdict(list)
+        wanted = list(set(account_ids))
+        for some in slices(values):
+            rows = self._connection.execute(
+                select(table.c.account_id, column.label("value"), clients.c.id, clients.c.name)
+                .join(clients, clients.c.id == table.c.client_id)
+                .where(column.in_(some), table.c.account_id.in_(wanted))
+                .order_by(clients.c.id)
+            )
+            for row in rows:
+                found[row.account_id, row.value].append(ClientRef(row.id, row.name))
+        return {key: tuple(refs) for key, refs in found.items()}
+
+    def threads(
+        self, account_ids: Iterable[int], message_ids: Iterable[str]
+    ) -> dict[tuple[int, str], ThreadHit]:
+        """Return the filed mails with these Message-IDs, by (account, Message-ID), with their participants."""
+        filed = self._filed_with(list(set(account_ids)), message_ids)
+        people = self._participants({row.message_id for rows in filed.values() for row in rows})
+        hits = {}
+        for (account, header), rows in filed.items():
+            refs = {row.client_id: ClientRef(row.client_id, row.name) for row in rows}
+            participants = frozenset[str]().union(*(people[row.message_id] for row in rows))
+            hits[account, header] = ThreadHit(
+                message_id=header,
+                clients=tuple(refs[key] for key in sorted(refs)),
+                participants=participants | {row.from_norm for row in rows if row.from_norm},
+            )
+        return hits
+
+    def _filed_with(
+        self, account_ids: list[int], message_ids: Iterable[str]
+    ) -> dict[tuple[int, str], list[Any]]:
+        found: dict[tuple[int, str], list[Any]] = defaultdict(list)
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(
+                    messages.c.account_id,
+                    messages.c.message_id_header,
+                    messages.c.id.label("message_id"),
+                    messages.c.from_norm,
+                    clients.c.id.label("client_id"),
+                    clients.c.name,
+                )
+                .join(
+                    deliveries,
+                    and_(
+                        deliveries.c.message_id == messages.c.id, deliveries.c.state == State.FILED
+                    ),
+                )
+                .join(filings, filings.c.delivery_id == deliveries.c.id)
+                .join(clients, clients.c.id == filings.c.client_id)
+                .where(
+                    messages.c.message_id_header.in_(some), messages.c.account_id.in_(account_ids)
+                )
+            )
+            for row in rows:
+                found[row.account_id, row.message_id_header].append(row)
+        return found
+
+    def _participants(self, message_ids: Iterable[int]) -> dict[int, set[str]]:
+        found: dict[int, set[str]] = defaultdict(set)
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(recipients.c.message_id, recipients.c.norm).where(
+                    recipients.c.message_id.in_(some), recipients.c.kind.in_(("to", "cc"))
+                )
+            )
+            for row in rows:
+                found[row.message_id].add(row.norm)
+        return found
+
+    def twins(self, account_id: int, message_id_header: str, content_key: str) -> list[int]:
+        """Return the account's messages of the same Message-ID with other content (D6)."""
+        rows = self._connection.execute(
+            select(messages.c.id).where(
+                messages.c.account_id == account_id,
+                messages.c.message_id_header == message_id_header,
+                messages.c.content_key != content_key,
+            )
+        )
+        return [row.id for row in rows]
+
+    def rulings(self, delivery_ids: Iterable[int]) -> dict[int, list[Ruling]]:
+        """Return what people answered about these deliveries, oldest first."""
+        found: dict[int, list[Ruling]] = defaultdict(list)
+        for some in slices(delivery_ids):
+            rows = self._connection.execute(
+                select(rulings.c.delivery_id, rulings.c.question, rulings.c.answer)
+                .where(rulings.c.delivery_id.in_(some))
+                .order_by(rulings.c.id)
+            )
+            for row in rows:
+                answer = dict(row.answer)
+                if "client_id" in answer:
+                    answer["client"] = ClientRef(answer.pop("client_id"), answer.pop("client_name"))
+                found[row.delivery_id].append(Ruling(question=row.question, answer=answer))
+        return found
+
+    def owners(self, inbox_ids: Iterable[int]) -> dict[int, int]:
+        """Return each inbox's owner today: the first of its chain who is active, then the account's default.
+
+        Last comes the account's first active admin, so that no mail is without a reader (M1, M10).
+        """
+        found: dict[int, int] = {}
+        active = and_(
+            users.c.disabled_at.is_(None),
+            memberships.c.state == MemberState.ACTIVE,
+            users.c.kind == "person",
+        )
+        for some in slices(inbox_ids):
+            chains = (
+                select(inboxes.c.id, users.c.id.label("user_id"))
+                .join(owner_chain, owner_chain.c.inbox_id == inboxes.c.id)
+                .join(users, users.c.id == owner_chain.c.user_id)
+                .join(
+                    memberships,
+                    and_(
+                        memberships.c.user_id == users.c.id,
+                        memberships.c.account_id == inboxes.c.account_id,
+                    ),
+                )
+                .where(inboxes.c.id.in_(some), active)
+                .order_by(inboxes.c.id, owner_chain.c.rank)
+            )
+            defaults = (
+                select(inboxes.c.id, users.c.id.label("user_id"))
+                .join(accounts, accounts.c.id == inboxes.c.account_id)
+                .join(users, users.c.id == accounts.c.default_owner_id)
+                .join(
+                    memberships,
+                    and_(
+                        memberships.c.user_id == users.c.id,
+                        memberships.c.account_id == accounts.c.id,
+                    ),
+                )
+                .where(inboxes.c.id.in_(some), active)
+            )
+            admins = (
+                select(inboxes.c.id, users.c.id.label("user_id"))
+                .join(memberships, memberships.c.account_id == inboxes.c.account_id)
+                .join(users, users.c.id == memberships.c.user_id)
+                .where(inboxes.c.id.in_(some), active)
+                .order_by(
+                    (memberships.c.role != Role.ADMIN),
+                    (memberships.c.role != Role.DISTRIBUTOR),
+                    users.c.id,
+                )
+            )
+            for query in (chains, defaults, admins):
+                if any(inbox not in found for inbox in some):
+                    for row in self._connection.execute(query):
+                        found.setdefault(row.id, row.user_id)
+        return found
+
+
+def _binding(row: Any) -> Binding:
+    return Binding(
+        address_id=row.id,
+        user_id=row.user_id,
+        user_name=row.display_name,
+        norm=row.norm,
+        kind=AddressKind(row.kind),
+        is_verified=row.verified_at is not None,
+        disabled_at=row.disabled_at,
+        membership=None if row.state is None else MemberState(row.state),
+    )

@@ -1,13 +1,170 @@
-"""Placeholder, being written."""
+"""What accepting reads and writes (TX 1 of design 4), in batches."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, insert, or_, select, update
+
+from maild.model.reason import Reason
+from maild.model.states import State
+from maild.store.schema import arrivals, bodies, deliveries, events, inboxes, messages, recipients
+from maild.store.sql import insert_new, slices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """An inbox as a door needs it."""
+
+    id: int
+    account_id: int
+    norm: str
+    max_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownArrival:
+    """An arrival with the same door, envelope and bytes as one that comes in now."""
+
+    id: int
+    message_id: int
+    at: datetime
 
 
 class IntakeRows:
-    """Being written."""
+    """Queries of the accepting transaction."""
 
     def __init__(self, connection: Connection) -> None:
         """Read and write through an open transaction."""
         self._connection = connection
+
+    def inboxes_named(self, norms: Iterable[str]) -> dict[str, InboxRow]:
+        """Return the inboxes among these canonical names."""
+        found = {}
+        for some in slices(norms):
+            rows = self._connection.execute(
+                select(
+                    inboxes.c.id, inboxes.c.account_id, inboxes.c.norm, inboxes.c.max_size
+                ).where(inboxes.c.norm.in_(some))
+            )
+            for row in rows:
+                found[row.norm] = InboxRow(
+                    id=row.id, account_id=row.account_id, norm=row.norm, max_size=row.max_size
+                )
+        return found
+
+    def known_arrivals(
+        self, keys: Iterable[str], since: datetime
+    ) -> dict[tuple[int, str], KnownArrival]:
+        """Return the latest arrival for each (account, retry key) that came in since then."""
+        found = {}
+        for some in slices(keys):
+            rows = self._connection.execute(
+                select(
+                    arrivals.c.id,
+                    arrivals.c.account_id,
+                    arrivals.c.retry_key,
+                    arrivals.c.message_id,
+                    arrivals.c.at,
+                )
+                .where(arrivals.c.retry_key.in_(some), arrivals.c.at >= since)
+                .order_by(arrivals.c.id)
+            )
+            for row in rows:
+                found[row.account_id, row.retry_key] = KnownArrival(row.id, row.message_id, row.at)
+        return found
+
+    def known_messages(self, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
+        """Return the message of each (account, content key) that is stored already; the first of its kind."""
+        found: dict[tuple[int, str], int] = {}
+        for some in slices(keys):
+            rows = self._connection.execute(
+                select(messages.c.id, messages.c.account_id, messages.c.content_key)
+                .where(
+                    or_(
+                        *(
+                            and_(messages.c.account_id == account, messages.c.content_key == key)
+                            for account, key in some
+                        )
+                    )
+                )
+                .order_by(messages.c.id.desc())
+            )
+            for row in rows:
+                found[row.account_id, row.content_key] = row.id
+        return found
+
+    def deliveries_of(self, message_ids: Iterable[int]) -> dict[tuple[int, int], str]:
+        """Return the ULIDs of the messages' deliveries by (message, inbox)."""
+        found = {}
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(deliveries.c.message_id, deliveries.c.inbox_id, deliveries.c.ulid).where(
+                    deliveries.c.message_id.in_(some)
+                )
+            )
+            for row in rows:
+                found[row.message_id, row.inbox_id] = row.ulid
+        return found
+
+    def count_retry(self, arrival_id: int, now: datetime) -> None:
+        """Note that the same mail was offered again."""
+        self._connection.execute(
+            update(arrivals)
+            .where(arrivals.c.id == arrival_id)
+            .values(retries=arrivals.c.retries + 1, last_retry_at=now)
+        )
+
+    def add_messages(self, rows: Sequence[dict[str, Any]]) -> list[int]:
+        """Insert messages; return their ids in order."""
+        return self._insert_returning(messages, rows)
+
+    def add_bodies(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert bodies that are not there yet: the same bytes are kept once an account."""
+        if rows:
+            self._connection.execute(insert_new(self._connection, bodies), rows)
+
+    def add_arrivals(self, rows: Sequence[dict[str, Any]]) -> list[int]:
+        """Insert arrivals; return their ids in order."""
+        return self._insert_returning(arrivals, rows)
+
+    def add_recipients(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert recipients of messages; those that are there already stay."""
+        if rows:
+            self._connection.execute(insert_new(self._connection, recipients), rows)
+
+    def add_deliveries(self, rows: Sequence[dict[str, Any]]) -> list[int]:
+        """Insert deliveries; return their ids in order."""
+        return self._insert_returning(deliveries, rows)
+
+    def add_events(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert events."""
+        if rows:
+            self._connection.execute(insert(events), rows)
+
+    def look_again(self, message_ids: Iterable[int], now: datetime) -> None:
+        """Make workers decide again where new evidence about the sender may change the outcome (I4)."""
+        for some in slices(message_ids):
+            self._connection.execute(
+                update(deliveries)
+                .where(
+                    deliveries.c.message_id.in_(some),
+                    deliveries.c.state != State.ERASED,
+                    or_(
+                        deliveries.c.reason == Reason.SENDER_NOT_VERIFIED.code,
+                        deliveries.c.claimed_user_id.is_not(None),
+                    ),
+                )
+                .values(due_at=now)
+            )
+
+    def _insert_returning(self, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:
+        if not rows:
+            return []
+        result = self._connection.execute(
+            insert(table).returning(table.c.id, sort_by_parameter_order=True), list(rows)
+        )
+        return [row.id for row in result]

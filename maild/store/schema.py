@@ -222,6 +222,10 @@ messages = Table(
         "content_key", Text, nullable=False
     ),  # Message-ID, From, Date and body in one digest (D6)
     Column("from_norm", Text),  # the strict From; None while unread or unclear
+    Column(
+        "from_shown", Text, nullable=False, server_default=""
+    ),  # every From mailbox as written, for lists
+    Column("from_name", Text, nullable=False, server_default=""),
     Column("subject", Text, nullable=False),
     Column("sent_at", UtcDateTime),
     Column("erased_at", UtcDateTime),
@@ -316,10 +320,9 @@ deliveries = Table(
     _ref("claimed_user_id", "users.id", nullable=True),  # named by From, not proven
     Column("evidence", Json, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
-    Column("due_at", UtcDateTime),  # when a worker is to look at it; None: nothing to do
+    Column("due_at", UtcDateTime),  # when a worker may take it (again); None: nothing to do
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("lease", Text),  # who works on it
-    Column("lease_until", UtcDateTime),
+    Column("lease", Text),  # who works on it, until due_at
     Column("version", Integer, nullable=False, server_default="1"),
     UniqueConstraint("message_id", "inbox_id"),
     Index(
@@ -328,10 +331,12 @@ deliveries = Table(
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
     ),
-    Index("ix_deliveries_account_id_id", "account_id", "id"),
-    Index("ix_deliveries_account_id_state_id", "account_id", "state", "id"),
-    Index("ix_deliveries_account_id_reason_id", "account_id", "reason", "id"),
-    Index("ix_deliveries_inbox_id_id", "inbox_id", "id"),
+    Index("ix_deliveries_account_id_received_at", "account_id", "received_at", "id"),
+    Index("ix_deliveries_account_id_state_received_at", "account_id", "state", "received_at", "id"),
+    Index(
+        "ix_deliveries_account_id_reason_received_at", "account_id", "reason", "received_at", "id"
+    ),
+    Index("ix_deliveries_inbox_id_received_at", "inbox_id", "received_at", "id"),
     CheckConstraint(one_of("state", State), name="state"),
     CheckConstraint(one_of("direction", ("in", "out")), name="direction"),
 )
@@ -411,9 +416,11 @@ rulings = Table(
     _ref("delivery_id", "deliveries.id"),
     Column("question", Text, nullable=False),
     Column("answer", Json, nullable=False),
+    Column("change_id", Text, nullable=False),  # the act that it belongs to, for undo
     _ref("by_user_id", "users.id", nullable=True),
     Column("at", UtcDateTime, nullable=False),
     Index("ix_rulings_delivery_id", "delivery_id"),
+    Index("ix_rulings_change_id", "change_id"),
 )
 
 filings = Table(

@@ -17,6 +17,7 @@ from maild.store.facts import DecisionRows
 from maild.store.intake import IntakeRows
 from maild.store.mailbox import MailboxRows
 from maild.store.people import PeopleRows
+from maild.store.rights import RightsRows
 
 
 class Tx:
@@ -55,6 +56,11 @@ class Tx:
     def mailbox(self) -> MailboxRows:
         """Entries, owners, transfers, lists."""
         return MailboxRows(self.connection)
+
+    @cached_property
+    def rights(self) -> RightsRows:
+        """Members, their roles, and the account's settings."""
+        return RightsRows(self.connection)
 
 
 class Store:

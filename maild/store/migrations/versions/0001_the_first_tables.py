@@ -141,6 +141,8 @@ def upgrade() -> None:
     sa.Column('message_id_header', sa.Text(), nullable=True),
     sa.Column('content_key', sa.Text(), nullable=False),
     sa.Column('from_norm', sa.Text(), nullable=True),
+    sa.Column('from_shown', sa.Text(), server_default='', nullable=False),
+    sa.Column('from_name', sa.Text(), server_default='', nullable=False),
     sa.Column('subject', sa.Text(), nullable=False),
     sa.Column('sent_at', maild.store.types.UtcDateTime(), nullable=True),
     sa.Column('erased_at', maild.store.types.UtcDateTime(), nullable=True),
@@ -233,7 +235,6 @@ def upgrade() -> None:
     sa.Column('due_at', maild.store.types.UtcDateTime(), nullable=True),
     sa.Column('attempts', sa.Integer(), server_default='0', nullable=False),
     sa.Column('lease', sa.Text(), nullable=True),
-    sa.Column('lease_until', maild.store.types.UtcDateTime(), nullable=True),
     sa.Column('version', sa.Integer(), server_default='1', nullable=False),
     sa.CheckConstraint("direction IN ('in', 'out')", name=op.f('ck_deliveries_direction')),
     sa.CheckConstraint("state IN ('received', 'filed', 'unfiled', 'held', 'ignored', 'failed', 'erased')", name=op.f('ck_deliveries_state')),
@@ -248,11 +249,11 @@ def upgrade() -> None:
     sa.UniqueConstraint('ulid', name=op.f('uq_deliveries_ulid'))
     )
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
-        batch_op.create_index('ix_deliveries_account_id_id', ['account_id', 'id'], unique=False)
-        batch_op.create_index('ix_deliveries_account_id_reason_id', ['account_id', 'reason', 'id'], unique=False)
-        batch_op.create_index('ix_deliveries_account_id_state_id', ['account_id', 'state', 'id'], unique=False)
+        batch_op.create_index('ix_deliveries_account_id_reason_received_at', ['account_id', 'reason', 'received_at', 'id'], unique=False)
+        batch_op.create_index('ix_deliveries_account_id_received_at', ['account_id', 'received_at', 'id'], unique=False)
+        batch_op.create_index('ix_deliveries_account_id_state_received_at', ['account_id', 'state', 'received_at', 'id'], unique=False)
         batch_op.create_index('ix_deliveries_due_at', ['due_at'], unique=False, sqlite_where=sa.text('due_at IS NOT NULL'), postgresql_where=sa.text('due_at IS NOT NULL'))
-        batch_op.create_index('ix_deliveries_inbox_id_id', ['inbox_id', 'id'], unique=False)
+        batch_op.create_index('ix_deliveries_inbox_id_received_at', ['inbox_id', 'received_at', 'id'], unique=False)
 
     op.create_table('owner_chain',
     sa.Column('inbox_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -358,6 +359,7 @@ def upgrade() -> None:
     sa.Column('delivery_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('question', sa.Text(), nullable=False),
     sa.Column('answer', maild.store.types.Json(), nullable=False),
+    sa.Column('change_id', sa.Text(), nullable=False),
     sa.Column('by_user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('at', maild.store.types.UtcDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_rulings_account_id')),
@@ -366,6 +368,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_rulings'))
     )
     with op.batch_alter_table('rulings', schema=None) as batch_op:
+        batch_op.create_index('ix_rulings_change_id', ['change_id'], unique=False)
         batch_op.create_index('ix_rulings_delivery_id', ['delivery_id'], unique=False)
 
     op.create_table('traces',
@@ -410,6 +413,7 @@ def downgrade() -> None:
     op.drop_table('traces')
     with op.batch_alter_table('rulings', schema=None) as batch_op:
         batch_op.drop_index('ix_rulings_delivery_id')
+        batch_op.drop_index('ix_rulings_change_id')
 
     op.drop_table('rulings')
     with op.batch_alter_table('notes', schema=None) as batch_op:
@@ -438,11 +442,11 @@ def downgrade() -> None:
     op.drop_table('readings')
     op.drop_table('owner_chain')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
-        batch_op.drop_index('ix_deliveries_inbox_id_id')
+        batch_op.drop_index('ix_deliveries_inbox_id_received_at')
         batch_op.drop_index('ix_deliveries_due_at', sqlite_where=sa.text('due_at IS NOT NULL'), postgresql_where=sa.text('due_at IS NOT NULL'))
-        batch_op.drop_index('ix_deliveries_account_id_state_id')
-        batch_op.drop_index('ix_deliveries_account_id_reason_id')
-        batch_op.drop_index('ix_deliveries_account_id_id')
+        batch_op.drop_index('ix_deliveries_account_id_state_received_at')
+        batch_op.drop_index('ix_deliveries_account_id_received_at')
+        batch_op.drop_index('ix_deliveries_account_id_reason_received_at')
 
     op.drop_table('deliveries')
     with op.batch_alter_table('contacts', schema=None) as batch_op:

@@ -1,0 +1,354 @@
+"""Accepting mail: one call for every door, for one mail or many (D1).
+
+`accept` commits TX 1 of a mail's life; whoever called may answer the peer only after it returned.  It must never
+parse a mail beyond its header block's outline, never resolve a sender, and never drop an arrival.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from maild.core.app import App
+from maild.core.raw import Raw
+from maild.model.address import Address, InvalidAddressError
+from maild.model.envelope import Envelope
+from maild.model.reason import Answer, Reason
+from maild.model.states import State
+from maild.parse import header_block
+from maild.store.intake import InboxRow, IntakeRows, KnownArrival
+
+RETRY_WINDOW = timedelta(days=7)
+"""How long the same bytes by the same door and envelope are a retry, if the mail has Message-ID and Date (D6)."""
+RETRY_WINDOW_ANONYMOUS = timedelta(minutes=15)
+"""The same without them: a device's nightly mail is a new mail each night."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One mail on its way in: how it came, and its bytes."""
+
+    envelope: Envelope
+    raw: Raw
+
+
+@dataclass(slots=True)
+class _Share:
+    """One mail's part in one account: everything is stored per account."""
+
+    mail: Incoming
+    account_id: int
+    inboxes: dict[int, InboxRow]
+    outline: _Outline
+    retry_key: str
+    recipients: list[str]
+    message_id: int = 0
+    is_new_message: bool = False
+    retry_of: KnownArrival | None = None
+    refs: dict[int, str] = field(default_factory=dict)
+    """Delivery ULIDs by inbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """What accepting reads of a header block."""
+
+    message_id: str | None
+    has_date: bool
+    content_key: str
+    trusted_results: str | None
+
+
+def find_inbox(rows: IntakeRows, addresses: Sequence[str]) -> dict[str, InboxRow]:
+    """Return the inbox that each of the addresses as given reaches: by its name, or by its name less its +tag."""
+    parsed: dict[str, Address] = {}
+    for text in addresses:
+        try:
+            parsed[text] = Address.parse(text)
+        except InvalidAddressError:
+            continue
+    named = rows.inboxes_named(
+        name.norm for address in parsed.values() for name in (address, address.base)
+    )
+    found = {}
+    for text, address in parsed.items():
+        inbox = named.get(address.norm) or named.get(address.base.norm)
+        if inbox is not None:
+            found[text] = inbox
+    return found
+
+
+def recipient(app: App, address: str, size: int | None) -> tuple[Answer, int | None]:
+    """Say whether maild answers for an address, and the size limit of its inbox, if it has one of its own.
+
+    `size` is what the peer declared, or None.  Reads only.  Raises StoreDownError.
+    """
+    try:
+        Address.parse(address)
+    except InvalidAddressError:
+        return Answer(Reason.BAD_RECIPIENT, {"address": address}), None
+    with app.store.read() as tx:
+        inbox = find_inbox(tx.intake, [address]).get(address)
+    if inbox is None:
+        return Answer(Reason.NO_SUCH_RECIPIENT, {"address": address}), None
+    if size is not None and inbox.max_size is not None and size > inbox.max_size:
+        return Answer(Reason.TOO_LARGE, {"size": size, "limit": inbox.max_size}), inbox.max_size
+    return Answer(Reason.RECIPIENT_OK), inbox.max_size
+
+
+def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
+    """Store mails durably; return for each mail an answer for each of its envelope's recipients, in order.
+
+    Commits one transaction for the whole batch: arrivals, messages, bodies, recipients, deliveries, events (TX 1).
+    All or nothing: any exception means that nothing of the batch was stored.  A retry of a known mail stores nothing
+    new and is answered as the first time (D6), so repeating the call is safe.  Deletes the spool files when it
+    returns; leaves them when it raises.  Raises StoreDownError, OSError.
+    """
+    with app.store.read() as tx:
+        reached = find_inbox(
+            tx.intake, [text for mail in batch for text in mail.envelope.recipients]
+        )
+    now = app.clock()
+    shares = [share for mail in batch for share in _shares(mail, reached)]
+    app.store.bodies.publish(
+        (share.account_id, share.mail.raw.digest, share.mail.raw.spooled)
+        for share in shares
+        if share.mail.raw.spooled is not None
+    )
+    with app.store.write() as tx:
+        _recognise(tx.intake, shares, now)
+        _store(app, tx.intake, shares, now)
+    for mail in batch:
+        mail.raw.discard()
+    by_mail = {(id(share.mail), share.account_id): share for share in shares}
+    return [
+        [_answer(mail, text, reached, by_mail) for text in mail.envelope.recipients]
+        for mail in batch
+    ]
+
+
+def _shares(mail: Incoming, reached: dict[str, InboxRow]) -> list[_Share]:
+    """Divide a mail by account; an inbox whose own limit it breaks has no share in it."""
+    shares: dict[int, _Share] = {}
+    outline = None
+    for text in mail.envelope.recipients:
+        inbox = reached.get(text)
+        if inbox is None or _too_large(mail, inbox):
+            continue
+        share = shares.get(inbox.account_id)
+        if share is None:
+            outline = outline or _outline_of(mail)
+            share = shares[inbox.account_id] = _Share(
+                mail, inbox.account_id, {}, outline, _retry_key(mail.envelope, mail.raw.digest), []
+            )
+        share.inboxes[inbox.id] = inbox
+        share.recipients.append(text)
+    return list(shares.values())
+
+
+def _too_large(mail: Incoming, inbox: InboxRow) -> bool:
+    return inbox.max_size is not None and mail.raw.size > inbox.max_size
+
+
+def _retry_key(envelope: Envelope, digest: str) -> str:
+    parts = (envelope.door.value, envelope.mail_from, *sorted(envelope.recipients), digest)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _outline_of(mail: Incoming) -> _Outline:
+    fields = header_block.fields(mail.raw.head)
+    message_id = header_block.topmost(fields, b"message-id")
+    sender = header_block.topmost(fields, b"from")
+    date = header_block.topmost(fields, b"date")
+    key = hashlib.sha256()
+    for value in (message_id, sender, date):
+        key.update(b"\0" if value is None else b"\1" + b" ".join(value.split()) + b"\0")
+    key.update(mail.raw.body_digest.encode())
+    return _Outline(
+        message_id=header_block.message_id_of(message_id) if message_id is not None else None,
+        has_date=date is not None,
+        content_key=key.hexdigest(),
+        trusted_results=_trusted_results(fields, mail.envelope.trust.authserv_ids),
+    )
+
+
+def _trusted_results(
+    fields: Sequence[header_block.Field], authserv_ids: tuple[str, ...]
+) -> str | None:
+    """Return the topmost Authentication-Results field, if an authserv-id that the listener trusts wrote it (I3).
+
+    Only the topmost one can have been written on this side of the border: what stands below came with the mail.
+    """
+    value = header_block.topmost(fields, b"authentication-results")
+    if value is None or not authserv_ids:
+        return None
+    text = b" ".join(value.split()).decode("utf-8", "replace")
+    words = text.partition(";")[0].split()
+    return text if words and words[0].lower() in authserv_ids else None
+
+
+def _recognise(rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
+    """Find out which mails are retries, and which are stored already (D6)."""
+    arrived = rows.known_arrivals((share.retry_key for share in shares), now - RETRY_WINDOW)
+    stored = rows.known_messages(
+        (share.account_id, share.outline.content_key)
+        for share in shares
+        if share.outline.message_id
+    )
+    for share in shares:
+        known = arrived.get((share.account_id, share.retry_key))
+        window = (
+            RETRY_WINDOW
+            if share.outline.message_id and share.outline.has_date
+            else RETRY_WINDOW_ANONYMOUS
+        )
+        if known is not None and known.at >= now - window:
+            share.retry_of = known
+            share.message_id = known.message_id
+        elif share.outline.message_id:
+            share.message_id = stored.get((share.account_id, share.outline.content_key), 0)
+
+
+def _store(app: App, rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
+    first: dict[tuple[int, str], _Share] = {}
+    """The first share in this batch of each mail that is not stored yet: its twins in the batch join it."""
+    for share in shares:
+        if share.message_id:
+            continue
+        identity = share.outline.content_key if share.outline.message_id else share.retry_key
+        twin = first.setdefault((share.account_id, identity), share)
+        share.is_new_message = twin is share
+    fresh = [share for share in shares if share.is_new_message]
+    rows.add_bodies([_body_row(share) for share in fresh])
+    for share, message_id in zip(
+        fresh, rows.add_messages([_message_row(share) for share in fresh]), strict=True
+    ):
+        share.message_id = message_id
+    for share in shares:
+        if not share.message_id:
+            identity = share.outline.content_key if share.outline.message_id else share.retry_key
+            share.message_id = first[share.account_id, identity].message_id
+    _store_arrivals(rows, shares, now)
+    _store_deliveries(app, rows, shares, now)
+
+
+def _store_arrivals(rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
+    known = {
+        (share.account_id, share.retry_key): share.retry_of.id for share in shares if share.retry_of
+    }
+    new: dict[tuple[int, str], _Share] = {}
+    again: list[tuple[int, str]] = []
+    for share in shares:
+        key = (share.account_id, share.retry_key)
+        if key in known or key in new:
+            again.append(key)
+        else:
+            new[key] = share
+    ids = rows.add_arrivals([_arrival_row(share, now) for share in new.values()])
+    known |= dict(zip(new, ids, strict=True))
+    for key in again:
+        rows.count_retry(known[key], now)
+    rows.look_again((share.message_id for share in new.values() if not share.is_new_message), now)
+    rows.add_recipients(
+        [
+            {"message_id": share.message_id, "kind": "envelope", "norm": norm}
+            for share in new.values()
+            for norm in sorted({Address.parse(text).norm for text in share.recipients})
+        ]
+    )
+
+
+def _store_deliveries(app: App, rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
+    there = rows.deliveries_of(share.message_id for share in shares if not share.is_new_message)
+    new: list[dict[str, Any]] = []
+    for share in shares:
+        for inbox_id in share.inboxes:
+            ulid = there.get((share.message_id, inbox_id))
+            if ulid is None:
+                ulid = there[share.message_id, inbox_id] = app.ids()
+                new.append(_delivery_row(share, inbox_id, ulid, now))
+            share.refs[inbox_id] = ulid
+    ids = rows.add_deliveries(new)
+    rows.add_events(
+        [
+            {
+                "at": now,
+                "account_id": row["account_id"],
+                "kind": "received",
+                "delivery_id": delivery_id,
+                "subject": {},
+            }
+            for row, delivery_id in zip(new, ids, strict=True)
+        ]
+    )
+
+
+def _body_row(share: _Share) -> dict[str, Any]:
+    raw = share.mail.raw
+    return {
+        "account_id": share.account_id,
+        "digest": raw.digest,
+        "size": raw.size,
+        "bytes": raw.inline,
+    }
+
+
+def _message_row(share: _Share) -> dict[str, Any]:
+    raw = share.mail.raw
+    return {
+        "account_id": share.account_id,
+        "digest": raw.digest,
+        "size": raw.size,
+        "message_id_header": share.outline.message_id,
+        "content_key": share.outline.content_key,
+        "subject": "",
+    }
+
+
+def _arrival_row(share: _Share, now: datetime) -> dict[str, Any]:
+    envelope = share.mail.envelope
+    return {
+        "account_id": share.account_id,
+        "message_id": share.message_id,
+        "at": now,
+        "door": envelope.door,
+        "peer": envelope.peer,
+        "helo": envelope.helo,
+        "tls": envelope.tls,
+        "mail_from": envelope.mail_from,
+        "recipients": share.recipients,
+        "digest": share.mail.raw.digest,
+        "authenticated_for": list(envelope.trust.authenticated_for),
+        "trusted_results": share.outline.trusted_results,
+        "retry_key": share.retry_key,
+    }
+
+
+def _delivery_row(share: _Share, inbox_id: int, ulid: str, now: datetime) -> dict[str, Any]:
+    return {
+        "ulid": ulid,
+        "account_id": share.account_id,
+        "message_id": share.message_id,
+        "inbox_id": inbox_id,
+        "state": State.RECEIVED,
+        "facts": {},
+        "beside": [],
+        "direction": "in",
+        "evidence": {},
+        "received_at": share.mail.envelope.received_at,
+        "due_at": now,
+    }
+
+
+def _answer(
+    mail: Incoming, text: str, reached: dict[str, InboxRow], shares: dict[tuple[int, int], _Share]
+) -> Answer:
+    inbox = reached.get(text)
+    if inbox is None:
+        return Answer(Reason.NO_SUCH_RECIPIENT, {"address": text})
+    if _too_large(mail, inbox):
+        return Answer(Reason.TOO_LARGE, {"size": mail.raw.size, "limit": inbox.max_size})
+    return Answer(Reason.ACCEPTED, {"ref": shares[id(mail), inbox.account_id].refs[inbox.id]})

@@ -1,0 +1,121 @@
+"""Group commit: whatever waits when the last commit ended shares the next one (design 6).
+
+One thread, no timer: a lonely mail pays no delay, fifty sessions share a flush.  A full queue is an answer (BUSY),
+never memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from maild.core.accept import Incoming, accept
+from maild.core.app import App
+from maild.model.reason import Answer, Reason
+from maild.store.engine import StoreDownError
+
+BATCH_MAILS = 200
+BATCH_OCTETS = 16 * 1024 * 1024
+"""Bounds of one commit: what a peer waits for must stay short."""
+WAITING_MAX = 2000
+"""How many mails may wait for a commit; the next one is answered BUSY."""
+
+_log = logging.getLogger("maild.accept")
+
+_Waiting = tuple[Incoming, "Future[list[Answer]]"]
+
+
+class Acceptor:
+    """Takes mails from every door of this process and commits them in batches."""
+
+    def __init__(self, app: App, accepted: Callable[[], None]) -> None:
+        """`accepted` is called after each commit, on the acceptor's thread: there is work for the deciders."""
+        self._app = app
+        self._accepted = accepted
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING_MAX)
+        self._thread = threading.Thread(target=self._run, name="acceptor", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take mails."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, then end.  Nothing may be submitted any more."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def submit(self, mail: Incoming) -> Future[list[Answer]]:
+        """Return a future of the answers, one for each recipient; it never holds an exception."""
+        future: Future[list[Answer]] = Future()
+        try:
+            self._queue.put_nowait((mail, future))
+        except queue.Full:
+            mail.raw.discard()
+            future.set_result(_same(mail, Answer(Reason.BUSY)))
+        return future
+
+    def _run(self) -> None:
+        while batch := self._take():
+            self._commit(batch)
+
+    def _take(self) -> list[_Waiting]:
+        """Return all that waits, up to the bounds; empty at the end."""
+        first = self._queue.get()
+        if first is None:
+            return []
+        batch = [first]
+        octets = _kept_inline(first[0])
+        while len(batch) < BATCH_MAILS and octets < BATCH_OCTETS:
+            try:
+                following = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                self._queue.put(None)
+                break
+            batch.append(following)
+            octets += _kept_inline(following[0])
+        return batch
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            answers = accept(self._app, [mail for mail, _ in batch])
+        except StoreDownError as error:
+            _log.error("store_down mails=%d error=%s", len(batch), error)
+            self._refuse(batch, Answer(Reason.STORE_DOWN))
+        except Exception as error:  # noqa: BLE001 - one of two broad catches: a fault of ours is a temporary answer
+            if len(batch) > 1:
+                for waiting in batch:
+                    self._commit([waiting])
+                return
+            self._refuse(batch, _fault(self._app, error))
+        else:
+            self._accepted()
+            for (_, future), answer in zip(batch, answers, strict=True):
+                future.set_result(answer)
+
+    def _refuse(self, batch: list[_Waiting], answer: Answer) -> None:
+        for mail, future in batch:
+            mail.raw.discard()
+            future.set_result(_same(mail, answer))
+
+
+def _kept_inline(mail: Incoming) -> int:
+    return len(mail.raw.inline or b"")
+
+
+def _same(mail: Incoming, answer: Answer) -> list[Answer]:
+    return [answer] * len(mail.envelope.recipients)
+
+
+def _fault(app: App, error: Exception) -> Answer:
+    """Turn what nobody foresaw into a temporary answer; the peer hears a reference, the log the fault."""
+    if isinstance(error, OSError) and error.errno in {28, 122}:  # ENOSPC, EDQUOT
+        _log.error("disk_full error=%s", error.strerror)
+        return Answer(Reason.DISK_FULL)
+    ref = app.ids()
+    _log.error("accept_failed ref=%s", ref, exc_info=error)
+    return Answer(Reason.INTERNAL_ERROR, {"ref": ref})

@@ -1,0 +1,101 @@
+"""What every act on mail shares: who acts, on which mails, with which right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from maild.core.app import Actor, App
+from maild.model.people import InboxKind, Role
+from maild.model.reason import Reason, RefusedError
+from maild.model.states import State
+from maild.store.mailbox import EntryRow
+from maild.store.store import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One act on mails, by which it can be undone."""
+
+    id: str
+    moved: tuple[str, ...]
+    unchanged: tuple[str, ...] = ()
+    """Mails that were so already, or that somebody changed since."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Who does it, when, and the name of the change."""
+
+    by: Actor
+    at: datetime
+    change_id: str
+    note: str = ""
+
+
+def new_act(app: App, by: Actor, note: str = "") -> Act:
+    """Begin an act now."""
+    return Act(by=by, at=app.clock(), change_id=app.ids(), note=note)
+
+
+def mails(tx: Tx, ulids: Sequence[str]) -> list[EntryRow]:
+    """Return the mails, each once.  Raises RefusedError NOT_FOUND before anything is done."""
+    found = []
+    for ulid in dict.fromkeys(ulids):
+        row = tx.mailbox.entry(ulid, for_update=True)
+        if row is None or row.state is State.ERASED:
+            raise RefusedError(
+                Reason.NOT_FOUND, noun="mail", value=ulid, hint="`maild mail list` shows the ids."
+            )
+        found.append(row)
+    return found
+
+
+def require_right(tx: Tx, row: EntryRow, by: Actor) -> None:
+    """Let the owner, distributors, admins and the operator act; members on shared mail if they may see it (M5)."""
+    if by.user_id is None or by.user_id == row.owner_id:
+        return
+    role = tx.rights.active_role(row.account_id, by.user_id)
+    if role in {Role.ADMIN, Role.DISTRIBUTOR}:
+        return
+    if (
+        role is Role.MEMBER
+        and row.inbox_kind is InboxKind.SHARED
+        and tx.rights.setting(row.account_id, "all_received")
+    ):
+        return
+    raise RefusedError(
+        Reason.NOT_ALLOWED, why=f"{name_of(tx, by)} has no right to the mail {row.ulid}."
+    )
+
+
+def require_reader(tx: Tx, account_id: int, user_id: int) -> None:
+    """Refuse an owner who could not read the mail (M1: an owner is an active member)."""
+    if tx.rights.active_role(account_id, user_id) is None:
+        raise RefusedError(
+            Reason.NOT_ALLOWED,
+            why=f"{tx.rights.display_name(user_id)} cannot own mail here: not an active member of the account.",
+        )
+
+
+def name_of(tx: Tx, by: Actor) -> str:
+    """Return who acts, for sentences."""
+    return "The operator" if by.user_id is None else tx.rights.display_name(by.user_id)
+
+
+def note_event(tx: Tx, row: EntryRow, act: Act, kind: str, subject: dict[str, Any]) -> None:
+    """Append to the events, with ids only."""
+    tx.deliveries.add_events(
+        [
+            {
+                "at": act.at,
+                "account_id": row.account_id,
+                "actor_id": act.by.user_id,
+                "kind": kind,
+                "delivery_id": row.id,
+                "subject": subject,
+            }
+        ]
+    )

@@ -1,0 +1,108 @@
+"""Repairs: what a person says about a mail is a ruling, and the mail is decided again in place (E2).
+
+Nothing here pokes state.  Entry, owner, unread, history and notes stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from maild.core.acts import Act, Change, mails, name_of, new_act, note_event, require_right
+from maild.core.app import Actor, App
+from maild.core.decide import Reader, decide_again
+from maild.model.reason import Reason, RefusedError
+from maild.model.states import State
+from maild.store.mailbox import EntryRow
+from maild.store.store import Tx
+
+
+def dismiss(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Change:
+    """Take mails out of the mailboxes: IGNORED, DISMISSED; nothing is deleted and `undo` brings them back (M4).
+
+    Commits the rulings, then decides again in place.  Raises RefusedError; then nothing was done.
+    """
+    return _rule_and_decide(app, reader, ulids, by, "dismiss")
+
+
+def file_by_hand(
+    app: App, reader: Reader, ulids: Sequence[str], *, client: str, by: Actor
+) -> Change:
+    """File mails under a client by a person's word (FILED_BY_HAND).  Commits and raises as `dismiss`."""
+    return _rule_and_decide(app, reader, ulids, by, "file", client)
+
+
+def unfile(app: App, reader: Reader, ulids: Sequence[str], *, client: str, by: Actor) -> Change:
+    """Take mails off a client (UNFILED_BY_HAND).  Commits and raises as `dismiss`."""
+    return _rule_and_decide(app, reader, ulids, by, "unfile", client)
+
+
+def retry(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Change:
+    """Decide mails again in place, with today's directory (D11, I4).  Commits one transaction for some 50 mails.
+
+    A mail that could not be read is read again.
+    """
+    with app.store.read() as tx:
+        rows = mails(tx, ulids)
+        for row in rows:
+            require_right(tx, row, by)
+    decide_again(app, reader, [row.id for row in rows])
+    return Change(id="", moved=tuple(row.ulid for row in rows))
+
+
+def release(tx: Tx, row: EntryRow, act: Act, dismissal: dict[str, Any]) -> None:
+    """Record that a dismissed mail is wanted back where it lay; the caller decides it again after the commit."""
+    answer = {key: dismissal.get(key) for key in ("owner_id", "unread")}
+    _record(tx, row, act, "release", answer)
+
+
+def _rule_and_decide(
+    app: App,
+    reader: Reader,
+    ulids: Sequence[str],
+    by: Actor,
+    question: str,
+    client: str | None = None,
+) -> Change:
+    act = new_act(app, by)
+    with app.store.write() as tx:
+        rows = mails(tx, ulids)
+        for row in rows:
+            require_right(tx, row, by)
+            if row.state is State.RECEIVED:
+                raise RefusedError(
+                    Reason.CONFLICT,
+                    why=f"The mail {row.ulid} is being read; try again in a moment.",
+                )
+            answer = (
+                {"owner_id": row.owner_id, "unread": row.unread}
+                if client is None
+                else _client(tx, row, client)
+            )
+            _record(tx, row, act, question, answer)
+    decide_again(app, reader, [row.id for row in rows])
+    return Change(id=act.change_id, moved=tuple(row.ulid for row in rows))
+
+
+def _client(tx: Tx, row: EntryRow, ulid: str) -> dict[str, Any]:
+    client = tx.deliveries.client_ref(row.account_id, ulid)
+    if client is None:
+        raise RefusedError(
+            Reason.NOT_FOUND, noun="client", value=ulid, hint="`maild client list` shows the ids."
+        )
+    return {"client_id": client.id, "client_name": client.name}
+
+
+def _record(tx: Tx, row: EntryRow, act: Act, question: str, answer: dict[str, Any]) -> None:
+    tx.deliveries.add_ruling(
+        {
+            "account_id": row.account_id,
+            "delivery_id": row.id,
+            "question": question,
+            "answer": {"user": name_of(tx, act.by), **answer},
+            "by_user_id": act.by.user_id,
+            "at": act.at,
+            "change_id": act.change_id,
+        }
+    )
+    note_event(tx, row, act, "ruled", {"question": question})

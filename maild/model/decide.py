@@ -1,0 +1,317 @@
+"""What becomes of a mail: a pure function of letter, proof, directory rows and rulings (product C, D; E2).
+
+The rows of the table at the end of product D are the functions of this file.  A repair adds a ruling and the same
+function decides again; nobody pokes state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from maild.model.address import Address, InvalidAddressError
+from maild.model.facts import Binding, Directory, InboxFacts, Proven, Ruling, ThreadHit, Unproven
+from maild.model.identify import Known, Sender, Stranger, Unknown, from_norms, identify
+from maild.model.letter import Author, Kind, Letter, Mailbox
+from maild.model.match import Ambiguous, Hit, NoClient, by_address, by_thread, each_by_address
+from maild.model.people import InboxKind
+from maild.model.reason import Reason
+from maild.model.states import Move
+from maild.model.trace import Trace
+
+SURE_ENOUGH = 0.8
+"""The confidence from which an original's sender is believed (FORWARD_UNSURE below it)."""
+
+_MACHINE = {
+    Kind.LIST: Reason.LIST_MAIL,
+    Kind.BOUNCE: Reason.BOUNCE,
+    Kind.AUTO_REPLY: Reason.AUTO_REPLY,
+    Kind.REPORT: Reason.AUTO_REPLY,
+    Kind.CALENDAR: Reason.AUTO_REPLY,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One delivery to decide."""
+
+    letter: Letter
+    inbox: InboxFacts
+    directory: Directory
+    proof: Proven | Unproven
+    thread: tuple[ThreadHit, ...] = ()
+    rulings: tuple[Ruling, ...] = ()
+    same_id_other_content: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be done with a delivery.  `owner` None: the inbox's owner chain has it, unread."""
+
+    move: Move
+    reason: Reason
+    facts: dict[str, Any] = field(default_factory=dict)
+    hits: tuple[Hit, ...] = ()
+    direction: str = "in"
+    user: Binding | None = None
+    claimed: Binding | None = None
+    owner: int | None = None
+    """The forwarder keeps what went through a forward inbox, read."""
+    beside: tuple[tuple[Reason, dict[str, Any]], ...] = ()
+
+
+def decide(case: Case, trace: Trace) -> Decision:
+    """Decide one delivery.  Total: every Case has a Decision."""
+    sender = identify(case.letter, case.inbox, case.directory, case.proof, trace)
+    decision = (
+        _ruled(case, sender, trace)
+        or _machine(case, sender, trace)
+        or _by_sender(case, sender, trace)
+    )
+    decision = _with_sender(decision, sender, case)
+    sentence = decision.reason.say(**decision.facts)
+    trace.say("file" if decision.hits else "place", f"{decision.reason.code}: {sentence}.")
+    return _with_marks(decision, case)
+
+
+def _with_sender(decision: Decision, sender: Sender, case: Case) -> Decision:
+    if not isinstance(sender, Known):
+        return replace(decision, claimed=sender.claimed)
+    keeps = case.inbox.kind is InboxKind.FORWARD and decision.move in {Move.FILE, Move.PLACE}
+    return replace(decision, user=sender.binding, owner=sender.binding.user_id if keeps else None)
+
+
+def _with_marks(decision: Decision, case: Case) -> Decision:
+    marks: list[tuple[Reason, dict[str, Any]]] = []
+    if case.same_id_other_content:
+        marks.append((Reason.SAME_ID_OTHER_CONTENT, {}))
+    if case.letter.degraded:
+        marks.append((Reason.PARSE_DEGRADED, {"parts": "; ".join(case.letter.degraded)}))
+    return replace(decision, beside=tuple(marks))
+
+
+def _ruled(case: Case, sender: Sender, trace: Trace) -> Decision | None:
+    """What a person said comes before everything that maild thinks."""
+    put_away = next(
+        (r for r in reversed(case.rulings) if r.question in {"dismiss", "release"}), None
+    )
+    if put_away is not None and put_away.question == "dismiss":
+        trace.say("place", f"{put_away.answer.get('user', 'Somebody')} put it away.")
+        return Decision(
+            move=Move.IGNORE,
+            reason=Reason.DISMISSED,
+            facts={"user": put_away.answer.get("user", "?")},
+        )
+    by_hand: dict[int, Hit] = {}
+    taken_off: dict[str, Any] | None = None
+    for ruling in case.rulings:
+        if ruling.question == "file":
+            client = ruling.answer["client"]
+            by_hand[client.id] = Hit(
+                client, Reason.FILED_BY_HAND, f"{ruling.answer['user']} filed it"
+            )
+            taken_off = None
+        elif ruling.question == "unfile":
+            by_hand.pop(ruling.answer["client"].id, None)
+            taken_off = {"user": ruling.answer["user"], "client": ruling.answer["client"].name}
+    if by_hand:
+        return _filed(tuple(by_hand.values()), direction=_direction(case, sender))
+    if taken_off is not None:
+        return Decision(
+            move=Move.PLACE,
+            reason=Reason.UNFILED_BY_HAND,
+            facts=taken_off,
+            direction=_direction(case, sender),
+        )
+    return None
+
+
+def _direction(case: Case, sender: Sender) -> str:
+    return "out" if isinstance(sender, Known) and _outsiders(case) else "in"
+
+
+def _machine(case: Case, sender: Sender, trace: Trace) -> Decision | None:
+    """Machine mail: put aside in a forward inbox, matched and marked in a shared one (F7)."""
+    if case.letter.kind is Kind.NORMAL:
+        return None
+    proof = case.letter.kind_proof or case.letter.kind.value
+    if case.letter.kind is Kind.LIST and isinstance(sender, Known):
+        # crm@ may itself be a group upstream, which puts its list fields on every colleague's forward.
+        trace.say(
+            "parse",
+            f"It came through a list ({proof}), but from a proven user; treated as that user's.",
+        )
+        return None
+    reason = _MACHINE[case.letter.kind]
+    trace.say("parse", f"It was made by a machine: {proof}.")
+    if any(r.question == "release" for r in case.rulings):
+        trace.say("place", "Somebody released it; treated as normal.")
+        return None
+    facts = {"proof": proof}
+    if case.inbox.kind is InboxKind.FORWARD:
+        return Decision(move=Move.IGNORE, reason=reason, facts=facts)
+    outcome = _stranger(case, Stranger(), trace)
+    return Decision(move=outcome.move, reason=reason, facts=facts, hits=outcome.hits)
+
+
+def _by_sender(case: Case, sender: Sender, trace: Trace) -> Decision:
+    match sender:
+        case Unknown(reason, facts):
+            return Decision(move=Move.HOLD, reason=reason, facts=facts)
+        case Known():
+            return _user(case, trace)
+        case Stranger():
+            return _stranger(case, sender, trace)
+
+
+def _user(case: Case, trace: Trace) -> Decision:
+    """One proven user: captured mail goes to its outside recipients, a forward to its original's client (F1, F3)."""
+    outsiders = _outsiders(case)
+    if outsiders:
+        trace.say("match", "A user's mail with recipients outside: direction out, filed to them.")
+        found = each_by_address(outsiders, case.directory, trace)
+        return _outcome(found, case, direction="out")
+    if case.letter.forwarded is not None or case.letter.looks_forwarded:
+        return _forward(case, trace)
+    if case.inbox.kind is InboxKind.SHARED and case.inbox.employee_is_client:
+        found_self = by_address(
+            from_norms(case.letter), case.directory, Reason.FILED_CONTACT, trace, role="sender"
+        )
+        if isinstance(found_self, Hit):
+            return _filed((found_self,))
+    thread = by_thread(case.thread, None, is_proven_user=True, trace=trace)
+    if thread is not None:
+        return _filed((thread,))
+    return Decision(move=Move.PLACE, reason=Reason.ONLY_USERS_INVOLVED)
+
+
+def _outsiders(case: Case) -> list[str]:
+    """Return the To and Cc addresses that are neither the account's users nor its inboxes."""
+    return _outside(case, (*case.letter.to, *case.letter.cc))
+
+
+def _outside(case: Case, boxes: tuple[Mailbox, ...]) -> list[str]:
+    found: dict[str, None] = {}
+    for box in boxes:
+        try:
+            address = Address.parse(box.address)
+        except InvalidAddressError:
+            continue
+        ours = {address.norm, address.base.norm} & case.directory.inboxes
+        if not ours and not case.directory.is_colleague(address.norm):
+            found[address.norm] = None
+    return list(found)
+
+
+def _forward(case: Case, trace: Trace) -> Decision:
+    """A proven user's forward (F1, F2)."""
+    original = case.letter.forwarded
+    if original is None or original.from_ is None:
+        trace.say("match", "It looks forwarded, but the original's sender could not be read.")
+        return Decision(move=Move.HOLD, reason=Reason.FORWARD_NOT_FOUND)
+    percent = f"{original.confidence:.0%}"
+    trace.say(
+        "match",
+        f"The original ({original.how.value}) is from {original.from_.address}, {percent} sure.",
+    )
+    if original.confidence < SURE_ENOUGH:
+        return Decision(
+            move=Move.HOLD,
+            reason=Reason.FORWARD_UNSURE,
+            facts={"address": original.from_.address, "p": percent},
+        )
+    thread = by_thread(case.thread, None, is_proven_user=True, trace=trace)
+    if thread is not None:
+        return _filed((thread,))
+    correspondents = _outside(case, (original.from_,)) or _outside(
+        case, (*original.to, *original.cc)
+    )
+    if not correspondents:
+        trace.say("match", "Everybody in the original is a user.")
+        return Decision(move=Move.PLACE, reason=Reason.ONLY_USERS_INVOLVED)
+    found = by_address(
+        correspondents, case.directory, Reason.FILED_FORWARD, trace, role="original correspondent"
+    )
+    return _outcome(found, case)
+
+
+def _stranger(case: Case, sender: Stranger, trace: Trace) -> Decision:
+    """Mail from outside: held in a forward inbox, matched by its From in a shared one."""
+    if case.inbox.kind is InboxKind.FORWARD and case.inbox.unknown_policy == "hold":
+        if sender.claimed is not None:
+            return Decision(
+                move=Move.HOLD,
+                reason=Reason.SENDER_NOT_VERIFIED,
+                facts={"user": sender.claimed.user_name, "verdict": "only recorded here"},
+            )
+        return Decision(
+            move=Move.HOLD, reason=Reason.SENDER_UNKNOWN, facts={"from": _shown_from(case.letter)}
+        )
+    author = case.letter.sender.address if isinstance(case.letter.sender, Author) else None
+    thread = by_thread(case.thread, author, is_proven_user=False, trace=trace)
+    if thread is not None:
+        return _filed((thread,))
+    found = by_address(
+        from_norms(case.letter), case.directory, Reason.FILED_CONTACT, trace, role="sender"
+    )
+    if isinstance(found, NoClient) and case.letter.forwarded is not None:
+        trace.say(
+            "match", "It forwards something, but its sender is not a user; not re-attributed."
+        )
+        return Decision(
+            move=Move.PLACE,
+            reason=Reason.FORWARD_BY_STRANGER,
+            facts={"from": _shown_from(case.letter)},
+        )
+    return _outcome(found, case, missing=Move.PLACE)
+
+
+def _shown_from(letter: Letter) -> str:
+    if isinstance(letter.sender, Author):
+        return letter.sender.address
+    return ", ".join(box.address for box in letter.from_) or "(none)"
+
+
+def _outcome(
+    found: Hit | tuple[Hit, ...] | Ambiguous | NoClient,
+    case: Case,
+    *,
+    direction: str = "in",
+    missing: Move | None = None,
+) -> Decision:
+    """Turn a match into a decision; without a client a forward inbox holds and a shared one leaves it unfiled."""
+    if missing is None:
+        missing = Move.HOLD if case.inbox.kind is InboxKind.FORWARD else Move.PLACE
+    match found:
+        case Hit():
+            return _filed((found,), direction=direction)
+        case tuple():
+            return _filed(found, direction=direction)
+        case Ambiguous(address, clients):
+            return Decision(
+                move=missing,
+                reason=Reason.CLIENT_AMBIGUOUS,
+                facts={
+                    "address": address,
+                    "n": len(clients),
+                    "clients": ", ".join(client.name for client in clients),
+                },
+                direction=direction,
+            )
+        case NoClient(tried):
+            return Decision(
+                move=missing,
+                reason=Reason.CLIENT_NOT_FOUND,
+                facts={"tried": ", ".join(tried) or "the mail: it names nobody outside"},
+                direction=direction,
+            )
+
+
+def _filed(hits: tuple[Hit, ...], *, direction: str = "in") -> Decision:
+    return Decision(
+        move=Move.FILE,
+        reason=hits[0].how,
+        facts={"client": ", ".join(hit.client.name for hit in hits), "fact": hits[0].fact},
+        hits=hits,
+        direction=direction,
+    )

@@ -1,0 +1,136 @@
+"""Who sent it: exactly one user, or none with a reason (I1-I3).  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from maild.model.address import Address, InvalidAddressError
+from maild.model.facts import Binding, Directory, InboxFacts, Proven, Unproven
+from maild.model.letter import Author, Letter
+from maild.model.people import InboxKind, MemberState
+from maild.model.reason import Reason
+from maild.model.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The one user who sent it, by this binding, proven."""
+
+    binding: Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """No user.  `claimed` is the user whose address stands in From without proof, where the inbox only records that."""
+
+    claimed: Binding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A user is in question and it cannot be said who: the mail is held for this reason."""
+
+    reason: Reason
+    facts: dict[str, Any]
+    claimed: Binding | None = None
+
+
+Sender = Known | Stranger | Unknown
+
+
+def identify(
+    letter: Letter, inbox: InboxFacts, directory: Directory, proof: Proven | Unproven, trace: Trace
+) -> Sender:
+    """Resolve the sender to exactly one user, a stranger, or a reason to hold."""
+    if not isinstance(letter.sender, Author):
+        return _unclear(letter, letter.sender.why, inbox, directory, trace)
+    norm = letter.sender.address
+    trace.say("identify", f"The one From address is {norm}.")
+    binding = directory.bindings.get(norm)
+    if binding is None:
+        return _by_tag(norm, inbox, directory, proof, trace)
+    trace.say(
+        "identify",
+        f"{norm} is a {binding.kind.value.replace('_', '-')} address of {binding.user_name}.",
+    )
+    return _judge(binding, norm, inbox, proof, trace)
+
+
+def _unclear(
+    letter: Letter, why: str, inbox: InboxFacts, directory: Directory, trace: Trace
+) -> Sender:
+    trace.say("identify", f"The mail does not name one author: {why}.")
+    in_question = [norm for norm in from_norms(letter) if directory.is_colleague(norm)]
+    if inbox.kind is InboxKind.SHARED and not in_question:
+        trace.say("identify", "No user is in question; treated as a stranger's.")
+        return Stranger()
+    return Unknown(Reason.SENDER_UNCLEAR, {"why": why})
+
+
+def from_norms(letter: Letter) -> list[str]:
+    """Return the canonical addresses of every mailbox in From that has one; for matching, never for identity."""
+    found = []
+    for box in letter.from_:
+        try:
+            found.append(Address.parse(box.address).norm)
+        except InvalidAddressError:
+            continue
+    return list(dict.fromkeys(found))
+
+
+def _by_tag(
+    norm: str, inbox: InboxFacts, directory: Directory, proof: Proven | Unproven, trace: Trace
+) -> Sender:
+    candidates = directory.tagged.get(norm, ())
+    if not candidates:
+        trace.say("identify", f"No user has the address {norm}.")
+        return Stranger()
+    users = {candidate.user_id for candidate in candidates}
+    names = ", ".join(candidate.norm for candidate in candidates)
+    trace.say("identify", f"{norm} is the base of registered +tag addresses: {names}.")
+    if len(users) == 1 and inbox.plus_tag == "base-if-unique":
+        trace.say("identify", "They are one user's, and the account accepts a base that is unique.")
+        return _judge(candidates[0], norm, inbox, proof, trace)
+    return Unknown(
+        Reason.PLUS_BASE_UNRESOLVED, {"from": norm, "n": len(candidates), "candidates": names}
+    )
+
+
+def _judge(
+    binding: Binding, norm: str, inbox: InboxFacts, proof: Proven | Unproven, trace: Trace
+) -> Sender:
+    """Say whether this user may be taken for the sender."""
+    if binding.membership is None and inbox.kind is InboxKind.SHARED:
+        trace.say(
+            "identify",
+            f"{norm} belongs to nobody in {inbox.account_name}; treated as a stranger's.",
+        )
+        return Stranger()
+    if binding.membership is not MemberState.ACTIVE:
+        who = norm if binding.membership is None else binding.user_name
+        trace.say("identify", f"{who} is not an active member of {inbox.account_name}.")
+        return Unknown(Reason.NOT_A_MEMBER, {"user": who, "account": inbox.account_name})
+    if not binding.is_verified:
+        trace.say("identify", f"{norm} is not confirmed yet.")
+        return Unknown(Reason.ALIAS_NOT_VERIFIED, {"from": norm, "user": binding.user_name})
+    match proof:
+        case Unproven(verdict):
+            return _unproven(binding, verdict, inbox, trace)
+        case Proven(how):
+            trace.say("identify", f"Proven: {how}.")
+    if binding.disabled_at is not None:
+        since = f"{binding.disabled_at:%Y-%m-%d}"
+        trace.say("identify", f"{binding.user_name} is inactive since {since}.")
+        return Unknown(Reason.USER_INACTIVE, {"user": binding.user_name, "date": since}, binding)
+    return Known(binding)
+
+
+def _unproven(binding: Binding, verdict: str, inbox: InboxFacts, trace: Trace) -> Sender:
+    trace.say("identify", f"It claims to be {binding.user_name}; nothing proves it: {verdict}.")
+    if inbox.sender_policy == "require":
+        return Unknown(
+            Reason.SENDER_NOT_VERIFIED, {"user": binding.user_name, "verdict": verdict}, binding
+        )
+    trace.say("identify", "This inbox only records the claim; treated as a stranger's.")
+    return Stranger(claimed=binding)

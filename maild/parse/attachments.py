@@ -1,0 +1,71 @@
+"""Which parts are the text of a mail, and which are attachments, with names that are safe to show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from maild.model.letter import Attachment
+from maild.parse.encoded_words import decode_words
+from maild.parse.limits import FILE_NAME
+from maild.parse.parts import Part
+
+_BODY_TYPES = frozenset({"text/plain", "text/html"})
+# Direction marks make `exe.fdp` out of `pdf.exe`; the rest separates paths on some system.
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_PATH = re.compile(r"[/\\:]+")
+
+
+def is_text(part: Part) -> bool:
+    """Whether a part is text that a reader of the mail sees as the mail's own."""
+    if part.type not in _BODY_TYPES:
+        return False
+    if part.disposition.value == "attachment":
+        return False
+    return part.disposition.value == "inline" or not _raw_name(part)
+
+
+def attachments(
+    raw: bytes, leaves: Sequence[Part], texts: Sequence[Part]
+) -> tuple[Attachment, ...]:
+    """Return what is left when the text parts that were read are taken away, in the order of the mail."""
+    own = {id(part) for part in texts}
+    return tuple(_attachment(raw, part) for part in leaves if id(part) not in own)
+
+
+def _attachment(raw: bytes, part: Part) -> Attachment:
+    return Attachment(
+        name=name_of(part),
+        type=part.type,
+        size=part.size(raw),
+        path=part.path,
+        inline=part.disposition.value == "inline"
+        or (bool(part.content_id) and part.disposition.value != "attachment"),
+        content_id=safe_name(part.content_id),
+    )
+
+
+def _raw_name(part: Part) -> str:
+    return part.disposition.get("filename") or part.content_type.get("name")
+
+
+def name_of(part: Part) -> str:
+    """Return the name that the mail gives: RFC 2231 or RFC 2047, Content-Disposition first."""
+    return safe_name(decode_words(_raw_name(part)))
+
+
+def safe_name(name: str) -> str:
+    """Make a name fit to be shown and to be a file's: one line, no path, no direction marks; 255 characters."""
+    name = _DIRECTION.sub("", _PATH.sub("_", name))
+    name = "".join(
+        " " if char in "\t\r\n" else char
+        for char in name
+        if char in "\t\r\n" or unicodedata.category(char) not in {"Cc", "Cs"}
+    )
+    name = " ".join(name.split()).lstrip(".")
+    if len(name) <= FILE_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    keep = dot + ending if dot and len(ending) <= 16 else ""
+    return (stem if keep else name)[: FILE_NAME - len(keep)] + keep

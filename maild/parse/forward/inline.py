@@ -1,0 +1,282 @@
+"""Finding an inline original in a text: separators and header blocks from the top, the first that counts decides.
+
+What lies below the line that introduces a reply's quotation belongs to the history of a conversation and is never
+this mail's forward.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from maild.model.letter import Forwarded, How
+from maild.parse.forward.block import Block, BlockReader, meanings, read_glued, split_label
+from maild.parse.forward.languages import Field, Says, Separator, Shape, tables
+from maild.parse.forward.lines import Lines, fold
+from maild.parse.forward.mailbox_line import has_address, read_many, read_one
+from maild.parse.forward.subject import SubjectLine
+
+_SEPARATOR_MAX = 200
+_ATTRIBUTION_MAX = 400
+_BLANKS_BELOW_SEPARATOR = 5
+_RULE_MIN = 10
+_STRANGE_HEADERS = 3
+_HEADERS_MAX = 8
+_CLOCK_OR_YEAR = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)|(?<!\d)(?:19|20)\d\d(?!\d)")
+_CLOCK = re.compile(r"(?<!\d)\d{1,2}:\d\d(?!\d)")
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_NUMBERS = re.compile(r"\d+")
+_NOTE_EDGE = "-_=* \t\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """What a text shows."""
+
+    original: Forwarded | None = None
+    note: str = ""
+    looks_forwarded: bool = False
+    is_reply: bool = False
+    """The history of a conversation begins before anything is forwarded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mark:
+    """A separator that was met, and what stands behind it on its line."""
+
+    separator: Separator
+    at: int
+    behind: str = ""
+
+
+def read_inline(text: str, subject: SubjectLine) -> Inline:
+    """Find the outermost inline original.  Never raises; looks at the head of the text only, once."""
+    return _Reader(Lines(text), subject).read()
+
+
+class _Reader:
+    """One walk from the top of a text to the first line that decides."""
+
+    def __init__(self, lines: Lines, subject: SubjectLine) -> None:
+        self._lines = lines
+        self._subject = subject
+        self._mark: _Mark | None = None
+        self._strange: deque[str] = deque(maxlen=_HEADERS_MAX)
+
+    def read(self) -> Inline:
+        for at, raw in enumerate(self._lines.raw):
+            # Most lines of most mails end here.
+            if ":" not in raw and "--" not in raw and "__" not in raw and "\uff1a" not in raw:
+                if raw.strip("> \t\u00a0"):
+                    self._strange.clear()
+                    self._mark = None
+                continue
+            found = self._at(at)
+            if found is not None:
+                return found
+        return Inline()
+
+    def _at(self, at: int) -> Inline | None:
+        """Return the answer if this line gives it."""
+        line = self._lines[at]
+        mark = separator_on(line.content, at)
+        if mark is not None:
+            self._strange.clear()
+            self._mark = mark
+            return self._below_deciding(mark) if mark.separator.decides else None
+        if meanings(line.content)[0]:
+            found = self._at_block(at)
+            if found is not None:
+                return found
+        elif self._introduces_reply(at):
+            return Inline(is_reply=True)
+        if not line.blank:
+            self._mark = None
+        if self._is_strange_block(line.content):
+            # Headers in a language that we do not know: what stands below is not the outermost original.
+            return Inline()
+        return None
+
+    def _below_deciding(self, mark: _Mark) -> Inline:
+        """Read below a separator that only forwards have."""
+        depth = self._lines[mark.at].depth
+        says = self._subject.says()
+        if says is Says.REPLY and depth > 0:
+            return Inline(is_reply=True)
+        if self._is_inside_quotation(mark.at):
+            return Inline()
+        block = self._block_below(mark)
+        if block is None:
+            return self._headless(mark, says)
+        confidence = (0.5, 0.7, 0.9, 0.97)[block.weight]
+        if says is Says.REPLY:
+            confidence = min(confidence, 0.7)
+        elif says is None and depth > 0:
+            confidence = min(confidence, 0.85)
+        return self._found(block, mark.at, confidence)
+
+    def _block_below(self, mark: _Mark) -> Block | None:
+        if mark.behind:
+            block = read_glued(mark.behind)
+            if block is not None:
+                block.end = mark.at + 1
+            return block
+        first = self._lines.next_written(mark.at + 1, within=_BLANKS_BELOW_SEPARATOR)
+        if first is None:
+            return None
+        reader = BlockReader(
+            self._lines,
+            english_labels=mark.separator.english_labels,
+            bare_subject=self._subject.bare,
+        )
+        return reader.read(first)
+
+    def _headless(self, mark: _Mark, says: Says | None) -> Inline:
+        """A separator with nothing readable below: a forward whose sender nobody can name."""
+        if says is not Says.FORWARD:
+            return Inline(looks_forwarded=says is None)
+        first = self._lines.next_written(mark.at + 1, within=_BLANKS_BELOW_SEPARATOR)
+        depth = self._lines[mark.at if first is None else first].depth
+        original = Forwarded(
+            from_=None,
+            body=self._lines.below(mark.at + 1, depth=depth, first=mark.behind),
+            how=How.INLINE,
+            confidence=0.0,
+        )
+        return Inline(original=original, note=self._note(mark.at), looks_forwarded=True)
+
+    def _at_block(self, at: int) -> Inline | None:
+        """Read a block that no forward's own separator announced; the subject decides what it means."""
+        block = BlockReader(self._lines, bare_subject=self._subject.bare).read(at)
+        if block is None or block.has_from + block.weight < 2:
+            return None
+        if not block.has_from or block.weight < 2:
+            # What is left of the outermost header; the next one below would be somebody else's.
+            return Inline()
+        says = self._subject.says(block.languages)
+        if says is Says.REPLY:
+            return Inline(is_reply=True)
+        start = self._mark.at if self._mark else at
+        marked = self._mark is not None
+        table = _SURE if says is Says.FORWARD else _UNSURE
+        confidence = table.get((block.complete, marked))
+        if confidence is None or self._is_inside_quotation(start):
+            return Inline()
+        return self._found(block, start, confidence)
+
+    def _is_inside_quotation(self, start: int) -> bool:
+        """Tell whether quoted text stands above: the original then began there, without a header that we could read."""
+        first = self._lines.next_written(0, within=start)
+        own = self._lines[start if first is None else first].depth
+        above = (self._lines[at] for at in range(start))
+        return self._lines[start].depth > own and any(
+            line.depth > own and not line.blank for line in above
+        )
+
+    def _introduces_reply(self, at: int) -> bool:
+        """Tell whether a line such as `On 3 May, Ann wrote:` ends here, wrapped or not."""
+        content = self._lines[at].content
+        if content[-1:] not in {":", "\uff1a"} or len(content) > _ATTRIBUTION_MAX:
+            return False
+        if is_attribution(content):
+            return True
+        for above in range(at - 1, max(at - 4, -1), -1):
+            line = self._lines[above]
+            if line.blank or len(line.content) + len(content) > _ATTRIBUTION_MAX:
+                return False
+            content = f"{line.content} {content}"
+            opened = (fold(line.content) + " ").startswith(tables().opens)
+            if (opened or line.content.endswith("<")) and is_attribution(content):
+                return True
+        return False
+
+    def _is_strange_block(self, content: str) -> bool:
+        """Tell whether this line completes what has the looks of a header block: labels, an address, a full date.
+
+        A signature has labels and an address, but no date with a year and a time.
+        """
+        label, value = split_label(content)
+        if label and value and _is_label_like(label) and not value.startswith("//"):
+            self._strange.append(value[:_ATTRIBUTION_MAX])
+        elif content:
+            self._strange.clear()
+        return (
+            len(self._strange) >= _STRANGE_HEADERS
+            and any(has_address(value) for value in self._strange)
+            and any(_CLOCK.search(value) and _YEAR.search(value) for value in self._strange)
+        )
+
+    def _found(self, block: Block, start: int, confidence: float) -> Inline:
+        from_ = None
+        if block.has_from and not block.from_twice:
+            from_ = read_one(block.values[Field.FROM])
+        original = Forwarded(
+            from_=from_,
+            to=read_many(block.values.get(Field.TO, "")),
+            cc=read_many(block.values.get(Field.CC, "")),
+            subject=block.value(Field.SUBJECT),
+            date=block.value(Field.DATE),
+            body=self._lines.below(block.end, depth=block.depth),
+            how=How.INLINE,
+            confidence=confidence if from_ else 0.0,
+        )
+        return Inline(original=original, note=self._note(start), looks_forwarded=True)
+
+    def _note(self, start: int) -> str:
+        note = self._lines.above(start)
+        # A line drawn above the block is not the forwarder's word.
+        last = note.rpartition("\n")[2]
+        while note and not last.strip(_NOTE_EDGE + ">"):
+            note = note[: len(note) - len(last)].rstrip()
+            last = note.rpartition("\n")[2]
+        return note
+
+
+_SURE = {(True, True): 0.93, (True, False): 0.9, (False, True): 0.75, (False, False): 0.7}
+"""With a forward prefix in the subject, by (complete, marked by a separator)."""
+_UNSURE = {(True, True): 0.6, (True, False): 0.5, (False, True): 0.5}
+"""Without any prefix: a reply may look the same."""
+
+
+def separator_on(content: str, at: int) -> _Mark | None:
+    """Return the separator that a line is."""
+    bare = content.strip("* ")
+    if bare.startswith("--"):
+        return _dashed(bare, at)
+    if len(bare) > _SEPARATOR_MAX:
+        return None
+    if bare.startswith("_"):
+        drawn = len(bare) >= _RULE_MIN and not bare.strip("_ ")
+        return _Mark(separator=tables().rule(), at=at) if drawn else None
+    if bare.endswith((":", "\uff1a")):
+        separator = tables().separators.get((Shape.OPENING, fold(bare.rstrip(":\uff1a "))))
+        return _Mark(separator=separator, at=at) if separator else None
+    return None
+
+
+def _dashed(bare: str, at: int) -> _Mark | None:
+    inner = bare.lstrip("- ")
+    phrase, dashes, behind = inner[:_SEPARATOR_MAX].partition("--")
+    folded = fold(phrase.rstrip("- "))
+    separator = tables().separators.get((Shape.DASHED, folded.rstrip(":")))
+    if separator is None and folded.startswith("forwarded message from "):
+        separator = tables().separators.get((Shape.DASHED, "forwarded message"))
+    if separator is None or not dashes:
+        return None
+    behind = inner[len(phrase) :].lstrip("- *")
+    return _Mark(separator=separator, at=at, behind=behind)
+
+
+def is_attribution(content: str) -> bool:
+    """Tell whether a line that ends with a colon names a writer and a time, in any language."""
+    if has_address(content) and _CLOCK_OR_YEAR.search(content):
+        return True
+    folded = f" {fold(content)} ".replace(":", " ")
+    if not any(f" {verb} " in folded for verb in tables().wrote):
+        return False
+    return has_address(content) or len(_NUMBERS.findall(content)) >= 3
+
+
+def _is_label_like(label: str) -> bool:
+    return len(label.split()) <= 4 and not any(char.isdigit() or char in "@/<>" for char in label)

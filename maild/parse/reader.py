@@ -1,0 +1,81 @@
+"""Bytes to a Letter: the one way in.  Pure: no file, no clock, no process; the pool adds the limits of time and memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from maild.model.letter import Kind, Letter, UnreadableError
+from maild.parse.attachments import attachments
+from maild.parse.forward import find_forward
+from maild.parse.header_block import Head, fields, split
+from maild.parse.headers import read_headers
+from maild.parse.kind import kind_of
+from maild.parse.limits import HEADER_BLOCK
+from maild.parse.originals import read_originals
+from maild.parse.parts import read_parts
+from maild.parse.strict_from import author_of, with_crlf
+from maild.parse.text import read_texts
+
+_CARRIES_NO_FORWARD = frozenset({Kind.BOUNCE, Kind.REPORT})
+"""What is attached to these is the mail that they speak of, not something that somebody passes on."""
+
+
+def read_letter(raw: bytes) -> Letter:
+    """Read a mail.  Linear in its size, whatever is in it; what could not be read is said in `degraded`.
+
+    Raises UnreadableError when there is nothing to read.
+    """
+    if not raw.strip(b"\r\n\t \0"):
+        raise UnreadableError("The mail is empty.")
+    notes: list[str] = []
+    head = split(raw)
+    _note_head(head, notes)
+    found = fields(head.block)
+    root = read_parts(raw, notes)
+    headers = read_headers(found, charset=root.content_type.get("charset"), notes=notes)
+    texts = read_texts(raw, root, notes)
+    leaves = list(root.leaves())
+    kind, proof = kind_of(
+        found,
+        root,
+        subject=headers.subject,
+        author=headers.from_[0].address if headers.from_ else "",
+        text=texts.text,
+    )
+    letter = Letter(
+        from_=headers.from_,
+        sender=author_of(with_crlf(head.block)),
+        to=headers.to,
+        cc=headers.cc,
+        reply_to=headers.reply_to,
+        delivered_to=headers.delivered_to,
+        subject=headers.subject,
+        date=headers.date,
+        message_id=headers.message_id,
+        in_reply_to=headers.in_reply_to,
+        references=headers.references,
+        kind=kind,
+        kind_proof=proof,
+        text=texts.text,
+        html=texts.html,
+        attachments=attachments(raw, leaves, texts.parts),
+    )
+    if kind not in _CARRIES_NO_FORWARD:
+        originals = read_originals(raw, leaves, notes)
+        forward = find_forward(
+            subject=letter.subject, text=letter.text, html=letter.html, attached=originals
+        )
+        letter = replace(
+            letter,
+            forwarded=forward.original,
+            note=forward.note,
+            looks_forwarded=forward.looks_forwarded,
+        )
+    return replace(letter, degraded=tuple(dict.fromkeys(notes)))
+
+
+def _note_head(head: Head, notes: list[str]) -> None:
+    if not head.block:
+        notes.append("the mail has no header")
+    elif head.cut:
+        notes.append(f"the header is longer than {HEADER_BLOCK // 1024} KiB; the rest was not read")

@@ -1,0 +1,49 @@
+"""Content-Transfer-Encoding, decoded and measured (RFC 2045 6).  What is no known encoding is taken as it stands."""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+from maild.parse.encoded_words import base64_octets, base64_size
+
+_UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
+_UU = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
+
+
+def decoded(content: bytes, encoding: str) -> bytes:
+    """Return the octets that the content encodes.  Never raises: damage is decoded as far as it goes."""
+    if encoding == "base64":
+        return base64_octets(content)
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(content)
+    if encoding in _UU:
+        return _uudecoded(content)
+    return content
+
+
+def decoded_size(content: bytes, encoding: str) -> int:
+    """Return the number of octets that `decoded` gives."""
+    if encoding == "base64":
+        return base64_size(content)
+    return len(decoded(content, encoding))
+
+
+def _uudecoded(content: bytes) -> bytes:
+    begin = _UU_BEGIN.search(content)
+    if begin is None:
+        return content
+    lines = []
+    for line in content[begin.end() :].splitlines():
+        if line == b"end":
+            break
+        try:
+            lines.append(binascii.a2b_uu(line))
+        except binascii.Error:
+            # Encoders that count a line wrongly: as many octets as its length character says (as uu.py does).
+            wanted = (((line[0] - 32) & 63) * 4 + 5) // 3 if line else 0
+            try:
+                lines.append(binascii.a2b_uu(line[:wanted]))
+            except binascii.Error:
+                break
+    return b"".join(lines)

@@ -1,0 +1,99 @@
+"""The process that reads hostile bytes: `python -m maild.parse.worker`.  Holds no secret, opens only the files it is given.
+
+Frames on stdin: four octets of length (big endian), one octet of tag, payload.  `r` carries a mail's bytes, `p` the
+path of a file that holds them.  For each one a frame of the same shape goes to stdout: `L` a letter as JSON, `U` why
+it is unreadable, `E` the name of an error of ours.  It ends when stdin ends, so it never outlives its parent by more
+than one mail; PR_SET_PDEATHSIG would tie it to the thread that started it instead.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from maild.model.letter import UnreadableError
+from maild.parse.codec import dump
+from maild.parse.frames import ERROR, LENGTH, LETTER, PATH, UNREADABLE
+from maild.parse.limits import MIB, READ_CPU_SECONDS, READ_MEMORY
+from maild.parse.reader import read_letter
+
+
+def main() -> None:
+    """Answer frames until stdin ends."""
+    _warm_up()
+    _limit()
+    # Whatever a library prints must not land between two frames.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    requests = sys.stdin.buffer
+    while (frame := read_frame(requests)) is not None:
+        _limit_cpu()
+        tag, payload = answer(frame[:1], frame[1:])
+        del frame
+        answers.write((len(payload) + 1).to_bytes(LENGTH, "big") + tag)
+        answers.write(payload)
+        answers.flush()
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """Return the next frame with its tag, or None at the end of the stream, which may come in its middle."""
+    length = stream.read(LENGTH)
+    if len(length) < LENGTH:
+        return None
+    wanted = int.from_bytes(length, "big")
+    try:
+        frame = stream.read(wanted)
+    except MemoryError:
+        _skip(stream, wanted)
+        return b"!"
+    return frame if len(frame) == wanted else None
+
+
+def _skip(stream: BinaryIO, octets: int) -> None:
+    while octets and (piece := stream.read(min(octets, MIB))):
+        octets -= len(piece)
+
+
+def answer(tag: bytes, payload: bytes) -> tuple[bytes, bytes]:
+    """Read one mail and return the tag and payload of the answer.  Never raises but for a broken interpreter."""
+    try:
+        if tag == b"!":
+            raise MemoryError
+        raw = Path(os.fsdecode(payload)).read_bytes() if tag == PATH else payload
+        return LETTER, dump(read_letter(raw))
+    except UnreadableError as error:
+        return UNREADABLE, str(error).encode()
+    except MemoryError:
+        return UNREADABLE, f"Reading it needs more than {READ_MEMORY // MIB} MB of memory.".encode()
+    except OSError as error:
+        return UNREADABLE, f"Its file cannot be read: {error.strerror}.".encode()
+    except Exception as error:  # noqa: BLE001 - one mail must not take the next ones along (D11)
+        return ERROR, type(error).__name__.encode()
+
+
+def _warm_up() -> None:
+    """Load what a first mail would load, so that the memory limit counts from here."""
+    dump(read_letter(b"Subject: =?utf-8?q?a?=\r\nContent-Type: text/html\r\n\r\n<p>b</p>"))
+
+
+def _limit() -> None:
+    """Bound memory and forbid core dumps: a dump would leave a mail on the disk."""
+    pages = int(Path("/proc/self/statm").read_bytes().split()[0])
+    most = pages * resource.getpagesize() + READ_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _limit_cpu() -> None:
+    """Allow this mail its share: for the case that the parent, which keeps the real deadline, is gone."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = math.ceil(used.ru_utime + used.ru_stime) + READ_CPU_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Who may do what: the few rows that permissions are decided by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from maild.model.people import MemberState, Role
+from maild.store.schema import accounts, memberships, users
+
+SETTINGS: dict[str, Any] = {
+    "plus_tag": "exact",
+    "employee_is_client": False,
+    "unread_on_transfer": True,
+    "all_received": True,
+}
+"""An account's settings and what holds where it says nothing."""
+
+
+class RightsRows:
+    """Queries about members and their account's settings."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read through an open transaction."""
+        self._connection = connection
+
+    def setting(self, account_id: int, key: str) -> Any:
+        """Return an account's setting, or its default."""
+        kept = self._connection.execute(
+            select(accounts.c.settings).where(accounts.c.id == account_id)
+        ).scalar_one()
+        return kept.get(key, SETTINGS[key])
+
+    def display_name(self, user_id: int) -> str:
+        """Return a user's name."""
+        return str(
+            self._connection.execute(
+                select(users.c.display_name).where(users.c.id == user_id)
+            ).scalar_one()
+        )
+
+    def active_role(self, account_id: int, user_id: int) -> Role | None:
+        """Return an active user's role in an account; None for everybody else."""
+        role = self._connection.execute(
+            select(memberships.c.role)
+            .join(users, users.c.id == memberships.c.user_id)
+            .where(
+                memberships.c.account_id == account_id,
+                memberships.c.user_id == user_id,
+                memberships.c.state == MemberState.ACTIVE,
+                users.c.disabled_at.is_(None),
+            )
+        ).scalar_one_or_none()
+        return None if role is None else Role(role)
