@@ -36,7 +36,8 @@ def sentence_for(found: dict[str, Any]) -> str:
         return f"is a table: write [{path[0]}] and its keys below it"
     facts = {**context, "seen": shown(found["input"])}
     facts["expected"] = str(context.get("expected")).replace("'", '"')
-    return _SENTENCES.get(kind, str(found["msg"]).replace("{", "(")).format_map(facts)
+    template = _SENTENCES.get(kind)
+    return template.format_map(facts) if template else str(found["msg"])
 
 
 def _unknown_key(path: KeyPath) -> str:

@@ -180,14 +180,19 @@ def _trusted_results(
 ) -> str | None:
     """Return the topmost Authentication-Results field, if an authserv-id that the listener trusts wrote it (I3).
 
-    Only the topmost one can have been written on this side of the border: what stands below came with the mail.
+    Only the topmost one can have been written on this side of the border, and only above the second Received: one is
+    the trusted server's own, and whatever stands below the next came with the mail (RFC 8601 5).
     """
-    value = header_block.topmost(fields, b"authentication-results")
-    if value is None or not authserv_ids:
-        return None
-    text = b" ".join(value.split()).decode("utf-8", "replace")
-    words = text.partition(";")[0].split()
-    return text if words and words[0].lower() in authserv_ids else None
+    received = 0
+    for field in fields:
+        received += field.name == b"received"
+        if received > 1:
+            return None
+        if field.name == b"authentication-results":
+            text = b" ".join(field.value.split()).decode("utf-8", "replace")
+            words = text.partition(";")[0].split()
+            return text if words and words[0].lower() in authserv_ids else None
+    return None
 
 
 def _recognise(rows: IntakeRows, shares: list[_Share], now: datetime) -> None:

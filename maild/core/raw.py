@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+"""The empty line; with bare line feeds too, since LMTP and the pipe keep odd bytes (D2)."""
 
 HEAD_MAX = 256 * 1024
 """Octets of the header block that are kept at hand (design 4, limits)."""
@@ -112,7 +116,10 @@ class Spool:
 
 
 class _BodyDigest:
-    """Cuts the header block off and hashes the rest, whatever the pieces are."""
+    """Cuts the header block off and hashes the rest, whatever the pieces are.
+
+    Line ends at the very end do not count: carriers add and drop them.  A mail without an empty line is all head.
+    """
 
     def __init__(self) -> None:
         self._head = bytearray()
@@ -127,9 +134,12 @@ class _BodyDigest:
             return
         start = max(0, len(self._head) - 3)
         self._head += piece
-        end = self._head.find(b"\r\n\r\n", start)
-        if end >= 0:
-            self._leave_head(end + 2, end + 4)
+        if self._head[:2] == b"\r\n" or self._head[:1] == b"\n":
+            self._leave_head(0, 0)
+            return
+        end = _HEAD_END.search(self._head, start)
+        if end is not None and end.start() <= HEAD_MAX:
+            self._leave_head(end.end(), end.end())
         elif len(self._head) > HEAD_MAX:
             self._leave_head(HEAD_MAX, HEAD_MAX)
 
@@ -154,6 +164,8 @@ class _BodyDigest:
         self._held_ends += tail.count(b"\n")
 
     def finish(self) -> tuple[bytes, str]:
+        if self._held:
+            self._digest.update(self._held)
         return bytes(self._head), self._digest.hexdigest()
 
 

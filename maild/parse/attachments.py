@@ -12,8 +12,13 @@ from maild.parse.limits import FILE_NAME
 from maild.parse.parts import Part
 
 _BODY_TYPES = frozenset({"text/plain", "text/html"})
+# RFC 3464, 8098, 5965: the machine's half of a report.  Its kind says all that a person wants to know of it.
+_RECORDS = frozenset(
+    {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
+)
 # Direction marks make `exe.fdp` out of `pdf.exe`; the rest separates paths on some system.
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_BLANKS = re.compile(r"[ \t\r\n]+")
 _PATH = re.compile(r"[/\\:]+")
 
 
@@ -29,9 +34,13 @@ def is_text(part: Part) -> bool:
 def attachments(
     raw: bytes, leaves: Sequence[Part], texts: Sequence[Part]
 ) -> tuple[Attachment, ...]:
-    """Return what is left when the text parts that were read are taken away, in the order of the mail."""
+    """Return what is left when the mail's own text and the records of machines are taken away, in order."""
     own = {id(part) for part in texts}
-    return tuple(_attachment(raw, part) for part in leaves if id(part) not in own)
+    return tuple(
+        _attachment(raw, part)
+        for part in leaves
+        if id(part) not in own and (part.type not in _RECORDS or _raw_name(part))
+    )
 
 
 def _attachment(raw: bytes, part: Part) -> Attachment:
@@ -63,7 +72,7 @@ def safe_name(name: str) -> str:
         for char in name
         if char in "\t\r\n" or unicodedata.category(char) not in {"Cc", "Cs"}
     )
-    name = " ".join(name.split()).lstrip(".")
+    name = _BLANKS.sub(" ", name).strip().lstrip(".")
     if len(name) <= FILE_NAME:
         return name
     stem, dot, ending = name.rpartition(".")

@@ -17,7 +17,7 @@ _END = re.compile(rb"\r?\n\r?\n")
 # [^\n] keeps a bare CR inside its field: for us it never is a line end (protocols.md F1).
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"<([^<>\s\x00-\x1f\x7f]{1,998})>")
-_BARE_ID = re.compile(rb"[^<>\s,;:()\"\x00-\x1f\x7f]{1,500}@[^<>\s,;()\"\x00-\x1f\x7f]{1,500}")
+_BARE_ID = re.compile(rb"[^<>\s,;()\"\x00-\x1f\x7f]{1,998}")
 
 
 class Field(NamedTuple):
@@ -100,7 +100,7 @@ def authentication_results(block: bytes) -> tuple[str, ...]:
 def message_id_of(value: bytes) -> str | None:
     """Return the Message-ID in a field's value without its brackets, or None if it has no usable shape.
 
-    Ids without an at sign are in use and kept; ids without brackets are kept only with one (RFC 5322 3.6.4).
+    RFC 5322 3.6.4 asks for brackets and an at sign; ids that lack one or both are in use and kept if they are one word.
     """
     found = _MESSAGE_ID.search(unfold(value))
     bare = found[1] if found else value.strip()

@@ -40,7 +40,11 @@ _AUTO_SUBJECT = re.compile(
     r"fuera de (?:la )?oficina|fuori (?:sede|ufficio)|on (?:holiday|vacation|leave)|vacation)",
     re.IGNORECASE,
 )
-_DMARC_REPORT = re.compile(r"report domain: ?[\w.-]+ +submitter: ?[\w.-]+", re.IGNORECASE)
+_TRANSCRIPT = re.compile(r"^.{0,20}(?:<<<|>>>) ?(?:RCPT TO:|5\d\d )", re.MULTILINE)
+_MESSAGE = "message/rfc822"
+_DMARC_REPORT = re.compile(
+    r"(?:\[preview\] )?report domain: ?[\w.-]+ +submitter: ?[\w.-]+", re.IGNORECASE
+)
 _DAEMONS = frozenset(
     [
         "mailer-daemon",
@@ -60,7 +64,7 @@ _AUTO_FIELDS = (
     b"x-autoreply-from",
     b"x-mail-autoreply",
 )
-_LIST_FIELDS = (b"list-id", b"list-post", b"mailing-list", b"x-mailing-list", b"x-beenthere")
+_LIST_FIELDS = (b"list-id", b"list-post", b"mailing-list", b"x-mailing-list")
 _REPORTS = {
     "delivery-status": Kind.BOUNCE,
     "global-delivery-status": Kind.BOUNCE,
@@ -120,7 +124,7 @@ class _Facts:
 
 
 def _report(facts: _Facts) -> tuple[Kind, str] | None:
-    if facts.root.type == "multipart/report":
+    if facts.root.content_type.value == "multipart/report":
         named = facts.root.content_type.get("report-type").lower()
         for name in (named, *(kind.removeprefix("message/") for kind in facts.types)):
             if name in _REPORTS:
@@ -144,6 +148,8 @@ def _bounce(facts: _Facts) -> tuple[Kind, str] | None:
         return Kind.BOUNCE, "sent by a mailer daemon"
     if typical and facts.null_sender:
         return Kind.BOUNCE, "an empty Return-Path and the subject of a bounce"
+    if facts.local in _DAEMONS and _MESSAGE in facts.types and _TRANSCRIPT.search(facts.text):
+        return Kind.BOUNCE, f"from {facts.local} with the record of a refusal"
     machine = facts.local in _DAEMONS or facts.local.replace("-", "") in {"noreply", "donotreply"}
     if typical and machine:
         return Kind.BOUNCE, f"from {facts.local} with the subject of a bounce"

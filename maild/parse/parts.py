@@ -19,7 +19,7 @@ from maild.parse.parameters import NOTHING, Valued, read_valued
 
 _DASHES = re.compile(rb"^--([^\r\n]*+)", re.MULTILINE)
 _HEADER_END = re.compile(rb"^(?:\r?\n|--)", re.MULTILINE)
-_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+(?![^\s;,])")
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +37,8 @@ class Part:
     end: int
     path: str = ""
     """As IMAP numbers it (RFC 9051 6.4.5.1); empty for the root of a multipart mail."""
+    too_deep: bool = False
+    """A multipart that was not opened, because of the limit."""
     children: list[Part] = field(default_factory=list)
 
     @property
@@ -69,6 +71,7 @@ def read_parts(raw: bytes, notes: list[str]) -> Part:
     root = _part(fields(head.block), head.body, len(raw), "text/plain")
     if _boundary(root):
         _Walk(raw, root, notes).run()
+    _settle(root, notes)
     _number(root)
     return root
 
@@ -117,8 +120,8 @@ class _Walk:
         if not boundary:
             return
         if len(self.open) >= DEPTH:
-            if not self.notes or "deep" not in self.notes[-1]:
-                self.notes.append(f"parts nest more than {DEPTH} deep; the rest was not read")
+            part.too_deep = True
+            self.notes.append(f"parts nest more than {DEPTH} deep; the rest was not read")
             return
         self.levels.setdefault(boundary, []).append(len(self.open))
         self.open.append((part, boundary))
@@ -174,8 +177,8 @@ def _part(found: list[Field], start: int, end: int, default: str) -> Part:
 
 def _type(value: str, default: str) -> str:
     """Return the media type; one that is none is text (RFC 2045 5.2), a bare `text` or `multipart` its usual kind."""
-    if _TYPE.fullmatch(value):
-        return value
+    if (match := _TYPE.match(value)) is not None:
+        return match[0]
     return {"": default, "text": "text/plain", "html": "text/html"}.get(value, "text/plain")
 
 
@@ -188,6 +191,15 @@ def _boundary(part: Part) -> bytes:
     if not part.type.startswith("multipart/"):
         return b""
     return part.content_type.get("boundary").rstrip(" \t").encode("utf-8", "replace")
+
+
+def _settle(root: Part, notes: list[str]) -> None:
+    """Make text of multiparts in which no boundary ever came (RFC 2046 5.1 asks for one part at least)."""
+    for part in root.leaves():
+        if part.type.startswith("multipart/") and not part.too_deep:
+            part.type = "text/plain"
+            if part.end > part.start:
+                notes.append(f"no boundary of {part.content_type.value[:60]} was found")
 
 
 def _number(root: Part) -> None:

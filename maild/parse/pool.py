@@ -18,25 +18,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Self, TypeAlias
 
 from pydantic import ValidationError
-from typing_extensions import Self
 
 from maild.model.letter import Letter, UnreadableError
 from maild.parse import codec
-from maild.parse.limits import MIB, READ_SECONDS
 from maild.parse.frames import ERROR, LENGTH, LETTER, PATH, RAW, UNREADABLE
+from maild.parse.limits import MIB, READ_SECONDS
 
 ANSWER_MAX = 64 * MIB
 """A letter holds at most some 1 MiB of text, 2 MB of HTML and 1,000 addresses; JSON may write six octets for one."""
 AHEAD = 4
 """Mails per process that `read_many` hands out before the first of them is taken."""
 
-Outcome = Letter | UnreadableError | "ReaderDiedError"
-
 
 class ReaderDiedError(Exception):
     """Reading a mail took too long, broke its process, or ran into a fault of ours; the message says which."""
+
+
+Outcome: TypeAlias = Letter | UnreadableError | ReaderDiedError
 
 
 class ReaderPool:
@@ -52,8 +53,8 @@ class ReaderPool:
         self._free = threading.BoundedSemaphore(self.processes)
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
-        self._all: set[_Worker] = set()
-        self._closed = False
+        self._busy: set[_Worker] = set()
+        self._closed = threading.Event()
 
     def __enter__(self) -> Self:
         """Return the pool."""
@@ -71,11 +72,13 @@ class ReaderPool:
     def close(self) -> None:
         """End all workers, those at work too; their mails raise ReaderDiedError.  Safe to repeat."""
         with self._lock:
-            self._closed = True
-            workers, self._all = self._all, set()
-            self._idle.clear()
-        for worker in workers:
-            worker.kill()
+            self._closed.set()
+            idle, self._idle = self._idle, []
+            # Only killed: the pipes of a busy worker belong to the thread that waits on them.
+            for worker in self._busy:
+                worker.kill()
+        for worker in idle:
+            worker.end()
 
     def read(self, raw: bytes | Path) -> Letter:
         """Read one mail, given by its bytes or by its file; waits while all workers are busy.
@@ -87,9 +90,9 @@ class ReaderPool:
             try:
                 answer = worker.ask(raw, time.monotonic() + self._seconds)
             except BaseException:
-                self._discard(worker)
+                self._give_back(worker, fit=False)
                 raise
-            self._give_back(worker)
+            self._give_back(worker, fit=True)
         return _letter_in(answer)
 
     def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Outcome]:
@@ -115,43 +118,47 @@ class ReaderPool:
 
     def _take(self) -> _Worker:
         """Return an idle worker that still lives, or a new one."""
-        while True:
-            with self._lock:
-                if self._closed:
-                    raise ReaderDiedError("The reader is closed.")
-                worker = self._idle.pop() if self._idle else None
-            if worker is None:
-                break
+        while (worker := self._idle_one()) is not None:
             if worker.lives:
-                return worker
-            self._discard(worker)
-        worker = _Worker()
+                break
+            worker.end()
+        worker = worker or _Worker()
         with self._lock:
-            if not self._closed:
-                self._all.add(worker)
+            if not self._closed.is_set():
+                self._busy.add(worker)
                 return worker
-        worker.kill()
+        worker.end()
         raise ReaderDiedError("The reader is closed.")
 
-    def _give_back(self, worker: _Worker) -> None:
+    def _idle_one(self) -> _Worker | None:
         with self._lock:
-            if not self._closed:
-                self._idle.append(worker)
+            if self._closed.is_set():
+                raise ReaderDiedError("The reader is closed.")
+            return self._idle.pop() if self._idle else None
 
-    def _discard(self, worker: _Worker) -> None:
+    def _give_back(self, worker: _Worker, *, fit: bool) -> None:
         with self._lock:
-            self._all.discard(worker)
-        worker.kill()
+            self._busy.discard(worker)
+            if fit and not self._closed.is_set():
+                self._idle.append(worker)
+                return
+        worker.end()
 
 
 class _Worker:
-    """One process and the two pipes to it.  Used by one thread at a time; only `kill` may come from another."""
+    """One process and the two pipes to it.  Used by one thread at a time; only `kill` may come from another.
+
+    Settings that came by the environment stay here: a worker must hold no secret.
+    """
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "maild.parse.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={
+                name: value for name, value in os.environ.items() if not name.startswith("MAILD_")
+            },
             close_fds=True,
             start_new_session=True,
             bufsize=0,
@@ -160,7 +167,6 @@ class _Worker:
         assert self._process.stdout is not None  # noqa: S101
         self._to = self._process.stdin.fileno()
         self._from = self._process.stdout.fileno()
-        self._lock = threading.Lock()
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
 
@@ -170,14 +176,17 @@ class _Worker:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End the process at once and take its exit status.  Safe to repeat."""
+        """End the process at once.  The only method that another thread may call."""
         with suppress(ProcessLookupError):
             self._process.kill()
+
+    def end(self) -> None:
+        """Kill the process, take its exit status, and close the pipes.  Safe to repeat."""
+        self.kill()
         self._process.wait()
-        with self._lock:
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    pipe.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def ask(self, raw: bytes | Path, deadline: float) -> bytes:
         """Send a mail and return the answer's frame.  Raises ReaderDiedError; then this worker is of no more use."""

@@ -39,10 +39,9 @@ def author_of(block: bytes) -> Author | Unclear:
     if (why := _damage(block)) is not None:
         return Unclear(why)
     found = _FROM.findall(block)
-    if not found:
-        return Unclear("The mail has no From field.")
-    if len(found) > 1:
-        return Unclear(f"The mail has {len(found)} From fields; there must be one.")
+    if len(found) != 1:
+        many = f"{len(found)} From fields; there must be one" if found else "no From field"
+        return Unclear(f"The mail has {many}.")
     _, blanks, value = found[0]
     if blanks:
         return Unclear("There is a space between “From” and its colon.")
@@ -72,9 +71,9 @@ def _damage(block: bytes) -> str | None:
     return None
 
 
-def _author_in(value: bytes) -> Author | Unclear:
+def _text_of(value: bytes) -> str | Unclear:
     lines = value.split(b"\r\n")
-    if len(lines) > 1 and not all(line.strip() for line in lines[1:]):
+    if not all(line.strip() for line in lines[1:]):
         return Unclear("The From field is broken by an empty line.")
     try:
         text = b"".join(lines).decode("utf-8")
@@ -82,6 +81,13 @@ def _author_in(value: bytes) -> Author | Unclear:
         return Unclear("The From field has characters in an unknown encoding.")
     if _CONTROL.search(text):
         return Unclear("There is a control character in the From field.")
+    return text
+
+
+def _author_in(value: bytes) -> Author | Unclear:
+    text = _text_of(value)
+    if isinstance(text, Unclear):
+        return text
     match = _MAILBOX.fullmatch(text)
     if match is None:
         return Unclear(_why_not(text))

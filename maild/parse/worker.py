@@ -21,6 +21,10 @@ from maild.parse.frames import ERROR, LENGTH, LETTER, PATH, UNREADABLE
 from maild.parse.limits import MIB, READ_CPU_SECONDS, READ_MEMORY
 from maild.parse.reader import read_letter
 
+TOO_LARGE = b"!"
+"""In place of a frame that did not fit into memory."""
+_NEEDS_MORE = f"Reading it needs more than {READ_MEMORY // MIB} MB of memory.".encode()
+
 
 def main() -> None:
     """Answer frames until stdin ends."""
@@ -49,7 +53,7 @@ def read_frame(stream: BinaryIO) -> bytes | None:
         frame = stream.read(wanted)
     except MemoryError:
         _skip(stream, wanted)
-        return b"!"
+        return TOO_LARGE
     return frame if len(frame) == wanted else None
 
 
@@ -60,15 +64,15 @@ def _skip(stream: BinaryIO, octets: int) -> None:
 
 def answer(tag: bytes, payload: bytes) -> tuple[bytes, bytes]:
     """Read one mail and return the tag and payload of the answer.  Never raises but for a broken interpreter."""
+    if tag == TOO_LARGE:
+        return UNREADABLE, _NEEDS_MORE
     try:
-        if tag == b"!":
-            raise MemoryError
         raw = Path(os.fsdecode(payload)).read_bytes() if tag == PATH else payload
         return LETTER, dump(read_letter(raw))
     except UnreadableError as error:
         return UNREADABLE, str(error).encode()
     except MemoryError:
-        return UNREADABLE, f"Reading it needs more than {READ_MEMORY // MIB} MB of memory.".encode()
+        return UNREADABLE, _NEEDS_MORE
     except OSError as error:
         return UNREADABLE, f"Its file cannot be read: {error.strerror}.".encode()
     except Exception as error:  # noqa: BLE001 - one mail must not take the next ones along (D11)

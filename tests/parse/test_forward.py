@@ -385,6 +385,37 @@ def test_separators_of_forwards_decide_and_outlook_blocks_leave_it_to_the_subjec
         assert not reply.looks_forwarded
 
 
+@pytest.mark.parametrize(
+    ("prefix", "labels"),
+    [
+        ("ENC:", ("De:", "Enviado:", "Para:", "Cc:", "Assunto:")),
+        ("VB:", ("Från:", "Skickat:", "Till:", "Kopia:", "Ämne:")),
+        ("VS:", ("Fra:", "Sendt:", "Til:", "Cc:", "Emne:")),
+        ("VL:", ("Lähettäjä:", "Lähetetty:", "Vastaanottaja:", "Kopio:", "Aihe:")),
+        ("PD:", ("Od:", "Wysłano:", "Do:", "DW:", "Temat:")),
+        ("FW:", ("Od:", "Odesláno:", "Komu:", "Kopie:", "Předmět:")),
+        ("FW:", ("Od:", "Odoslané:", "Komu:", "Kópia:", "Predmet:")),
+        ("FW:", ("Feladó:", "Elküldve:", "Címzett:", "Másolatot kap:", "Tárgy:")),
+        ("FW:", ("De la:", "Trimis:", "Către:", "Cc:", "Subiect:")),
+        ("İLT:", ("Kimden:", "Gönderildi:", "Kime:", "Bilgi:", "Konu:")),
+        ("FW:", ("От:", "Отправлено:", "Кому:", "Копия:", "Тема:")),
+        ("FW:", ("Від:", "Надіслано:", "Кому:", "Копія:", "Тема:")),
+        ("FW:", ("差出人:", "送信日時:", "宛先:", "CC:", "件名:")),
+        ("转发:", ("发件人\uff1a", "发送时间\uff1a", "收件人\uff1a", "抄送\uff1a", "主题\uff1a")),
+        ("轉寄:", ("寄件者:", "寄件日期:", "收件者:", "副本:", "主旨:")),
+        ("FW:", ("보낸 사람:", "보낸 날짜:", "받는 사람:", "참조:", "제목:")),
+    ],
+)
+def test_outlook_is_read_in_further_languages(prefix: str, labels: tuple[str, ...]) -> None:
+    from_, date, to, cc, subject = (f"{label} " for label in labels)
+    words = Words(prefix, UNDERLINE, (from_, date, to, cc, subject), "07.05.2025 09:31")
+    for write in (outlook_desktop, outlook_web, outlook_mac):
+        original = original_of(f"{prefix} Offer 4711", write(words))
+        assert (original.from_, original.subject, original.body) == (JANE, "Offer 4711", BODY)
+        assert len(original.cc) == 2
+        assert original.confidence >= 0.9
+
+
 # ------------------------------------------------------------------ html as clients write it
 
 
@@ -600,10 +631,7 @@ def test_the_outermost_of_nested_originals_is_the_answer() -> None:
 
 
 def test_a_header_block_in_an_unknown_language_hides_what_stands_below_it() -> None:
-    outer = (
-        "보낸 사람: Kim <kim@client.example>\n보낸 날짜: 2025년 5월 7일 수요일 오전 9:31\n"
-        "받는 사람: sales@firm.example\n제목: 견적\n\n"
-    )
+    outer = "Xel: Kim <kim@client.example>\nXun dat: 2025-05-07 9:31\nXto: sales@firm.example\nXsub: Offer\n\n"
     reading = find("FW: Offer", outer + outlook_desktop(OUTLOOK["en"]))
     assert reading.original is None
     assert reading.looks_forwarded
@@ -642,6 +670,26 @@ def test_a_header_in_the_midst_of_a_quotation_is_not_the_outermost(write: Any) -
         reading = find("Fwd: Offer", text)
         assert reading.original is None
         assert reading.looks_forwarded
+
+
+@pytest.mark.parametrize("lost", [F, D, T, S])
+@pytest.mark.parametrize(
+    "write", [outlook_desktop, outlook_web, outlook_old, gmail, apple_mail, thunderbird]
+)
+def test_a_damaged_outermost_header_never_passes_the_word_to_an_inner_one(
+    write: Any, lost: int
+) -> None:
+    words = GMAIL["en"] if write is gmail else APPLE["en"] if write is apple_mail else OUTLOOK["en"]
+    inner = write(words).replace("jane.roe@", "boss@")
+    for damaged in (words.labels[lost].replace(":", ""), f"is what he said\n{words.labels[lost]}"):
+        outer = write(words).replace(words.labels[lost], damaged, 1)
+        for text in (f"{outer}\n\n{inner}", f"{outer}\n\n{quoted(inner)}"):
+            assert sender("FW: Offer", text) in {JANE.address, None}
+
+
+def test_an_agenda_in_the_note_does_not_hide_the_original() -> None:
+    agenda = "Subject: planning\nDate: 9 May 2025\nPlace: Berlin\n\n"
+    assert sender("Fwd: Offer", agenda + gmail(GMAIL["en"])) == JANE.address
 
 
 # ------------------------------------------------------------------ what is not sure says so

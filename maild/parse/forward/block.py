@@ -20,7 +20,7 @@ _WRAPPED_MAX: Mapping[Field, int] = {
     Field.CC: 40,
     Field.SUBJECT: 5,
     Field.OTHER: 40,
-    Field.DATE: 0,
+    Field.DATE: 1,
 }
 """How many further lines a field may be wrapped over."""
 _REQUIRED = (Field.TO, Field.DATE, Field.SUBJECT)
@@ -199,7 +199,7 @@ class BlockReader:
         """Return the first line from `at` on that does not belong to the value that was just begun."""
         if block.complete:
             return self._wrapped_last(block, name, at)
-        limit = _WRAPPED_MAX[name] or (0 if block.values[name] else 1)
+        limit = _WRAPPED_MAX[name]
         end = at
         while end < len(self._lines) and end - at <= limit:
             line = self._lines[end]

@@ -21,6 +21,7 @@ _SEPARATOR_MAX = 200
 _ATTRIBUTION_MAX = 400
 _BLANKS_BELOW_SEPARATOR = 5
 _RULE_MIN = 10
+_PIECES_WITHIN_LINES = 10
 _STRANGE_HEADERS = 3
 _HEADERS_MAX = 8
 _CLOCK_OR_YEAR = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)|(?<!\d)(?:19|20)\d\d(?!\d)")
@@ -62,6 +63,7 @@ class _Reader:
         self._lines = lines
         self._subject = subject
         self._mark: _Mark | None = None
+        self._pieces: dict[Field, int] = {}
         self._strange: deque[str] = deque(maxlen=_HEADERS_MAX)
 
     def read(self) -> Inline:
@@ -149,7 +151,7 @@ class _Reader:
     def _at_block(self, at: int) -> Inline | None:
         """Read a block that no forward's own separator announced; the subject decides what it means."""
         block = BlockReader(self._lines, bare_subject=self._subject.bare).read(at)
-        if block is None or block.has_from + block.weight < 2:
+        if block is None or not self._is_header(block):
             return None
         if not block.has_from or block.weight < 2:
             # What is left of the outermost header; the next one below would be somebody else's.
@@ -164,6 +166,20 @@ class _Reader:
         if confidence is None or self._is_inside_quotation(start):
             return Inline()
         return self._found(block, start, confidence)
+
+    def _is_header(self, block: Block) -> bool:
+        """Tell whether this is a header block or, with what stood just above, the pieces that wrapping left of one.
+
+        An agenda's `Date:` and `Subject:` in the note are not.
+        """
+        for name in block.values:
+            self._pieces[name] = block.start
+        near = {
+            name for name, at in self._pieces.items() if block.start - at <= _PIECES_WITHIN_LINES
+        }
+        if Field.FROM in near:
+            return bool(near & {Field.TO, Field.DATE, Field.SUBJECT})
+        return block.weight == 3 or (block.weight == 2 and has_address(block.value(Field.TO)))
 
     def _is_inside_quotation(self, start: int) -> bool:
         """Tell whether quoted text stands above: the original then began there, without a header that we could read."""

@@ -1,0 +1,64 @@
+# maild: `make run` starts it, `make test` proves it.  Both set up what they need.
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+# Not parallel: the targets below share .venv and print in order.
+.NOTPARALLEL:
+.PHONY: help run demo check lint test test-full bench fuzz docs clean venv venv-dev
+
+help:
+	@echo "make run        set up and start maild on an embedded database, in ./run"
+	@echo "make demo       a throw-away installation with sample mail: where each mail went, and why"
+	@echo "make check      format, lint, types, layers, quick tests; about a minute"
+	@echo "make test       set up and run everything; under 20 minutes"
+	@echo "make test-full  the same with full counts"
+	@echo "make bench      measure     make fuzz  search for bad input     make docs  write the generated pages"
+	@echo "make clean      remove what was built; ./run, where your mail is, stays"
+
+venv:
+	@tools/bootstrap.sh
+
+venv-dev:
+	@tools/bootstrap.sh dev
+
+run: venv
+	@test -f run/maild.toml || $(BIN)/maild init run
+	@exec $(BIN)/maild serve --config run/maild.toml
+
+demo: venv
+	@$(BIN)/maild demo --once
+
+lint: venv-dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+
+check: lint
+	$(PYTEST) tests/unit tests/parse tests/core tests/store -q -m "not slow and not real"
+
+# Tests that start daemons have the machine to themselves; everything else shares its cores.
+test: venv-dev
+	@tools/test-packages.sh
+	@$(MAKE) --no-print-directory lint
+	$(PYTEST) -q -m "not real" -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -q -m real
+
+test-full:
+	@MAILD_TEST_FULL=1 $(MAKE) --no-print-directory test
+
+bench: venv-dev
+	@for file in benchmarks/[!_]*.py; do $(BIN)/python "$$file" || exit 1; done
+
+fuzz: venv-dev
+	MAILD_TEST_FULL=1 $(PYTEST) tests/unit tests/parse tests/properties -q -n auto --hypothesis-show-statistics
+
+docs: venv-dev
+	$(BIN)/python tools/docs.py
+	@git diff --exit-code --stat -- config/maild.toml docs
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find maild tests benchmarks tools -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,56 @@
+"""The thread that decides: woken by the acceptor, and once a second by the schedule, because polling is the truth."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from maild.core.app import App
+from maild.core.decide import BATCH, Reader, decide_due
+from maild.store.engine import StoreDownError
+
+REST_AFTER_FAULT_S = 2.0
+"""Pause after a fault, so that a broken store is not hammered."""
+
+_log = logging.getLogger("maild.decide")
+
+
+class Decider:
+    """Decides whatever is due until it is stopped."""
+
+    def __init__(self, app: App, reader: Reader) -> None:
+        """Prepare; `start` begins."""
+        self._app = app
+        self._reader = reader
+        self._awake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that there may be work.  Cheap; from any thread."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Finish the batch in hand, then end."""
+        self._stopping.set()
+        self._awake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._awake.wait()
+            self._awake.clear()
+            try:
+                while not self._stopping.is_set() and decide_due(self._app, self._reader) == BATCH:
+                    pass
+            except StoreDownError as error:
+                _log.warning("store_down error=%s", error)
+                self._stopping.wait(REST_AFTER_FAULT_S)
+            except Exception:
+                # The last guard of the thread that must not die: a fault is told, and the work is tried again.
+                _log.exception("decider_fault")
+                self._stopping.wait(REST_AFTER_FAULT_S)

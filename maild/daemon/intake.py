@@ -1,0 +1,58 @@
+"""The inside as the doors see it: core's synchronous calls, on threads, with back-pressure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from maild.core.accept import Incoming, recipient
+from maild.core.acceptor import Acceptor
+from maild.core.app import App
+from maild.core.raw import Raw, Spool
+from maild.model.envelope import Envelope
+from maild.model.reason import Answer, Reason
+from maild.store.engine import READERS, StoreDownError
+
+_log = logging.getLogger("maild.accept")
+
+
+class DaemonIntake:
+    """Implements `maild.core.intake.Intake`."""
+
+    def __init__(self, app: App, acceptor: Acceptor, reserve: int) -> None:
+        """`reserve` is how many octets stay free on the disk of the bodies."""
+        self._app = app
+        self._acceptor = acceptor
+        self._reserve = reserve
+        self._lookups = ThreadPoolExecutor(READERS, thread_name_prefix="recipient")
+
+    def room(self, size: int) -> Answer | None:
+        """Return DISK_FULL when the reserve and half as much again as the mail would not stay free (safety 3.2)."""
+        try:
+            free = self._app.store.bodies.free()
+        except OSError as error:
+            _log.error("disk_unreadable error=%s", error.strerror)
+            return Answer(Reason.STORE_DOWN)
+        return Answer(Reason.DISK_FULL) if free < self._reserve + size * 3 // 2 else None
+
+    def spool(self) -> Spool:
+        """Return a place for a mail's bytes."""
+        return Spool(self._app.store.bodies.tmp, self._app.store.inline_max)
+
+    async def recipient(self, address: str, size: int | None) -> tuple[Answer, int | None]:
+        """Ask the directory, on a thread: a store that hangs must not hang the loop."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._lookups, recipient, self._app, address, size)
+        except StoreDownError as error:
+            _log.error("store_down error=%s", error)
+            return Answer(Reason.STORE_DOWN), None
+
+    async def accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
+        """Hand the mail to the next commit and wait for it."""
+        return await asyncio.wrap_future(self._acceptor.submit(Incoming(envelope, raw)))
+
+    def close(self) -> None:
+        """End the look-up threads."""
+        self._lookups.shutdown()
