@@ -52,6 +52,6 @@ if is_ready dev || { [ -z "$extras" ] && is_ready run; }; then
 fi
 
 say "installing Python packages into $venv (once; about a minute)"
-"$venv/bin/python" -m pip install --quiet --editable ".${extras:+[$extras]}" ||
+"$venv/bin/python" -m pip install -qq --editable ".${extras:+[$extras]}" ||
     fail "the Python packages could not be installed; the lines above say why. Is the network there? Then try again"
 printf '%s\n' "$now" >"$venv/ready-${extras:-run}"

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from maild.auth.results import MethodResult, read_results
 from maild.model.address import Address, InvalidAddressError, canonical_domain
-from maild.model.facts import Proven, Testimony, Unproven
+from maild.model.facts import Proven, Witness, Unproven
 
 
-def proof_of(author: str, arrivals: Sequence[Testimony]) -> Proven | Unproven:
+def proof_of(author: str, arrivals: Sequence[Witness]) -> Proven | Unproven:
     """Say whether any arrival proves that the mail is from this canonical address.
 
     One witness is enough; a doubtful witness proves nothing and takes nothing away.

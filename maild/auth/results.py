@@ -69,9 +69,13 @@ def _without_comments(text: str) -> str:
 def _split(text: str) -> list[str]:
     """Split at semicolons outside quotes."""
     sections = [""]
-    quoted = False
+    quoted = escaped = False
     for char in text:
-        if char == '"':
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == '"':
             quoted = not quoted
         if char == ";" and not quoted:
             sections.append("")

@@ -184,12 +184,12 @@ def _trusted_results(
     the trusted server's own, and whatever stands below the next came with the mail (RFC 8601 5).
     """
     received = 0
-    for field in fields:
-        received += field.name == b"received"
+    for one in fields:
+        received += one.name == b"received"
         if received > 1:
             return None
-        if field.name == b"authentication-results":
-            text = b" ".join(field.value.split()).decode("utf-8", "replace")
+        if one.name == b"authentication-results":
+            text = b" ".join(one.value.split()).decode("utf-8", "replace")
             words = text.partition(";")[0].split()
             return text if words and words[0].lower() in authserv_ids else None
     return None

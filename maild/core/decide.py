@@ -155,8 +155,8 @@ def _decide_all(app: App, readable: list[tuple[Claimed, Letter]]) -> list[_Done]
 
 def _decide_one(claimed: Claimed, letter: Letter, gathered: Gathered) -> _Done:
     trace = Trace()
-    for testimony in gathered.testimonies.get(claimed.message_id, ()):
-        trace.say("accept", f"It came in by {testimony.door}.")
+    for witness in gathered.witnesses.get(claimed.message_id, ()):
+        trace.say("accept", f"It came in by {witness.door}.")
     for what in letter.degraded:
         trace.say("parse", f"Could not be read in full: {what}.")
     case = case_of(claimed, letter, gathered)

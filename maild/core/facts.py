@@ -14,9 +14,9 @@ from maild.model.facts import (
     InboxFacts,
     Proven,
     Ruling,
-    Testimony,
     ThreadHit,
     Unproven,
+    Witness,
 )
 from maild.model.letter import Author, Letter, Mailbox
 from maild.store.deliveries import Claimed
@@ -31,7 +31,7 @@ class Gathered:
     """The rows that a batch's decisions need."""
 
     inboxes: Mapping[int, InboxFacts]
-    testimonies: Mapping[int, Sequence[Testimony]]
+    witnesses: Mapping[int, Sequence[Witness]]
     bindings: Sequence[tuple[int | None, Binding]]
     tagged: Sequence[tuple[int | None, Binding]]
     inbox_names: set[tuple[int, str]]
@@ -53,7 +53,7 @@ def gather(rows: DecisionRows, batch: Sequence[tuple[Claimed, Letter]]) -> Gathe
     authors = {letter.sender.address for _, letter in batch if isinstance(letter.sender, Author)}
     return Gathered(
         inboxes=rows.inbox_facts(inboxes),
-        testimonies=rows.testimonies(claimed.message_id for claimed, _ in batch),
+        witnesses=rows.witnesses(claimed.message_id for claimed, _ in batch),
         bindings=rows.bindings(norms),
         tagged=rows.tagged(authors),
         inbox_names=rows.inboxes_among(accounts, norms),
@@ -98,7 +98,7 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
                 if (account, name) in gathered.domains
             },
         ),
-        proof=_proof(letter, gathered.testimonies.get(claimed.message_id, ())),
+        proof=_proof(letter, gathered.witnesses.get(claimed.message_id, ())),
         thread=tuple(
             gathered.threads[account, ref]
             for ref in _references(letter)
@@ -139,10 +139,10 @@ def _references(letter: Letter) -> list[str]:
     return list(dict.fromkeys(nearest))[:REFERENCES_MAX]
 
 
-def _proof(letter: Letter, testimonies: Sequence[Testimony]) -> Proven | Unproven:
+def _proof(letter: Letter, witnesses: Sequence[Witness]) -> Proven | Unproven:
     if not isinstance(letter.sender, Author):
         return Unproven("there is no one author to prove")
-    return proof_of(letter.sender.address, testimonies)
+    return proof_of(letter.sender.address, witnesses)
 
 
 def _seen_from(

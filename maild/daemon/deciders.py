@@ -50,7 +50,6 @@ class Decider:
             except StoreDownError as error:
                 _log.warning("store_down error=%s", error)
                 self._stopping.wait(REST_AFTER_FAULT_S)
-            except Exception:
-                # The last guard of the thread that must not die: a fault is told, and the work is tried again.
+            except Exception:  # noqa: BLE001 - the thread must not die: a fault is told, the work is tried again
                 _log.exception("decider_fault")
                 self._stopping.wait(REST_AFTER_FAULT_S)

@@ -57,7 +57,7 @@ class Unproven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Testimony:
+class Witness:
     """What one arrival of a mail says about its sender, as its listener was declared at that moment (I3)."""
 
     door: str

@@ -60,6 +60,7 @@ def identify(
 def _unclear(
     letter: Letter, why: str, inbox: InboxFacts, directory: Directory, trace: Trace
 ) -> Sender:
+    why = why.rstrip(".")
     trace.say("identify", f"The mail does not name one author: {why}.")
     in_question = [norm for norm in from_norms(letter) if directory.is_colleague(norm)]
     if inbox.kind is InboxKind.SHARED and not in_question:

@@ -67,8 +67,7 @@ def base64_octets(encoded: bytes) -> bytes:
     return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
 
 
-def base64_size(encoded: bytes) -> int:
-    """Return how many octets base64 decodes to, without decoding it.  As when decoding, padding ends it."""
+def base64_letters(encoded: bytes) -> int:
+    """Return how many letters of base64 there are up to the padding, which ends them when decoding, too."""
     padding = encoded.find(b"=")
-    letters = len((encoded if padding < 0 else encoded[:padding]).translate(None, _NOT_BASE64))
-    return letters // 4 * 3 + (0, 0, 1, 2)[letters % 4]
+    return len((encoded if padding < 0 else encoded[:padding]).translate(None, _NOT_BASE64))

@@ -80,7 +80,7 @@ def kind_of(
 ) -> tuple[Kind, str]:
     """Return the kind and its proof; NORMAL with an empty one.  `author` is the first From address as it stands."""
     facts = _Facts(found, root, subject, author, text)
-    for question in (_report, _bounce, _auto_replied, _list, _auto_generated, _calendar):
+    for question in (_report, _bounce, _auto_replied, _list, _calendar, _auto_generated):
         answer = question(facts)
         if answer is not None:
             return answer
@@ -190,8 +190,13 @@ def _list(facts: _Facts) -> tuple[Kind, str] | None:
         if facts.has(name):
             return Kind.LIST, name.decode().title()
     bulk = facts.precedence in {"bulk", "list", "junk"}
-    if facts.has(b"list-unsubscribe") and bulk:
-        return Kind.LIST, f"List-Unsubscribe and Precedence: {facts.precedence}"
+    if facts.has(b"list-unsubscribe"):
+        # Alone it does not suffice: sales tools write it into letters that a person wrote to one client.
+        if bulk:
+            return Kind.LIST, f"List-Unsubscribe and Precedence: {facts.precedence}"
+        for name in (b"list-unsubscribe-post", b"feedback-id"):
+            if facts.has(name):
+                return Kind.LIST, f"List-Unsubscribe and {name.decode().title()}"
     if facts.precedence == "list":
         return Kind.LIST, "Precedence: list"
     return None

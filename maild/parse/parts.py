@@ -76,6 +76,15 @@ def read_parts(raw: bytes, notes: list[str]) -> Part:
     return root
 
 
+def damage(raw: bytes, part: Part) -> str | None:
+    """Say what is wrong with the encoding of a part, where two readers may see two contents (T24)."""
+    if part.encoding == "base64" and transfer.is_torn(raw[part.start : part.end]):
+        return f"the base64 of part {part.path} is torn"
+    if part.encoding not in transfer.KNOWN:
+        return f"part {part.path} has an encoding that nobody knows"
+    return None
+
+
 class _Walk:
     """One pass over all lines that begin with two dashes."""
 
@@ -106,6 +115,8 @@ class _Walk:
                 self._leave(level)
                 self.part = _nowhere(self._line_end(match.end()))
         self._finish(len(self.raw), last=True)
+        if self.open and self.count > 1:
+            self.notes.append("a closing boundary never came; the end of the mail may be missing")
 
     def _level(self, boundary: bytes) -> int | None:
         levels = self.levels.get(boundary)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from maild.model.letter import Kind, Letter, UnreadableError
 from maild.parse.attachments import attachments
 from maild.parse.forward import find_forward
-from maild.parse.header_block import Head, fields, split
+from maild.parse.header_block import Field, Head, fields, split
 from maild.parse.headers import read_headers
 from maild.parse.kind import kind_of
 from maild.parse.limits import HEADER_BLOCK
 from maild.parse.originals import read_originals
-from maild.parse.parts import read_parts
+from maild.parse.parts import damage, read_parts
 from maild.parse.strict_from import author_of, with_crlf
 from maild.parse.text import read_texts
 
+_ONCE = (b"subject", b"date", b"message-id", b"reply-to", b"content-type")
+"""Fields that RFC 5322 3.6 and RFC 2045 allow once.  Of two From fields, `sender` speaks already."""
 _CARRIES_NO_FORWARD = frozenset({Kind.BOUNCE, Kind.REPORT})
 """What is attached to these is the mail that they speak of, not something that somebody passes on."""
 
@@ -29,8 +32,8 @@ def read_letter(raw: bytes) -> Letter:
         raise UnreadableError("The mail is empty.")
     notes: list[str] = []
     head = split(raw)
-    _note_head(head, notes)
     found = fields(head.block)
+    _note_head(head, found, notes)
     root = read_parts(raw, notes)
     headers = read_headers(found, charset=root.content_type.get("charset"), notes=notes)
     texts = read_texts(raw, root, notes)
@@ -42,6 +45,7 @@ def read_letter(raw: bytes) -> Letter:
         author=headers.from_[0].address if headers.from_ else "",
         text=texts.text,
     )
+    notes.extend(filter(None, (damage(raw, part) for part in leaves)))
     letter = Letter(
         from_=headers.from_,
         sender=author_of(with_crlf(head.block)),
@@ -74,8 +78,15 @@ def read_letter(raw: bytes) -> Letter:
     return replace(letter, degraded=tuple(dict.fromkeys(notes)))
 
 
-def _note_head(head: Head, notes: list[str]) -> None:
+def _note_head(head: Head, found: list[Field], notes: list[str]) -> None:
+    """Say what is cut or doubled: of two fields, another reader may have taken the other (T24)."""
     if not head.block:
         notes.append("the mail has no header")
-    elif head.cut:
+    counts = Counter(field.name for field in found)
+    notes.extend(
+        f"the mail has {counts[name]} {name.decode().title()} fields"
+        for name in _ONCE
+        if counts[name] > 1
+    )
+    if head.cut:
         notes.append(f"the header is longer than {HEADER_BLOCK // 1024} KiB; the rest was not read")

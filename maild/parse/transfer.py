@@ -5,10 +5,18 @@ from __future__ import annotations
 import binascii
 import re
 
-from maild.parse.encoded_words import base64_octets, base64_size
+from maild.parse.encoded_words import base64_letters, base64_octets
 
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
 _UU = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
+KNOWN = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable", *_UU})
+
+
+def is_torn(content: bytes) -> bool:
+    """Whether base64 stops in the middle of a group of four (RFC 4648 4)."""
+    padding = content.find(b"=")
+    signs = 0 if padding < 0 else content.count(b"=", padding)
+    return (base64_letters(content) + signs) % 4 != 0
 
 
 def decoded(content: bytes, encoding: str) -> bytes:
@@ -25,7 +33,8 @@ def decoded(content: bytes, encoding: str) -> bytes:
 def decoded_size(content: bytes, encoding: str) -> int:
     """Return the number of octets that `decoded` gives."""
     if encoding == "base64":
-        return base64_size(content)
+        letters = base64_letters(content)
+        return letters // 4 * 3 + (0, 0, 1, 2)[letters % 4]
     return len(decoded(content, encoding))
 
 

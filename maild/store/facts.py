@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, select
 
-from maild.model.facts import Binding, ClientRef, InboxFacts, Ruling, Testimony, ThreadHit
+from maild.model.facts import Binding, ClientRef, InboxFacts, Ruling, ThreadHit, Witness
 from maild.model.people import AddressKind, InboxKind, MemberState, Role
 from maild.model.states import State
 from maild.store.schema import (
@@ -70,9 +70,9 @@ class DecisionRows:
                 )
         return found
 
-    def testimonies(self, message_ids: Iterable[int]) -> dict[int, list[Testimony]]:
+    def witnesses(self, message_ids: Iterable[int]) -> dict[int, list[Witness]]:
         """Return what each arrival of the messages says about the sender."""
-        found: dict[int, list[Testimony]] = defaultdict(list)
+        found: dict[int, list[Witness]] = defaultdict(list)
         for some in slices(message_ids):
             rows = self._connection.execute(
                 select(
@@ -86,7 +86,7 @@ class DecisionRows:
             )
             for row in rows:
                 found[row.message_id].append(
-                    Testimony(
+                    Witness(
                         door=row.door,
                         authenticated_for=tuple(row.authenticated_for),
                         trusted_results=row.trusted_results,

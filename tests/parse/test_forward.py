@@ -419,6 +419,15 @@ def test_outlook_is_read_in_further_languages(prefix: str, labels: tuple[str, ..
 # ------------------------------------------------------------------ html as clients write it
 
 
+@pytest.mark.parametrize(("write", "words"), CASES)
+def test_a_blank_line_below_every_line_does_not_matter(write: Any, words: Words) -> None:
+    """Some turn each paragraph of HTML into a line and a blank one."""
+    original = original_of(f"{words.prefix} Offer 4711", write(words).replace("\n", "\n\n"))
+    assert original.from_ == JANE
+    assert original.confidence >= 0.9
+    assert original.body.startswith(BODY.partition("\n")[0])
+
+
 def test_gmail_html_is_read() -> None:
     page = (
         '<div dir="ltr">Please file this.<br><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">'
@@ -515,7 +524,7 @@ def test_what_html_hides_names_nobody() -> None:
 def test_html_that_is_too_large_is_left_alone() -> None:
     page = "<br>".join(header(OUTLOOK["en"], (F, D, T, S)))
     assert find("FW: x", "", page).original is not None
-    assert find("FW: x", "", page + "<i></i>" * 30_000).original is None
+    assert find("FW: x", "", page + "<i></i>" * 60_000).original is None
     assert find("FW: x", "", page + "x" * (2 * 1024 * 1024)).original is None
 
 
@@ -822,6 +831,18 @@ def test_a_wrapped_subject_is_joined() -> None:
     assert original_of("WG: Ein langer Betreff", last).subject == "Ein langer Betreff"
     assert original_of("WG: Ein langer Betreff", last).body == "Hallo"
     assert original_of("WG: anderes", last).body == "Betreff\n\nHallo"
+
+
+def test_technical_fields_in_the_block_are_skipped() -> None:
+    text = (
+        "-------- Weitergeleitete Nachricht --------\nReturn-Path: <jane.roe@client.example>\nX-Mailer: Writer 5.1\n"
+        "Betreff: Angebot\nMessage-ID: <1@client.example>\nDatum: Wed, 7 May 2025 09:31:20 +0200\n"
+        "Von: Jane Roe <jane.roe@client.example>\nAn: sales@firm.example\nList-Id: <offers.client.example>\n"
+        "References: <2@client.example>\n <3@client.example>\n\nHallo"
+    )
+    original = original_of("Fwd: Angebot", text)
+    assert (original.from_, original.subject, original.body) == (JANE, "Angebot", "Hallo")
+    assert original.confidence >= 0.95
 
 
 def test_values_on_lines_of_their_own_are_read() -> None:

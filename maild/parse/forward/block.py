@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ LABEL_MAX = 48
 VALUE_MAX = 4 * 1024
 LIST_MAX = 64 * 1024
 """A longer line is no header line.  Lists of recipients may be long, where the client does not wrap them."""
-BLANKS_BETWEEN = 2
+BLANKS_BETWEEN = 3
 _WRAPPED_MAX: Mapping[Field, int] = {
     Field.FROM: 2,
     Field.TO: 40,
@@ -23,6 +24,7 @@ _WRAPPED_MAX: Mapping[Field, int] = {
     Field.DATE: 1,
 }
 """How many further lines a field may be wrapped over."""
+_TECHNICAL = re.compile(r"(?:x|arc|content|list|resent|thread)-[a-z0-9-]+")
 _REQUIRED = (Field.TO, Field.DATE, Field.SUBJECT)
 _LISTS = (Field.TO, Field.CC, Field.OTHER)
 
@@ -86,6 +88,8 @@ def meanings(content: str) -> tuple[Mapping[str, Field], str]:
     """Return what a line's label means in each language, and its value; nothing where it is no header line."""
     label, value = split_label(content)
     known = tables().labels.get(label, {}) if label else {}
+    if not known and "-" in label and _TECHNICAL.fullmatch(label):
+        known = tables().every
     if known:
         limit = LIST_MAX if any(name in _LISTS for name in known.values()) else VALUE_MAX
         if len(content) > limit:
@@ -186,14 +190,15 @@ class BlockReader:
     def _may_follow_blank(self, block: Block, at: int) -> bool:
         """Past a blank line, only what is plainly missing is still taken for a header, so that bodies are left alone."""
         known, value = meanings(self._lines[at].content)
-        names = {known[language] for language in block.languages if language in known}
-        if block.complete and not (block.spaced and names & {Field.CC, Field.OTHER}):
+        fitting = self._fitting(block, known)
+        if fitting is None:
             return False
-        if names & {Field.FROM, Field.TO, Field.CC}:
+        name = fitting[0]
+        if block.complete and not (block.spaced and name in {Field.CC, Field.OTHER}):
+            return False
+        if name in {Field.FROM, Field.TO, Field.CC}:
             return has_address(value)
-        if Field.DATE in names:
-            return any(char.isdigit() for char in value)
-        return bool(names)
+        return name is not Field.DATE or any(char.isdigit() for char in value)
 
     def _wrapped(self, block: Block, name: Field, at: int) -> int:
         """Return the first line from `at` on that does not belong to the value that was just begun."""

@@ -12,11 +12,8 @@ from urllib.parse import unquote
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from maild.parse.forward.lines import MAX_DEPTH
+from maild.parse.limits import HTML, HTML_DEPTH, HTML_TAGS
 
-MAX_CHARS = 2 * 1024 * 1024
-MAX_TAGS = 50_000
-MAX_NESTING = 500
-"""Beyond it, parsing HTML takes time that grows with the square of the depth."""
 _SKIPPED = frozenset(
     {"script", "style", "head", "title", "template", "noscript", "svg", "math", "object", "iframe"}
 )
@@ -87,7 +84,7 @@ _SPACES = re.compile(r"[ \t\n\r\f]+")
 
 def text_of(html: str) -> str:
     """Return the visible text; empty where the HTML is too large to be looked at."""
-    if len(html) > MAX_CHARS or html.count("<") > MAX_TAGS or _is_too_deep(html):
+    if len(html) > HTML or html.count("<") - html.count("</") > HTML_TAGS or _is_too_deep(html):
         return ""
     body = LexborHTMLParser(html).body
     if body is None:
@@ -99,7 +96,7 @@ def text_of(html: str) -> str:
 
 def _is_too_deep(html: str) -> bool:
     """Tell whether elements are nested deeper than any client nests them; an upper bound by counting tags."""
-    if html.count("<") <= MAX_NESTING:
+    if html.count("<") <= HTML_DEPTH:
         return False
     still_open: Counter[str] = Counter()
     depth = 0
@@ -113,7 +110,7 @@ def _is_too_deep(html: str) -> bool:
         elif still_open[name]:
             still_open[name] -= 1
             depth -= 1
-        if depth > MAX_NESTING:
+        if depth > HTML_DEPTH:
             return True
     return False
 

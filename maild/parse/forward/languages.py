@@ -59,6 +59,8 @@ class Tables:
     languages: frozenset[str]
     labels: Mapping[str, Mapping[str, Field]]
     """Label to what it means in each language that has it."""
+    every: Mapping[str, Field]
+    """What a label means that is skipped in every language."""
     separators: Mapping[tuple[Shape, str], Separator]
     prefixes: Mapping[str, Mapping[str, Says]]
     wrote: tuple[str, ...]
@@ -76,9 +78,12 @@ def tables() -> Tables:
     source = files("maild.parse.forward").joinpath("languages.toml")
     document = tomllib.loads(source.read_text(encoding="utf-8"))
     languages: dict[str, dict[str, list[str]]] = document["language"]
+    every = dict.fromkeys(languages, Field.OTHER)
+    everywhere: list[str] = document["every_language"]["other"]
     return Tables(
         languages=frozenset(languages),
-        labels=_turned(languages, Field),
+        labels=_turned(languages, Field) | dict.fromkeys(map(fold, everywhere), every),
+        every=every,
         separators=_separators(document["separator"]),
         prefixes=_turned(languages, Says),
         wrote=tuple(_words(languages, "wrote")),
