@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from maild.config.loading import FILE_NAME
 from maild.config.problem import ConfigError, cause, printable
+from maild.config.sentences import sentence_for
 from maild.model import written
+from maild.settings import Settings
 
 
 def write_initial(
@@ -71,8 +76,18 @@ class _Initial:
                 read(value)
             except ValueError as error:
                 problems.append(f"{option}: {error}")
+        if not problems:
+            problems = self._clashes(place)
         if problems:
             raise ConfigError(problems)
+
+    def _clashes(self, place: Path) -> list[str]:
+        """What no option is wrong about by itself, such as two doors on one address."""
+        try:
+            Settings.model_validate(tomllib.loads(self.text()), context={"folder": place})
+        except ValidationError as error:
+            return [sentence_for(dict(found)) for found in error.errors(include_url=False)]
+        return []
 
     def text(self) -> str:
         """Return the file."""

@@ -25,6 +25,10 @@ _SIZE_UNITS = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB":
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|min|h|d)", re.ASCII)
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _FD_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
+_POSTGRESQL = re.compile(
+    r"postgresql\+psycopg://(?:[^\s/?#@:]+(?::[^\s/?#@]*)?@)?"
+    r"(?:[A-Za-z0-9_.%-]+|\[[0-9A-Fa-f:.]+\])?(?::(?P<port>[0-9]{1,5}))?(?:/[^\s?#/]*)?(?:\?[^\s#]*)?"
+)
 _AUTHSERV_ID = re.compile(r"[!#$%&'*+./0-9A-Z^_`a-z{|}~-]{1,253}", re.ASCII)
 
 
@@ -267,10 +271,12 @@ def database_url(value: object, folder: Path | None) -> str:
     if text.startswith("sqlite:///"):
         return _sqlite(text.removeprefix("sqlite:///"), folder)
     if text.startswith("postgresql+psycopg://"):
-        try:
-            urlsplit(text).port  # noqa: B018
-        except ValueError:
-            raise ValueError("the database's URL names a port that cannot be") from None
+        match = _POSTGRESQL.fullmatch(text)
+        if match is None or int(match["port"] or 0) > 65535:
+            raise ValueError(
+                "is not a URL of a database; it looks like "
+                "postgresql+psycopg://user:password@host:5432/database, with %40 for an @ in the password"
+            )
         return text
     if text.startswith(("postgresql://", "postgres://")):
         raise ValueError('for PostgreSQL the URL begins with "postgresql+psycopg://"')

@@ -26,7 +26,7 @@ class Field(NamedTuple):
     name: bytes
     """In lower case."""
     value: bytes
-    """As it came, folds included, without white space around it; cut at 64 KiB."""
+    """As it came, folds included, without white space around it."""
 
 
 class Head(NamedTuple):
@@ -59,7 +59,19 @@ def _first_line_end(end: re.Match[bytes]) -> int:
 
 def fields(block: bytes) -> list[Field]:
     """Return the fields, topmost first.  What is not a field is passed over."""
-    return [Field(match[1].lower(), match[2][:FIELD].strip()) for match in _FIELD.finditer(block)]
+    return [Field(match[1].lower(), match[2].strip()) for match in _FIELD.finditer(block)]
+
+
+def capped(found: list[Field], notes: list[str]) -> list[Field]:
+    """Return the fields, none longer than 64 KiB; say in `notes` which ones were cut."""
+    if all(len(field.value) <= FIELD for field in found):
+        return found
+    notes.extend(
+        f"the field {field.name[:40].decode('ascii', 'replace').title()} is longer than {FIELD // 1024} KiB"
+        for field in found
+        if len(field.value) > FIELD
+    )
+    return [Field(field.name, field.value[:FIELD]) for field in found]
 
 
 def topmost(found: Iterable[Field], name: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from maild.parse.charsets import clean
-from maild.parse.limits import HTML, HTML_DEPTH, HTML_TAGS
+from maild.parse.limits import HTML, HTML_DEPTH, HTML_REOPENED, HTML_TAGS
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,30})")
 # [^<>] and not [^>]: a million opening brackets must not make each of them look for its end.
@@ -39,6 +39,24 @@ _VOID = frozenset(
 )
 _CLOSED_BY_THEMSELVES = frozenset(
     ["p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot", "option", "o:p"]
+)
+_FORMATTING = frozenset(
+    [
+        "a",
+        "b",
+        "big",
+        "code",
+        "em",
+        "font",
+        "i",
+        "nobr",
+        "s",
+        "small",
+        "strike",
+        "strong",
+        "tt",
+        "u",
+    ]
 )
 _UNSEEN = frozenset(["script", "style", "head", "title", "template", "noscript", "object"])
 _LINE = frozenset(
@@ -88,18 +106,23 @@ def html_to_text(html: str, notes: list[str]) -> str:
 
 
 def _too_much(html: str) -> str | None:
-    depth = count = 0
+    """Say which limit the HTML breaks.  Counts tags as they stand, so it errs on the side of caution."""
+    depth = count = formats = reopened = 0
     for match in _TAG.finditer(html):
         name = match[2].lower()
-        if match[1]:
-            depth -= name not in _SKIPPED and depth > 0
-            continue
-        count += 1
+        step = -1 if match[1] else 1
+        if name not in _SKIPPED:
+            depth = max(0, depth + step)
+        if name in _FORMATTING:
+            formats = max(0, formats + step)
+        count += step > 0
+        reopened += formats
         if count > HTML_TAGS:
             return f"more than {HTML_TAGS} elements"
-        depth += name not in _SKIPPED
         if depth > HTML_DEPTH:
             return f"elements more than {HTML_DEPTH} deep"
+        if reopened > HTML_REOPENED:
+            return "too many formats that are never closed"
     return None
 
 

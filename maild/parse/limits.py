@@ -43,6 +43,8 @@ HTML_DEPTH: Final = 500
 """Elements inside each other: HTML parsers need quadratic time on nesting."""
 HTML_TAGS: Final = 50_000
 """Start tags, for the same reason."""
+HTML_REOPENED: Final = 1_000_000
+"""Formatting elements that a parser may have to open again behind tags that close what held them (HTML 13.2.4.3)."""
 TEXT_PARTS: Final = 100
 """Parts whose text is joined into the text of the mail."""
 ORIGINALS: Final = 20

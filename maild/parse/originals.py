@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maild.model.letter import Author, Forwarded, How, Mailbox
-from maild.parse.header_block import fields, split
+from maild.parse.header_block import capped, fields, split
 from maild.parse.headers import Headers, read_headers
 from maild.parse.limits import ORIGINAL_BODY, ORIGINALS
 from maild.parse.parts import Part, read_parts
@@ -37,7 +37,7 @@ def _original(octets: bytes) -> Forwarded:
     head = split(octets)
     root = read_parts(octets, unread)
     headers = read_headers(
-        fields(head.block), charset=root.content_type.get("charset"), notes=unread
+        capped(fields(head.block), unread), charset=root.content_type.get("charset"), notes=unread
     )
     sender, confidence = _sender(head.block, headers)
     return Forwarded(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from maild.parse import transfer
-from maild.parse.header_block import Field, fields, split, topmost
+from maild.parse.header_block import Field, capped, fields, split, topmost
 from maild.parse.limits import DEPTH, PART_HEADER, PARTS
 from maild.parse.parameters import NOTHING, Valued, read_valued
 
@@ -169,6 +169,7 @@ class _Walk:
 
 
 def _part(found: list[Field], start: int, end: int, default: str) -> Part:
+    found = capped(found, [])
     content_type = read_valued(topmost(found, b"content-type"))
     disposition = topmost(found, b"content-disposition")
     encoding = topmost(found, b"content-transfer-encoding") or b""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from maild.model.letter import Kind, Letter, UnreadableError
 from maild.parse.attachments import attachments
 from maild.parse.forward import find_forward
-from maild.parse.header_block import Field, Head, fields, split
+from maild.parse.header_block import Field, Head, capped, fields, split
 from maild.parse.headers import read_headers
 from maild.parse.kind import kind_of
 from maild.parse.limits import HEADER_BLOCK
@@ -32,7 +32,7 @@ def read_letter(raw: bytes) -> Letter:
         raise UnreadableError("The mail is empty.")
     notes: list[str] = []
     head = split(raw)
-    found = fields(head.block)
+    found = capped(fields(head.block), notes)
     _note_head(head, found, notes)
     root = read_parts(raw, notes)
     headers = read_headers(found, charset=root.content_type.get("charset"), notes=notes)

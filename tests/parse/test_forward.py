@@ -346,9 +346,9 @@ def test_every_client_and_language_is_read_in_full(write: Any, words: Words, new
 
 @pytest.mark.parametrize(("write", "words"), CASES)
 def test_a_forward_that_was_quoted_as_a_whole_is_read_too(write: Any, words: Words) -> None:
-    original = original_of(f"{words.prefix} Offer 4711", quoted(write(words)))
-    assert original.from_ == JANE
-    assert original.body.replace("\n> ", "\n") == BODY or original.body == BODY
+    reading = find(f"{words.prefix} Offer 4711", quoted(write(words)))
+    assert reading.original is not None
+    assert (reading.original.from_, reading.original.body, reading.note) == (JANE, BODY, NOTE)
 
 
 @pytest.mark.parametrize(("write", "words"), CASES)

@@ -88,12 +88,16 @@ level = "loud"
 """
     assert problems(file, text) == [
         "maild.toml:1: hostnam: there is no such key; did you mean hostname?",
-        'maild.toml:3: store.reserve: must be a size such as "35MiB", "32KiB" or 4096 '
-        "(units: B, KiB, MiB, GiB, TiB); it is “lots”",
+        (
+            'maild.toml:3: store.reserve: must be a size such as "35MiB", "32KiB" or 4096 '
+            "(units: B, KiB, MiB, GiB, TiB); it is “lots”"
+        ),
         "maild.toml:7: listener.1.max_sise: there is no such key; did you mean max_size?",
         'maild.toml:8: listener.1.bind: an IPv6 address stands in brackets: "[::1]:25"',
-        "maild.toml:12: listener.1.relays.1: “10.0.0.1/8” is an address inside a network; "
-        'the network is "10.0.0.0/8"',
+        (
+            "maild.toml:12: listener.1.relays.1: “10.0.0.1/8” is an address inside a network; "
+            'the network is "10.0.0.0/8"'
+        ),
         'maild.toml:15: log.level: must be "debug", "info", "warning" or "error"; it is “loud”',
     ]
 
@@ -194,10 +198,12 @@ def test_a_file_that_may_not_be_read_gets_a_sentence(file: Path) -> None:
 )
 def test_any_bytes_are_settings_or_sentences(file: Path, raw: bytes) -> None:
     file.write_bytes(raw)
+    said: tuple[str, ...] = ()
     try:
         load(file, {})
     except ConfigError as error:
-        assert all(line.isprintable() for line in error.problems)
+        said = error.problems
+    assert all(line.isprintable() for line in said)
 
 
 # Lines

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from maild.model.letter import Forwarded
 from maild.parse.forward.html_text import text_of
 from maild.parse.forward.inline import Inline, read_inline
+from maild.parse.forward.languages import Says
 from maild.parse.forward.subject import SubjectLine, read_subject
 
 __all__ = ["ForwardReading", "find_forward"]
@@ -43,7 +44,9 @@ def find_forward(
     found = read_inline(text, prefixes)
     if html and _says_too_little(found) and (prefixes.has_forward or _hints(text, found)):
         found = _better(found, html, prefixes)
-    looks = found.looks_forwarded or (prefixes.has_forward and not found.is_reply)
+    # `Re: Fwd: x` is an answer to a forward: the outermost prefix says what this mail is.
+    by_subject = prefixes.has_forward and prefixes.says() is not Says.REPLY
+    looks = found.looks_forwarded or (by_subject and not found.is_reply)
     return ForwardReading(original=found.original, note=found.note, looks_forwarded=looks)
 
 

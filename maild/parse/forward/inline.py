@@ -28,7 +28,7 @@ _CLOCK_OR_YEAR = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)|(?<!\d)(?:19|20)\d\d
 _CLOCK = re.compile(r"(?<!\d)\d{1,2}:\d\d(?!\d)")
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _NUMBERS = re.compile(r"\d+")
-_NOTE_EDGE = "-_=* \t\n"
+_NOTE_EDGE = "-_=*> \t\u00a0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,8 @@ class _Reader:
         if block is None:
             return self._headless(mark, says)
         confidence = (0.5, 0.7, 0.9, 0.97)[block.weight]
+        if mark.behind:
+            confidence = min(confidence, 0.9)
         if says is Says.REPLY:
             confidence = min(confidence, 0.7)
         elif says is None and depth > 0:
@@ -240,13 +242,11 @@ class _Reader:
         return Inline(original=original, note=self._note(start), looks_forwarded=True)
 
     def _note(self, start: int) -> str:
-        note = self._lines.above(start)
         # A line drawn above the block is not the forwarder's word.
-        last = note.rpartition("\n")[2]
-        while note and not last.strip(_NOTE_EDGE + ">"):
-            note = note[: len(note) - len(last)].rstrip()
-            last = note.rpartition("\n")[2]
-        return note
+        end = start
+        while end and not self._lines.raw[end - 1].strip(_NOTE_EDGE):
+            end -= 1
+        return self._lines.above(end)
 
 
 _SURE = {(True, True): 0.93, (True, False): 0.9, (False, True): 0.75, (False, False): 0.7}

@@ -86,8 +86,8 @@ class Lines:
         return None
 
     def above(self, at: int) -> str:
-        """Return what stands above a line, stripped."""
-        return "\n".join(self.raw[:at]).strip()
+        """Return what stands above a line, stripped, and unquoted where all of it is quoted."""
+        return unquote("\n".join(self.raw[:at])).strip()
 
     def below(self, at: int, *, depth: int, first: str = "") -> str:
         """Return the text from line `at` on.

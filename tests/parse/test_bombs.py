@@ -1,8 +1,14 @@
-"""Mails built to break readers (safety 0.5, T6).  Each is written here; none is larger than an inbox takes."""
+"""What was built to break readers is read in bounded time, with a note of what was left out (T6)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from maild.model.letter import Letter
+from maild.parse import ReaderPool, read_letter
 
 BODY = b"\r\nMIME-Version: 1.0\r\n\r\nhello\r\n"
 HEAD = b"From: Ann <ann@x.test>\r\nTo: bo@x.test\r\nMIME-Version: 1.0\r\n"
@@ -138,11 +144,21 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "HTML nested 100,000 deep": lambda: html(b"<div>" * 100_000 + b"deep"),
     "HTML of a million brackets": lambda: html(b"<" * 1_900_000),
     "HTML of 200,000 unclosed bold tags": lambda: html(b"<b><p>" * 200_000),
-    "HTML nested 490 deep, 100 times": lambda: html(
-        (b"<b>" * 490 + b"x" + b"</b>" * 490) * 100
-    ),
+    "HTML nested 490 deep, 100 times": lambda: html((b"<b>" * 490 + b"x" + b"</b>" * 490) * 100),
     "an HTML number of 100,000 digits": lambda: html(
         b"<i>" * 60_000 + b"&#" + b"9" * 100_000 + b";"
+    ),
+    "HTML formats opened again in each paragraph": lambda: html(
+        b"<div>"
+        + b"".join(b"<b id=%d>" % at for at in range(490))
+        + b"</div>"
+        + b"<p>x</p>" * 49_000
+    ),
+    "HTML formats opened again by closing tags": lambda: html(
+        b"<div>" + b"".join(b"<b id=%d>" % at for at in range(490)) + b"</div>" + b"</p>x" * 300_000
+    ),
+    "HTML with 200,000 attributes": lambda: html(
+        b"<a " + b" ".join(b"x%d" % at for at in range(200_000)) + b">x"
     ),
     "HTML tables in tables": lambda: html(b"<table><tr><td>" * 16_000),
     "HTML attributes without end": lambda: html(b"<a " + b"x " * 900_000),
@@ -151,7 +167,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "a flowed text of signs": lambda: plain(b">" * 1_000_000, b"format=flowed"),
     "30 MB of quoted-printable": lambda: quoted_printable(b"=41=\r\n" * 5_000_000),
     "a text in no charset": lambda: plain(bytes(range(128, 256)) * 8_000, b"charset=x-unknown"),
-    "a text in punycode": lambda: plain(b"a" * 200_000 + b"-" + b"z" * 200_000, b"charset=punycode"),
+    "a text in punycode": lambda: plain(
+        b"a" * 200_000 + b"-" + b"z" * 200_000, b"charset=punycode"
+    ),
     "a text in UTF-7": lambda: plain(b"+2AA-" * 200_000, b"charset=utf-7"),
     "a text in unicode-escape": lambda: plain(b"\\ud800\\x00" * 10_000, b"charset=unicode_escape"),
     "a million blank lines": lambda: plain(b"\r\n" * 1_000_000),
@@ -159,3 +177,93 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "30 MB without a line end": lambda: b"a" * 30_000_000,
     "30 MB of carriage returns": lambda: b"a:\r" + b"\r" * 30_000_000 + b"x",
 }
+
+SECONDS = 5.0
+"""Most take some milliseconds; a quadratic reader would take minutes."""
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ReaderPool]:
+    with ReaderPool(1) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_read_within_the_limits_of_a_worker(name: str, pool: ReaderPool) -> None:
+    raw = BOMBS[name]()
+    started = time.monotonic()
+    letter = pool.read(raw)
+    assert isinstance(letter, Letter)
+    assert time.monotonic() - started < SECONDS
+
+
+def degraded(raw: bytes) -> str:
+    return "; ".join(read_letter(raw).degraded)
+
+
+def test_what_nests_deeper_than_a_hundred_is_not_opened() -> None:
+    assert "100 deep" in degraded(nested_multiparts(3_000))
+    assert "deep" not in degraded(nested_multiparts(99))
+
+
+def test_parts_beyond_a_thousand_are_not_read() -> None:
+    letter = read_letter(many_parts(50_000))
+    assert "more than 1000 parts" in letter.degraded[0]
+    assert letter.text.startswith("x")
+
+
+def test_addresses_beyond_a_thousand_are_not_read() -> None:
+    letter = read_letter(recipients(10_000))
+    assert len(letter.to) == 1_000
+    assert "To names more than 1000 addresses" in letter.degraded[-1]
+
+
+def test_a_thousand_addresses_are_read_without_a_note() -> None:
+    letter = read_letter(recipients(1_000))
+    assert (len(letter.to), letter.degraded) == (1_000, ())
+
+
+def test_a_header_beyond_256_kib_is_cut_and_the_body_is_still_read() -> None:
+    letter = read_letter(endless_field(1_000_000))
+    assert "header is longer than 256 KiB" in letter.degraded[0]
+    assert letter.text == "hello"
+    assert letter.from_[0].address == "ann@x.test"
+
+
+def test_a_field_beyond_64_kib_is_cut() -> None:
+    assert "the field To is longer than 64 KiB" in degraded(commas(200_000))
+
+
+def test_a_subject_is_cut_where_nobody_reads_on() -> None:
+    letter = read_letter(b"Subject: " + b"a" * 60_000 + b"\r\n\r\n")
+    assert len(letter.subject) == 4096
+    assert "subject was cut" in letter.degraded[0]
+
+
+def test_html_nested_too_deep_loses_its_layout_and_not_its_words() -> None:
+    letter = read_letter(html(b"<div>" * 100_000 + b"deep"))
+    assert letter.text == "deep"
+    assert "500 deep" in letter.degraded[0]
+
+
+def test_html_with_too_many_tags_loses_its_layout_and_not_its_words() -> None:
+    letter = read_letter(html(b"<br>" * 50_001 + b"word"))
+    assert letter.text == "word"
+    assert "50000 elements" in letter.degraded[0]
+
+
+def test_a_text_is_kept_up_to_one_mebibyte() -> None:
+    letter = read_letter(plain(b"word " * 1_000_000))
+    assert len(letter.text) == 1024 * 1024
+    assert "only its beginning was kept" in letter.degraded[0]
+
+
+def test_twice_the_size_takes_no_more_than_some_times_the_time() -> None:
+    def seconds(levels: int) -> float:
+        raw = nested_multiparts(100, levels)
+        started = time.process_time()
+        read_letter(raw)
+        return time.process_time() - started
+
+    # Ten times the lines: a hundredfold would be quadratic.
+    assert seconds(300_000) < 40 * max(seconds(30_000), 0.005)

@@ -1,0 +1,177 @@
+"""A real maild in a folder: its configuration, its child process, and its command line, for tests and demos."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+START_S = 30.0
+"""How long a daemon may take to open its doors on a busy machine."""
+
+
+class InstallationError(Exception):
+    """The daemon or a command did not do what the test needs; the message holds what it said."""
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody listens on at this moment."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Installation:
+    """One folder with a maild in it.
+
+    Three doors: `smtp` for the world, `submission` for authenticated users of `domain`, `lmtp` on a unix socket.
+    """
+
+    folder: Path
+    domain: str = "acme.example"
+    database: str = "sqlite:///maild.db"
+    smtp: int = field(default_factory=free_port)
+    submission: int = field(default_factory=free_port)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    extra: str = ""
+    """More lines for the end of the configuration."""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def config(self) -> Path:
+        """The configuration file."""
+        return self.folder / "maild.toml"
+
+    @property
+    def lmtp(self) -> Path:
+        """The LMTP socket."""
+        return self.folder / "lmtp.sock"
+
+    @property
+    def log(self) -> Path:
+        """What the daemon said on stderr, of all its lives."""
+        return self.folder / "maild.log"
+
+    def make(self) -> None:
+        """Write the configuration and create the schema."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(
+            f"""\
+database = "{self.database}"
+hostname = "mail.{self.domain}"
+[store]
+reserve = "0B"
+[[listener]]
+bind = "127.0.0.1:{self.smtp}"
+trusted_authserv_ids = ["mx.{self.domain}"]
+[[listener]]
+bind = "127.0.0.1:{self.submission}"
+authenticated_for = ["{self.domain}"]
+[[listener]]
+protocol = "lmtp"
+bind = "unix:lmtp.sock"
+[log]
+format = "logfmt"
+{self.extra}
+""",
+            encoding="utf-8",
+        )
+        self.cli("db", "upgrade")
+
+    def run(self, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run `maild` with these arguments and the configuration; return how it ended, whatever that is."""
+        return subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "maild", *arguments],
+            input=data,
+            capture_output=True,
+            check=False,
+            env=self._environment(),
+        )
+
+    def cli(self, *arguments: str) -> Any:
+        """Run `maild … --json` and return its document.  Raises InstallationError when it fails."""
+        done = self.run(*arguments, "--json")
+        if done.returncode != 0:
+            said = (done.stdout + done.stderr).decode(errors="replace")
+            raise InstallationError(f"maild {' '.join(arguments)}: exit {done.returncode}: {said}")
+        text = done.stdout.decode()
+        return json.loads(text) if text.strip() else None
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "MAILD_CONFIG": str(self.config), **self.environment}
+
+    def start(self) -> None:
+        """Start the daemon and wait until its doors are open."""
+        with self.log.open("ab") as log:
+            start = log.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "maild", "serve"], stderr=log, env=self._environment()
+            )
+        deadline = time.monotonic() + START_S
+        while b"event=ready" not in (said := self._said_since(start)):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise InstallationError(
+                    f"the daemon did not open its doors: {said.decode(errors='replace')}"
+                )
+            time.sleep(0.01)
+
+    def _said_since(self, start: int) -> bytes:
+        with self.log.open("rb") as log:
+            log.seek(start)
+            return log.read()
+
+    def kill(self) -> None:
+        """End the daemon at once, as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self, timeout: float = 60.0) -> int:
+        """End the daemon in good order; return its exit status."""
+        if self.process is None:
+            return 0
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        finally:
+            self.kill()
+
+    def settle(self, timeout: float = 60.0) -> None:
+        """Wait until nothing is received and undecided any more."""
+        deadline = time.monotonic() + timeout
+        while self.cli("mail", "list", "--state", "received", "--limit", "1")["mails"]:
+            if time.monotonic() > deadline:
+                raise InstallationError("mail is still waiting to be decided")
+            select.select([], [], [], 0.2)
+
+
+def a_small_company(place: Installation) -> None:
+    """Fill an installation with an account, three users, both kinds of inbox and two clients."""
+    place.cli("account", "add", "acme", "Acme")
+    for local, name, role in (
+        ("lea", "Lea Brandt", "distributor"),
+        ("eva", "Eva Moser", "member"),
+        ("jan", "Jan Novak", "member"),
+    ):
+        place.cli(
+            "user", "add", "--email", f"{local}@{place.domain}", "--name", name, "--role", role
+        )
+    owner = f"lea@{place.domain}"
+    place.cli("inbox", "add", f"crm@{place.domain}", "--kind", "forward", "--owner", owner)
+    place.cli("inbox", "add", f"info@{place.domain}", "--kind", "shared", "--owner", owner)
+    place.cli(
+        "client", "add", "Rossi Bau", "--contact", "anna@rossi.example", "--domain", "rossi.example"
+    )
+    place.cli("client", "add", "Dupont SARL", "--contact", "marc.dupont@dupont.example")

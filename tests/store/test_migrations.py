@@ -1,0 +1,96 @@
+"""The migrations make exactly the schema, on both databases; and what the store promises of a database holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from maild.store import migrate
+from maild.store.engine import Database, StoreDownError
+from maild.store.schema import metadata
+from maild.store.types import UtcDateTime
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    if request.param == "sqlite":
+        opened = Database(f"sqlite:///{tmp_path}/maild.db")
+    else:
+        opened = Database(request.getfixturevalue("postgres_url"))
+    request.addfinalizer(opened.close)
+    return opened
+
+
+def test_an_empty_database_is_brought_to_the_schema_and_again_changes_nothing(database: Database) -> None:
+    assert migrate.current(database) is None
+    migrate.upgrade(database)
+    migrate.upgrade(database)
+    migrate.require_newest(database)
+
+
+def test_the_migrations_make_exactly_the_schema(database: Database) -> None:
+    migrate.upgrade(database)
+    with database.writer.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_an_outdated_schema_is_refused_with_the_remedy(database: Database) -> None:
+    with pytest.raises(migrate.SchemaError, match="maild db upgrade"):
+        migrate.require_newest(database)
+
+
+def test_a_failed_write_leaves_nothing(database: Database) -> None:
+    migrate.upgrade(database)
+    with pytest.raises(RuntimeError), database.write() as connection:
+        connection.execute(text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'user', 1)"))
+        raise RuntimeError
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM names")).scalar_one() == 0
+
+
+def test_a_reader_sees_one_moment(database: Database) -> None:
+    migrate.upgrade(database)
+    with database.read() as before:
+        assert before.execute(text("SELECT count(*) FROM names")).scalar_one() == 0
+        with database.write() as connection:
+            connection.execute(text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'user', 1)"))
+        assert before.execute(text("SELECT count(*) FROM names")).scalar_one() == 0
+
+
+def test_a_wrong_word_in_a_closed_list_is_refused_by_the_database(database: Database) -> None:
+    migrate.upgrade(database)
+    with pytest.raises(Exception, match="(?i)check"), database.write() as connection:
+        connection.execute(text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'nonsense', 1)"))
+
+
+def test_a_database_that_is_not_there_is_down_and_not_a_fault() -> None:
+    database = Database("postgresql+psycopg://maild@127.0.0.1:1/none?connect_timeout=1")
+    with pytest.raises(StoreDownError), database.read():
+        pass
+
+
+def test_a_locked_database_is_down_after_the_busy_timeout(tmp_path: Path) -> None:
+    import sqlite3
+
+    database = Database(f"sqlite:///{tmp_path}/maild.db")
+    migrate.upgrade(database)
+    other = sqlite3.connect(tmp_path / "maild.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreDownError), database.write():
+        pass
+    other.execute("ROLLBACK")
+    other.close()
+    with database.write():
+        pass
+    database.close()
+
+
+def test_a_time_without_a_zone_is_never_stored() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        UtcDateTime().process_bind_param(datetime(2026, 11, 20), None)  # type: ignore[arg-type]
