@@ -27,7 +27,6 @@ find_python() {
 install_venv_package() {
     command -v apt-get >/dev/null 2>&1 ||
         fail "$python cannot make a virtual environment; install the venv module of your system's Python, then try again"
-    say "installing python3-venv"
     tools/apt-install.sh python3-venv
 }
 

@@ -42,7 +42,7 @@ def retry(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Chang
 
     A mail that could not be read is read again.
     """
-    with app.store.read() as tx:
+    with app.store.write() as tx:
         rows = mails(tx, ulids)
         for row in rows:
             require_right(tx, row, by)

@@ -45,9 +45,12 @@ class Address:
 
     @property
     def tag(self) -> str | None:
-        """What stands behind the first plus sign of the local part, or None (U6)."""
+        """What stands behind the first plus sign of the local part, or None (U6).
+
+        None, too, where what stands before it could be no local part by itself, as in `a.+b`.
+        """
         base, plus, tag = self.local.partition("+")
-        return tag if plus and base else None
+        return tag if plus and base and not base.endswith(".") else None
 
     @property
     def base(self) -> Address:

@@ -42,7 +42,7 @@ HTML: Final = 2_000_000
 HTML_DEPTH: Final = 500
 """Elements inside each other: HTML parsers need quadratic time on nesting."""
 HTML_TAGS: Final = 50_000
-"""Start tags, for the same reason."""
+"""Elements, for the same reason; start and end tags together may be twice as many."""
 HTML_REOPENED: Final = 1_000_000
 """Formatting elements that a parser may have to open again behind tags that close what held them (HTML 13.2.4.3)."""
 TEXT_PARTS: Final = 100

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, tuple_, update
 
 from maild.model.people import InboxKind
 from maild.model.states import State
@@ -61,8 +61,13 @@ class Filter:
     client_id: int | None = None
     unread: bool = False
     status: str | None = None
+    status_is_first: bool = False
+    """The status is the account's first, which mails without one have."""
     shared_only: bool = False
     """All Received: only mail of shared inboxes (M5)."""
+    visible_to: int | None = None
+    """Only what this member may see: the own mailbox, and All Received if `sees_shared` (M5)."""
+    sees_shared: bool = False
     after: int | None = None
     """The delivery that the page before ended with."""
     limit: int = 50
@@ -400,6 +405,18 @@ def _mails() -> Select[Any]:
     )
 
 
+def _with_status(wanted: Filter) -> Any:
+    named = statuses.c.name == wanted.status
+    if not wanted.status_is_first:
+        return named
+    return or_(named, and_(entries.c.status_id.is_(None), entries.c.owner_id.is_not(None)))
+
+
+def _visible(wanted: Filter) -> Any:
+    own = entries.c.owner_id == wanted.visible_to
+    return or_(own, inboxes.c.kind == InboxKind.SHARED) if wanted.sees_shared else own
+
+
 def _narrowed(query: Select[Any], wanted: Filter) -> Select[Any]:
     conditions = [
         (wanted.owner_id, entries.c.owner_id == wanted.owner_id),
@@ -407,7 +424,8 @@ def _narrowed(query: Select[Any], wanted: Filter) -> Select[Any]:
         (wanted.state, deliveries.c.state == wanted.state),
         (wanted.reason, deliveries.c.reason == wanted.reason),
         (wanted.unread or None, entries.c.unread),
-        (wanted.status, statuses.c.name == wanted.status),
+        (wanted.status, _with_status(wanted)),
+        (wanted.visible_to, _visible(wanted)),
         (wanted.shared_only or None, inboxes.c.kind == InboxKind.SHARED),
     ]
     for value, condition in conditions:

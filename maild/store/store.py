@@ -18,6 +18,7 @@ from maild.store.intake import IntakeRows
 from maild.store.mailbox import MailboxRows
 from maild.store.people import PeopleRows
 from maild.store.rights import RightsRows
+from maild.store.views import ViewRows
 
 
 class Tx:
@@ -61,6 +62,11 @@ class Tx:
     def rights(self) -> RightsRows:
         """Members, their roles, and the account's settings."""
         return RightsRows(self.connection)
+
+    @cached_property
+    def views(self) -> ViewRows:
+        """What pages and commands show: histories and look-ups."""
+        return ViewRows(self.connection)
 
 
 class Store:

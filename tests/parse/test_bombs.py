@@ -160,6 +160,16 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "HTML with 200,000 attributes": lambda: html(
         b"<a " + b" ".join(b"x%d" % at for at in range(200_000)) + b">x"
     ),
+    "HTML with attributes that hide behind quoted brackets": lambda: html(
+        b"<a " + b" ".join(b'x%d=">"' % at for at in range(100_000)) + b">x"
+    ),
+    "HTML with attributes that hide behind a script": lambda: html(
+        b'<script><a x="</script><b ' + b" ".join(b"x%d" % at for at in range(200_000)) + b">x"
+    ),
+    "HTML comments that never end": lambda: html(b"<!--" * 400_000),
+    "HTML scripts that never end": lambda: html(b"<script>" * 200_000),
+    "HTML quotation marks that never end": lambda: html(b'<a x="' * 300_000 + b"'"),
+    "HTML equal signs": lambda: html(b"<a " + b"= " * 900_000),
     "HTML tables in tables": lambda: html(b"<table><tr><td>" * 16_000),
     "HTML attributes without end": lambda: html(b"<a " + b"x " * 900_000),
     "a text of 30 MB": lambda: plain(b"word " * 6_000_000),
@@ -226,7 +236,7 @@ def test_a_thousand_addresses_are_read_without_a_note() -> None:
 def test_a_header_beyond_256_kib_is_cut_and_the_body_is_still_read() -> None:
     letter = read_letter(endless_field(1_000_000))
     assert "header is longer than 256 KiB" in letter.degraded[0]
-    assert letter.text == "hello"
+    assert letter.text.strip() == "hello"
     assert letter.from_[0].address == "ann@x.test"
 
 
@@ -247,7 +257,7 @@ def test_html_nested_too_deep_loses_its_layout_and_not_its_words() -> None:
 
 
 def test_html_with_too_many_tags_loses_its_layout_and_not_its_words() -> None:
-    letter = read_letter(html(b"<br>" * 50_001 + b"word"))
+    letter = read_letter(html(b"<br>" * 100_001 + b"word"))
     assert letter.text == "word"
     assert "50000 elements" in letter.degraded[0]
 

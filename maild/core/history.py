@@ -1,0 +1,129 @@
+"""A mail's history in sentences: who, when, from, to, why (M3).  Only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from maild.store.mailbox import EntryRow, TransferRow
+from maild.store.store import Tx
+from maild.store.views import EventRow, RulingRow
+
+OPERATOR_NAME = "The operator"
+
+Namer = Callable[[int | None], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One thing that happened to a mail."""
+
+    at: datetime
+    kind: str
+    """arrived, decided, owner.changed, noted, ruled, status.changed."""
+    by: str | None
+    """The primary address of who did it; None: maild itself or the operator."""
+    text: str
+    """One sentence."""
+    note: str = ""
+    """A person's own words."""
+    change: str | None = None
+    """The act that `maild mail undo` takes."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "at": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "kind": self.kind,
+            "by": self.by,
+            "text": self.text,
+            "note": self.note,
+            "change": self.change,
+        }
+
+
+_RANK = {"arrived": 0, "decided": 2}
+"""Within one instant: it comes in, people act, and then it is decided."""
+
+
+def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
+    """Return everything that happened to a delivery, oldest first."""
+    transfers = tx.mailbox.transfers(row.id)
+    notes = tx.mailbox.notes(row.id)
+    rulings = tx.views.rulings(row.id)
+    events = tx.views.events(row.id)
+    ids = {event.actor_id for event in events} | {by for _, by, _ in notes}
+    ids |= {ruling.by_user_id for ruling in rulings}
+    for transfer in transfers:
+        ids |= {transfer.from_user_id, transfer.to_user_id, transfer.by_user_id}
+    people = {number for number in ids if number is not None}
+    names, emails = tx.views.names(people), tx.mailbox.emails(people)
+    statuses = {
+        number: status for status, number in tx.mailbox.status_names(row.account_id).items()
+    }
+
+    def name(user_id: int | None) -> str:
+        return OPERATOR_NAME if user_id is None else names[user_id]
+
+    found = [_arrived(one) for one in tx.mailbox.arrivals(row.message_id)]
+    found += [_transferred(one, name, emails.get(one.by_user_id)) for one in transfers]
+    found += [
+        Happening(
+            at=at, kind="noted", by=emails.get(by), text=f"{name(by)} wrote a note.", note=text
+        )
+        for at, by, text in notes
+    ]
+    found += [_ruled(one, name, emails.get(one.by_user_id)) for one in rulings]
+    found += [
+        _told(one, name, emails.get(one.actor_id), statuses)
+        for one in events
+        if one.kind in {"decided", "status.changed"}
+    ]
+    return sorted(found, key=lambda one: (one.at, _RANK.get(one.kind, 1)))
+
+
+def _arrived(row: dict[str, Any]) -> Happening:
+    times = row["retries"]
+    again = f", and was offered again {times} time{'s' if times > 1 else ''}" if times else ""
+    return Happening(
+        at=row["at"],
+        kind="arrived",
+        by=None,
+        text=f"It came in by {row['door']} from {row['peer']}{again}.",
+    )
+
+
+def _transferred(row: TransferRow, name: Namer, by: str | None) -> Happening:
+    who, giver, taker = name(row.by_user_id), name(row.from_user_id), name(row.to_user_id)
+    how = ", unread" if row.became_unread else ""
+    if row.by_user_id == row.to_user_id:
+        text = f"{who} took it from {giver}{how}."
+    elif row.by_user_id == row.from_user_id:
+        text = f"{who} gave it to {taker}{how}."
+    else:
+        text = f"{who} gave it from {giver} to {taker}{how}."
+    return Happening(
+        at=row.at, kind="owner.changed", by=by, text=text, note=row.note, change=row.change_id
+    )
+
+
+def _ruled(row: RulingRow, name: Namer, by: str | None) -> Happening:
+    who, client = name(row.by_user_id), row.ruling.answer.get("client_name", "?")
+    text = {
+        "dismiss": f"{who} put it away.",
+        "release": f"{who} wanted it back.",
+        "file": f"{who} filed it under {client}.",
+        "unfile": f"{who} took it off {client}.",
+    }.get(row.ruling.question, f"{who} answered: {row.ruling.question}.")
+    return Happening(at=row.at, kind="ruled", by=by, text=text, change=row.change_id)
+
+
+def _told(row: EventRow, name: Namer, by: str | None, statuses: dict[int, str]) -> Happening:
+    if row.kind == "decided":
+        text = f"Decided: {row.subject.get('state', '?')}, {row.subject.get('reason', '?')}."
+    else:
+        status = statuses.get(row.subject.get("status", 0), "one that is gone")
+        text = f"{name(row.actor_id)} set its status to {status}."
+    return Happening(at=row.at, kind=row.kind, by=by, text=text)

@@ -1,0 +1,216 @@
+"""What-if: what maild would decide about a mail, by the same pure function, storing nothing (E3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from maild.core.accept import find_inbox
+from maild.core.app import App
+from maild.core.facts import Gathered, case_of, gather
+from maild.core.views import account_named
+from maild.model.address import Address, InvalidAddressError
+from maild.model.decide import Decision, decide
+from maild.model.facts import Proven, Unproven
+from maild.model.letter import Letter
+from maild.model.reason import Reason, RefusedError
+from maild.model.states import IN_A_MAILBOX, Move, State, moved
+from maild.model.trace import Trace
+from maild.store.deliveries import Claimed
+from maild.store.intake import InboxRow
+from maild.store.store import Tx
+
+PROVEN = Proven("it was asked what happens if the sender is proven")
+UNPROVEN = Unproven("a file alone proves nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How the mails would come in."""
+
+    rcpt: str | None = None
+    """The envelope's recipient; None: the first inbox that the mail's own fields name, else the account's first."""
+    mail_from: str | None = None
+    peer: str | None = None
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One mail: its size and what reading it gave."""
+
+    size: int
+    letter: Letter | Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    decision: Decision
+    trace: Trace
+    inbox: InboxRow
+
+
+class WhatIf:
+    """Answers for one account (None: for the only one, or by the recipient alone)."""
+
+    def __init__(self, app: App, account: str | None, asked: Asked) -> None:
+        """Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
+        self._app = app
+        self._asked = asked
+        if asked.rcpt is not None:
+            _require_address(asked.rcpt)
+        with app.store.read() as tx:
+            known = tx.views.accounts()
+            is_told = account is not None or len(known) == 1
+            self._account = account_named(tx, account) if is_told else None
+            first = None if self._account is None else tx.views.first_inbox(self._account)
+        self._default = first
+
+    def would(self, samples: Sequence[Sample]) -> list[dict[str, Any] | None]:
+        """Return for each mail what would become of it; None where no inbox is in question.  Raises StoreDownError."""
+        with self._app.store.read() as tx:
+            inboxes = self._inboxes(tx, samples)
+            outcomes: list[_Outcome | dict[str, Any] | None] = [None] * len(samples)
+            cases: list[tuple[int, InboxRow, Claimed, Letter]] = []
+            for at, (sample, inbox) in enumerate(zip(samples, inboxes, strict=True)):
+                if inbox is None:
+                    outcomes[at] = self._nowhere()
+                elif inbox.max_size is not None and sample.size > inbox.max_size:
+                    outcomes[at] = _refused(
+                        Reason.TOO_LARGE, size=sample.size, limit=inbox.max_size
+                    )
+                elif isinstance(sample.letter, Letter):
+                    cases.append((at, inbox, self._claimed(at, inbox, sample), sample.letter))
+                else:
+                    outcomes[at] = _unparseable(sample.letter, inbox)
+            gathered = gather(tx.facts, [(claimed, letter) for _, _, claimed, letter in cases])
+            for at, inbox, claimed, letter in cases:
+                outcomes[at] = self._decide(claimed, letter, inbox, gathered)
+            return _documents(tx, outcomes)
+
+    def _inboxes(self, tx: Tx, samples: Sequence[Sample]) -> list[InboxRow | None]:
+        named = [self._named_by(sample) for sample in samples]
+        reached = find_inbox(tx.intake, [text for texts in named for text in texts])
+        if self._account is not None:
+            reached = {
+                text: inbox for text, inbox in reached.items() if inbox.account_id == self._account
+            }
+        return [next((reached[text] for text in texts if text in reached), None) for texts in named]
+
+    def _named_by(self, sample: Sample) -> list[str]:
+        """Return the addresses that may say the inbox, the surest first (D14)."""
+        if self._asked.rcpt is not None:
+            return [self._asked.rcpt]
+        texts: list[str] = []
+        if isinstance(sample.letter, Letter):
+            boxes = (*sample.letter.to, *sample.letter.cc)
+            texts = [*sample.letter.delivered_to, *(box.address for box in boxes)]
+        return texts if self._default is None else [*texts, self._default]
+
+    def _nowhere(self) -> dict[str, Any] | None:
+        if self._asked.rcpt is None:
+            return None
+        return _refused(Reason.NO_SUCH_RECIPIENT, address=self._asked.rcpt)
+
+    def _claimed(self, at: int, inbox: InboxRow, sample: Sample) -> Claimed:
+        """Return a delivery that is nowhere: its ids are below every stored one's, so that no row is found for it."""
+        return Claimed(
+            id=-1 - at,
+            ulid="",
+            account_id=inbox.account_id,
+            message_id=-1 - at,
+            inbox_id=inbox.id,
+            state=State.RECEIVED,
+            attempts=1,
+            received_at=self._app.clock(),
+            digest="",
+            size=sample.size,
+            message_id_header=None,
+            content_key="",
+        )
+
+    def _decide(
+        self, claimed: Claimed, letter: Letter, inbox: InboxRow, gathered: Gathered
+    ) -> _Outcome:
+        trace = Trace()
+        origin = f" from {self._asked.peer}" if self._asked.peer else ""
+        sender = (
+            "" if self._asked.mail_from is None else f", envelope sender <{self._asked.mail_from}>"
+        )
+        trace.say("accept", f"It would come in{origin} for {inbox.norm}{sender}.")
+        for what in letter.degraded:
+            trace.say("parse", f"Could not be read in full: {what}.")
+        case = case_of(claimed, letter, gathered)
+        case = replace(case, proof=PROVEN if self._asked.proven else UNPROVEN)
+        return _Outcome(decision=decide(case, trace), trace=trace, inbox=inbox)
+
+
+def _require_address(text: str) -> None:
+    try:
+        Address.parse(text)
+    except InvalidAddressError as error:
+        why = str(error)
+        raise RefusedError(Reason.INVALID_EMAIL, why=f"{why[:1].upper()}{why[1:]}.") from error
+
+
+def _refused(reason: Reason, **facts: Any) -> dict[str, Any]:
+    """Return what a door would say: nothing would be stored."""
+    sentence = reason.say(**facts)
+    return {
+        "state": "refused",
+        "reason": reason.code,
+        "reason_text": sentence,
+        "inbox": None,
+        "user": None,
+        "owner": None,
+        "clients": [],
+        "direction": None,
+        "trace": [f"{reason.code}: {sentence}."],
+    }
+
+
+def _unparseable(error: Exception, inbox: InboxRow) -> _Outcome:
+    trace = Trace()
+    facts = {"error": str(error)}
+    trace.say("parse", f"{Reason.UNPARSEABLE.code}: {Reason.UNPARSEABLE.say(**facts)}.")
+    decision = Decision(move=Move.FAIL, reason=Reason.UNPARSEABLE, facts=facts)
+    return _Outcome(decision=decision, trace=trace, inbox=inbox)
+
+
+def _documents(
+    tx: Tx, outcomes: Sequence[_Outcome | dict[str, Any] | None]
+) -> list[dict[str, Any] | None]:
+    decided = [one for one in outcomes if isinstance(one, _Outcome)]
+    chains = tx.facts.owners(one.inbox.id for one in decided)
+    people = {one.decision.owner for one in decided} | set(chains.values())
+    people |= {one.decision.user.user_id for one in decided if one.decision.user is not None}
+    emails = tx.mailbox.emails({number for number in people if number is not None})
+    ulids = tx.views.client_ulids(hit.client.id for one in decided for hit in one.decision.hits)
+    return [
+        _document(one, chains.get(one.inbox.id), emails, ulids)
+        if isinstance(one, _Outcome)
+        else one
+        for one in outcomes
+    ]
+
+
+def _document(
+    one: _Outcome, chain_owner: int | None, emails: dict[int | None, str], ulids: dict[int, str]
+) -> dict[str, Any]:
+    decision = one.decision
+    state = moved(State.RECEIVED, decision.move)
+    return {
+        "state": state.value,
+        "reason": decision.reason.code,
+        "reason_text": decision.reason.say(**decision.facts),
+        "inbox": one.inbox.norm,
+        "user": emails.get(decision.user.user_id) if decision.user else None,
+        "owner": emails.get(decision.owner or chain_owner) if state in IN_A_MAILBOX else None,
+        "clients": [
+            {"id": ulids[hit.client.id], "name": hit.client.name, "how": hit.how.code}
+            for hit in decision.hits
+        ],
+        "direction": decision.direction,
+        "trace": [step.text for step in one.trace.steps],
+    }

@@ -1,0 +1,420 @@
+"""What people are shown of mail: lists, one mail, its history, and why it is as it is (M3, M5, E1).
+
+Everything here only reads.  Documents have the shape of `interface.md`; they never hold what their reader may not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from maild.core.acts import require_right
+from maild.core.app import Actor, App
+from maild.core.decide import Reader
+from maild.core.history import Happening, history_of
+from maild.model.address import Address, InvalidAddressError
+from maild.model.letter import PARSER_VERSION, Letter
+from maild.model.people import Role
+from maild.model.reason import Reason, RefusedError
+from maild.model.states import State
+from maild.parse import codec
+from maild.store.mailbox import EntryRow, Filter
+from maild.store.store import Tx
+
+PAGE_MAX = 1000
+"""Mails of one page."""
+RETRY_PAGE = 500
+"""Mails that one look for a reason returns."""
+
+_LIST_HINT = "`maild mail list` shows the ids."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which mails a list shows, in a person's words; None asks nothing."""
+
+    account: str | None = None
+    """The account's slug; None where there is only one account."""
+    owner: str | None = None
+    inbox: str | None = None
+    state: State | None = None
+    reason: Reason | None = None
+    client: str | None = None
+    unread: bool = False
+    status: str | None = None
+    all_received: bool = False
+    """Every mail of the account's shared inboxes, whoever owns it (M5)."""
+    limit: int = 50
+    after: str | None = None
+    """The `next` of the page before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Mails, newest first."""
+
+    mails: list[dict[str, Any]]
+    next: str | None
+    """Where the next page begins; None: this was the last one."""
+
+
+def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
+    """Return one page of the mails that this person may see.
+
+    A member sees the own mailbox, and All Received if the account says so; distributors, admins and the operator see
+    everything (M5).  Raises RefusedError: ACCOUNT_NEEDED, NOT_FOUND, NOT_ALLOWED, INVALID_VALUE.
+    """
+    if not 1 <= wanted.limit <= PAGE_MAX:
+        raise RefusedError(
+            Reason.INVALID_VALUE,
+            what="The limit",
+            value=wanted.limit,
+            why=f"it must be between 1 and {PAGE_MAX}",
+        )
+    with app.store.read() as tx:
+        account_id = account_named(tx, wanted.account)
+        rows = tx.mailbox.page(_filter(tx, account_id, wanted, by))
+        more = len(rows) > wanted.limit
+        shown = rows[: wanted.limit]
+        mails = documents(tx, account_id, shown, app.clock())
+    return Page(mails=mails, next=shown[-1]["ulid"] if more else None)
+
+
+def account_named(tx: Tx, slug: str | None) -> int:
+    """Return the account of that slug, or the only one.  Raises RefusedError ACCOUNT_NEEDED, NOT_FOUND."""
+    known = tx.views.accounts()
+    if slug is None and len(known) == 1:
+        return next(iter(known.values()))
+    if slug is None and known:
+        raise RefusedError(Reason.ACCOUNT_NEEDED, slugs=", ".join(known))
+    if slug is None or slug not in known:
+        raise RefusedError(
+            Reason.NOT_FOUND,
+            noun="account",
+            value=slug or "",
+            hint="There are: " + ", ".join(known) + "."
+            if known
+            else "`maild account add SLUG NAME` makes one.",
+        )
+    return known[slug]
+
+
+def user_named(tx: Tx, email: str) -> int:
+    """Return the user with that address.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
+    norm = _norm(email)
+    found = tx.views.user_with(norm)
+    if found is None:
+        raise RefusedError(
+            Reason.NOT_FOUND, noun="user", value=norm, hint="`maild user list` shows the users."
+        )
+    return found
+
+
+def user_id_of(app: App, email: str) -> int:
+    """Return the user with that address.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
+    with app.store.read() as tx:
+        return user_named(tx, email)
+
+
+def _norm(text: str) -> str:
+    try:
+        return Address.parse(text).norm
+    except InvalidAddressError as error:
+        raise RefusedError(
+            Reason.INVALID_EMAIL, why=f"{str(error)[:1].upper()}{str(error)[1:]}."
+        ) from error
+
+
+def _filter(tx: Tx, account_id: int, wanted: Wanted, by: Actor) -> Filter:
+    visible_to, sees_shared = _sight(tx, account_id, by, all_received=wanted.all_received)
+    status, is_first = _status(tx, account_id, wanted.status)
+    return Filter(
+        account_id=account_id,
+        owner_id=None if wanted.owner is None else user_named(tx, wanted.owner),
+        inbox_id=_inbox(tx, account_id, wanted.inbox),
+        state=wanted.state,
+        reason=None if wanted.reason is None else wanted.reason.code,
+        client_id=_client(tx, account_id, wanted.client),
+        unread=wanted.unread,
+        status=status,
+        status_is_first=is_first,
+        shared_only=wanted.all_received,
+        visible_to=visible_to,
+        sees_shared=sees_shared,
+        after=_cursor(tx, account_id, wanted.after),
+        limit=wanted.limit + 1,
+    )
+
+
+def _sight(tx: Tx, account_id: int, by: Actor, *, all_received: bool) -> tuple[int | None, bool]:
+    """Return whose mailbox alone may be seen (None: all), and whether shared inboxes may be seen too."""
+    if by.user_id is None:
+        return None, True
+    name = tx.rights.display_name(by.user_id)
+    match tx.rights.active_role(account_id, by.user_id):
+        case None:
+            raise RefusedError(
+                Reason.NOT_ALLOWED, why=f"{name} is not an active member of this account."
+            )
+        case Role.MEMBER:
+            sees_shared = bool(tx.rights.setting(account_id, "all_received"))
+            if all_received and not sees_shared:
+                raise RefusedError(
+                    Reason.NOT_ALLOWED,
+                    why=f"{name} has no right to All Received: this account keeps it to distributors and admins.",
+                )
+            return by.user_id, sees_shared
+        case Role.DISTRIBUTOR | Role.ADMIN:
+            return None, True
+
+
+def _inbox(tx: Tx, account_id: int, address: str | None) -> int | None:
+    if address is None:
+        return None
+    norm = _norm(address)
+    found = tx.views.inbox_id(account_id, norm)
+    if found is None:
+        raise RefusedError(
+            Reason.NOT_FOUND, noun="inbox", value=norm, hint="`maild inbox list` shows them."
+        )
+    return found
+
+
+def _client(tx: Tx, account_id: int, ulid: str | None) -> int | None:
+    if ulid is None:
+        return None
+    found = tx.views.client_id(account_id, ulid)
+    if found is None:
+        raise RefusedError(
+            Reason.NOT_FOUND, noun="client", value=ulid, hint="`maild client list` shows the ids."
+        )
+    return found
+
+
+def _status(tx: Tx, account_id: int, status: str | None) -> tuple[str | None, bool]:
+    """Return the status as the account writes it, and whether it is the first one."""
+    if status is None:
+        return None, False
+    names = list(tx.mailbox.status_names(account_id))
+    found = next((name for name in names if name.casefold() == status.casefold()), None)
+    if found is None:
+        raise RefusedError(
+            Reason.NOT_FOUND,
+            noun="status",
+            value=status,
+            hint="There are: " + ", ".join(names) + ".",
+        )
+    return found, found == names[0]
+
+
+def _cursor(tx: Tx, account_id: int, after: str | None) -> int | None:
+    if after is None:
+        return None
+    found = tx.views.delivery_id(account_id, after)
+    if found is None:
+        raise RefusedError(
+            Reason.NOT_FOUND,
+            noun="page",
+            value=after,
+            hint="Take the value that the page before gave as `next`.",
+        )
+    return found
+
+
+# --- documents ------------------------------------------------------------------------------------------------------
+
+
+def documents(
+    tx: Tx, account_id: int, rows: list[dict[str, Any]], now: datetime
+) -> list[dict[str, Any]]:
+    """Return rows of the mailbox's lists as `interface.md` shows a mail."""
+    first_status = next(iter(tx.mailbox.status_names(account_id)), None)
+    return [_document(row, first_status, now) for row in rows]
+
+
+def _document(row: dict[str, Any], first_status: str | None, now: datetime) -> dict[str, Any]:
+    has_entry = row["owner_id"] is not None
+    return {
+        "id": row["ulid"],
+        "account": row["slug"],
+        "inbox": row["inbox"],
+        "state": str(row["state"]),
+        "reason": row["reason"],
+        "reason_text": _reason_text(row),
+        "received_at": iso(row["received_at"]),
+        "door": row["door"],
+        "from": row["from_shown"],
+        "from_name": row["from_name"],
+        "to": row["to"],
+        "cc": row["cc"],
+        "subject": row["subject"],
+        "message_id": row["message_id_header"],
+        "size": row["size"],
+        "digest": f"sha256:{row['digest']}",
+        "user": row["user"],
+        "owner": row["owner"],
+        "unread": bool(row["unread"]) if has_entry else None,
+        "unread_because": _unread_because(row, now),
+        "status": (row["status"] or first_status) if has_entry else None,
+        "clients": row["clients"],
+        "direction": row["direction"],
+        "version": row["version"],
+        "beside": [mark["code"] for mark in row["beside"]],
+    }
+
+
+def _reason_text(row: dict[str, Any]) -> str:
+    if row["reason"] is None:
+        return "It is being read"
+    return Reason[row["reason"]].say(**row["facts"])
+
+
+def _unread_because(row: dict[str, Any], now: datetime) -> str | None:
+    cause = row["unread_cause"]
+    if not row["unread"] or not cause:
+        return None
+    at = datetime.fromisoformat(cause["at"]).astimezone(UTC)
+    when = f"{at:%H:%M}" if at.date() == now.astimezone(UTC).date() else f"{at:%Y-%m-%d %H:%M}"
+    return f"{cause['by']} gave it to you, {when}"
+
+
+def iso(at: datetime) -> str:
+    """Return an instant as the interface writes it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# --- one mail -------------------------------------------------------------------------------------------------------
+
+
+def show_mail(app: App, reader: Reader, ulid: str, *, by: Actor) -> dict[str, Any]:
+    """Return everything about one mail but its bytes.  Raises RefusedError NOT_FOUND, NOT_ALLOWED.
+
+    `text` and all that comes from reading is null where the mail could not be read, or is not read yet.
+    """
+    with app.store.read() as tx:
+        row = _visible_mail(tx, ulid, by)
+        document = documents(tx, row.account_id, [tx.mailbox.mail(row.id)], app.clock())[0]
+        document |= {
+            "arrivals": [_arrival(one) for one in tx.mailbox.arrivals(row.message_id)],
+            "notes": [
+                {"at": iso(one.at), "by": one.by, "text": one.note}
+                for one in history_of(tx, row)
+                if one.kind == "noted"
+            ],
+        }
+        stored = tx.deliveries.readings([row.message_id], PARSER_VERSION).get(row.message_id)
+    if stored is not None:
+        return document | _reading(codec.load(stored))
+    return document | _reading(_read_now(app, reader, row))
+
+
+def _read_now(app: App, reader: Reader, row: EntryRow) -> Letter | None:
+    """Read a mail whose stored reading is another version's; the outcome is shown and not stored."""
+    if row.state in {State.RECEIVED, State.FAILED, State.ERASED}:
+        return None
+    with app.store.read() as tx:
+        content = _bytes_of(app, tx, row)
+    found = next(reader.read_many([content]))
+    return found if isinstance(found, Letter) else None
+
+
+def _reading(letter: Letter | None) -> dict[str, Any]:
+    if letter is None:
+        return {"readable": False, "text": None, "attachments": [], "note": None, "forwarded": None}
+    read = letter.as_dict()
+    keys = ("readable", "degraded", "date", "reply_to", "kind", "text", "note", "attachments")
+    return {key: read[key] for key in (*keys, "forwarded")}
+
+
+def _arrival(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "at": iso(row["at"]),
+        "door": row["door"],
+        "peer": row["peer"],
+        "mail_from": row["mail_from"],
+        "recipients": row["recipients"],
+        "digest": f"sha256:{row['digest']}",
+        "retries": row["retries"],
+        "last_retry_at": None if row["last_retry_at"] is None else iso(row["last_retry_at"]),
+    }
+
+
+def raw_mail(app: App, ulid: str, *, by: Actor) -> bytes | Path:
+    """Return a mail's bytes as they were received, or the file that holds them.
+
+    Raises RefusedError NOT_FOUND, NOT_ALLOWED, CONFLICT (erased).
+    """
+    with app.store.read() as tx:
+        return _bytes_of(app, tx, _visible_mail(tx, ulid, by))
+
+
+def _bytes_of(app: App, tx: Tx, row: EntryRow) -> bytes | Path:
+    body = tx.views.body(row.id)
+    if body.erased_at is not None:
+        raise RefusedError(
+            Reason.CONFLICT, why=f"The mail {row.ulid} was erased; its bytes are gone."
+        )
+    inline = tx.deliveries.inline_body(body.account_id, body.digest)
+    return app.store.bodies.path(body.account_id, body.digest) if inline is None else inline
+
+
+def _visible_mail(tx: Tx, ulid: str, by: Actor) -> EntryRow:
+    row = tx.mailbox.entry(ulid)
+    if row is None:
+        raise RefusedError(Reason.NOT_FOUND, noun="mail", value=ulid, hint=_LIST_HINT)
+    require_right(tx, row, by)
+    return row
+
+
+def mail_history(app: App, ulid: str, *, by: Actor) -> list[Happening]:
+    """Return what happened to a mail, oldest first (M3).  Raises RefusedError NOT_FOUND, NOT_ALLOWED."""
+    with app.store.read() as tx:
+        return history_of(tx, _visible_mail(tx, ulid, by))
+
+
+def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
+    """Return why a mail is as it is: arrivals, the latest trace, earlier decisions, marks, history (E1).
+
+    Raises RefusedError NOT_FOUND, NOT_ALLOWED.
+    """
+    with app.store.read() as tx:
+        row = _visible_mail(tx, ulid, by)
+        shown = tx.mailbox.mail(row.id)
+        document = documents(tx, row.account_id, [shown], app.clock())[0]
+        decisions = [{"at": iso(at), "trace": steps} for at, steps in tx.deliveries.traces(row.id)]
+        arrivals = [_arrival(one) for one in tx.mailbox.arrivals(row.message_id)]
+        history = [one.as_dict() for one in history_of(tx, row)]
+    latest: dict[str, Any] = decisions[-1] if decisions else {"at": None, "trace": []}
+    return document | {
+        "repair": Reason[shown["reason"]].value.repair if shown["reason"] else "",
+        "arrivals": arrivals,
+        "decided_at": latest["at"],
+        "trace": latest["trace"],
+        "earlier": decisions[:-1],
+        "marks": [_mark(mark) for mark in shown["beside"]],
+        "history": history,
+    }
+
+
+def _mark(mark: dict[str, Any]) -> dict[str, str]:
+    reason = Reason[mark["code"]]
+    return {"code": reason.code, "text": reason.say(**mark["facts"]), "repair": reason.value.repair}
+
+
+def mails_with_reason(app: App, account: str | None, reason: Reason) -> Iterator[list[str]]:
+    """Yield the ids of all mails that have this reason now, in portions, each once.
+
+    Deciding them again meanwhile is safe: the walk goes by arrival.  Raises RefusedError ACCOUNT_NEEDED, NOT_FOUND.
+    """
+    after = 0
+    while True:
+        with app.store.read() as tx:
+            account_id = account_named(tx, account)
+            found = tx.views.with_reason(account_id, reason.code, after=after, limit=RETRY_PAGE)
+        if not found:
+            return
+        after = found[-1][0]
+        yield [ulid for _, ulid in found]

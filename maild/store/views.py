@@ -1,0 +1,193 @@
+"""What pages and commands show of mail and nobody decides by: names, histories, and look-ups (product E, F)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from maild.model.facts import Ruling
+from maild.model.states import State
+from maild.store.schema import (
+    accounts,
+    addresses,
+    clients,
+    deliveries,
+    events,
+    inboxes,
+    messages,
+    rulings,
+    users,
+)
+from maild.store.sql import slices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """Something that happened to a delivery."""
+
+    id: int
+    at: datetime
+    actor_id: int | None
+    kind: str
+    subject: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulingRow:
+    """A person's answer, as the history tells it."""
+
+    at: datetime
+    by_user_id: int | None
+    change_id: str
+    ruling: Ruling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyRef:
+    """Which body a delivery has; `erased_at` says that it is gone."""
+
+    account_id: int
+    digest: str
+    size: int
+    erased_at: datetime | None
+
+
+class ViewRows:
+    """Queries that only show."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read through an open view."""
+        self._connection = connection
+
+    def accounts(self) -> dict[str, int]:
+        """Return the accounts' ids by slug, in the order of the slugs."""
+        rows = self._connection.execute(
+            select(accounts.c.slug, accounts.c.id).order_by(accounts.c.slug)
+        )
+        return {row.slug: row.id for row in rows}
+
+    def user_with(self, norm: str) -> int | None:
+        """Return the user whose live address this is."""
+        found: int | None = self._connection.execute(
+            select(addresses.c.user_id).where(
+                addresses.c.norm == norm, addresses.c.valid_to.is_(None)
+            )
+        ).scalar_one_or_none()
+        return found
+
+    def names(self, user_ids: Iterable[int]) -> dict[int, str]:
+        """Return users' names."""
+        found = {}
+        for some in slices(user_ids):
+            rows = self._connection.execute(
+                select(users.c.id, users.c.display_name).where(users.c.id.in_(some))
+            )
+            found.update({row.id: row.display_name for row in rows})
+        return found
+
+    def inbox_id(self, account_id: int, norm: str) -> int | None:
+        """Return the account's inbox of that name."""
+        found: int | None = self._connection.execute(
+            select(inboxes.c.id).where(inboxes.c.account_id == account_id, inboxes.c.norm == norm)
+        ).scalar_one_or_none()
+        return found
+
+    def client_id(self, account_id: int, ulid: str) -> int | None:
+        """Return the account's client of that public id."""
+        found: int | None = self._connection.execute(
+            select(clients.c.id).where(clients.c.account_id == account_id, clients.c.ulid == ulid)
+        ).scalar_one_or_none()
+        return found
+
+    def delivery_id(self, account_id: int, ulid: str) -> int | None:
+        """Return the account's delivery of that public id."""
+        found: int | None = self._connection.execute(
+            select(deliveries.c.id).where(
+                deliveries.c.account_id == account_id, deliveries.c.ulid == ulid
+            )
+        ).scalar_one_or_none()
+        return found
+
+    def with_reason(
+        self, account_id: int, reason: str, *, after: int, limit: int
+    ) -> list[tuple[int, str]]:
+        """Return the next (id, public id) of the account's deliveries with that reason, in their order."""
+        rows = self._connection.execute(
+            select(deliveries.c.id, deliveries.c.ulid)
+            .where(
+                deliveries.c.account_id == account_id,
+                deliveries.c.reason == reason,
+                deliveries.c.state != State.ERASED,
+                deliveries.c.id > after,
+            )
+            .order_by(deliveries.c.id)
+            .limit(limit)
+        )
+        return [(row.id, row.ulid) for row in rows]
+
+    def body(self, delivery_id: int) -> BodyRef:
+        """Return which bytes a delivery has."""
+        row = self._connection.execute(
+            select(messages.c.account_id, messages.c.digest, messages.c.size, messages.c.erased_at)
+            .join(deliveries, deliveries.c.message_id == messages.c.id)
+            .where(deliveries.c.id == delivery_id)
+        ).one()
+        return BodyRef(
+            account_id=row.account_id, digest=row.digest, size=row.size, erased_at=row.erased_at
+        )
+
+    def events(self, delivery_id: int) -> list[EventRow]:
+        """Return what happened to a delivery, oldest first."""
+        rows = self._connection.execute(
+            select(events.c.id, events.c.at, events.c.actor_id, events.c.kind, events.c.subject)
+            .where(events.c.delivery_id == delivery_id)
+            .order_by(events.c.id)
+        ).mappings()
+        return [EventRow(**row) for row in rows]
+
+    def rulings(self, delivery_id: int) -> list[RulingRow]:
+        """Return what people answered about a delivery, oldest first."""
+        rows = self._connection.execute(
+            select(
+                rulings.c.at,
+                rulings.c.by_user_id,
+                rulings.c.change_id,
+                rulings.c.question,
+                rulings.c.answer,
+            )
+            .where(rulings.c.delivery_id == delivery_id)
+            .order_by(rulings.c.id)
+        )
+        return [
+            RulingRow(
+                at=row.at,
+                by_user_id=row.by_user_id,
+                change_id=row.change_id,
+                ruling=Ruling(question=row.question, answer=row.answer),
+            )
+            for row in rows
+        ]
+
+    def first_inbox(self, account_id: int) -> str | None:
+        """Return the name of the account's oldest inbox."""
+        found: str | None = self._connection.execute(
+            select(inboxes.c.norm)
+            .where(inboxes.c.account_id == account_id)
+            .order_by(inboxes.c.id)
+            .limit(1)
+        ).scalar_one_or_none()
+        return found
+
+    def client_ulids(self, client_ids: Iterable[int]) -> dict[int, str]:
+        """Return clients' public ids."""
+        found = {}
+        for some in slices(client_ids):
+            rows = self._connection.execute(
+                select(clients.c.id, clients.c.ulid).where(clients.c.id.in_(some))
+            )
+            found.update({row.id: row.ulid for row in rows})
+        return found

@@ -1,0 +1,46 @@
+"""An app on a temporary store with a clock that stands still; doctor walks over it after each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from maild.core.app import App
+from maild.core.doctor import examine
+from maild.store import migrate
+from maild.store.store import Store
+
+
+class Frozen:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+@pytest.fixture
+def clock() -> Frozen:
+    return Frozen()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def app(request: pytest.FixtureRequest, tmp_path: Path, clock: Frozen) -> Iterator[App]:
+    url = f"sqlite:///{tmp_path}/maild.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    store = Store(url, tmp_path / "bodies")
+    migrate.upgrade(store.database)
+    made = App(store=store, clock=clock)
+    yield made
+    broken = examine(made).broken
+    store.close()
+    assert broken == ()
