@@ -322,12 +322,6 @@ class LimitsSettings(_Section):
     header_block: Annotated[int, BeforeValidator(_size_between("4KiB", "16MiB"))] = key(
         "256KiB", "Size of the headers together."
     )
-    header_field: Annotated[int, BeforeValidator(_size_between("1KiB", "4MiB"))] = key(
-        "64KiB", "Size of one header field."
-    )
-    addresses: Annotated[int, Field(ge=10, le=100_000)] = key(
-        1000, "Addresses in the headers of one mail."
-    )
     parts: Annotated[int, Field(ge=10, le=100_000)] = key(1000, "MIME parts of one mail.")
     depth: Annotated[int, Field(ge=5, le=200)] = key(100, "How deep MIME parts may be nested.")
 

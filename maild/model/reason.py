@@ -194,6 +194,13 @@ class Reason(Enum):
     )
     CONFLICT = _refusal("{why}")
 
+    # What was done, said with a code.
+    JOIN_REQUESTED = Spec(
+        "{addr} already has a login. We have sent them an invitation to join {account}.",
+        exit=EX_OK,
+        http=202,
+    )
+
     @property
     def code(self) -> str:
         """The stable code that clients match."""
@@ -247,3 +254,4 @@ class RefusedError(Exception):
         super().__init__(reason.say(**facts))
         self.reason = reason
         self.actions = actions
+        self.facts = facts

@@ -21,7 +21,7 @@ from maild.parse.limits import ADDRESSES, NAME
 _QUOTED_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+\\?"?|,', re.DOTALL)
 _EMPTY_RUNS = re.compile(r"(?:,\s*+){2,}+")
 _BLANKS = re.compile(r"\s+")
-_BARE = re.compile(r"[^\s<>,;:()\"@]+@[^\s<>,;:()\"@]+")
+_BETWEEN = re.compile(r"[\s<>,;:()\"]+")
 _PLAIN = re.compile(
     r"\s*+(?:(?P<atoms>[\w .'-]{1,200})|\"(?P<quoted>[^\"\\=]{0,200})\"[ \t]*+)?+"
     r"<?(?P<address>[\w.!#$%&'*+/?^`{|}~-]{1,64}@[\w.-]{1,253})>?\s*+",
@@ -88,8 +88,18 @@ def bare_addresses(values: Iterable[bytes], limit: int) -> tuple[str, ...]:
     """Return the addresses of trace fields such as Delivered-To, each once, topmost first (D14)."""
     found: dict[str, None] = {}
     for value in values:
-        for match in _BARE.findall(clean(unfold(value).decode("utf-8", "replace"))):
-            found.setdefault(match.strip("'"))
+        for word in words_with_at(decode_field(unfold(value))):
+            found.setdefault(word.strip("'"))
             if len(found) >= limit:
                 return tuple(found)
     return tuple(found)
+
+
+def words_with_at(text: str) -> list[str]:
+    """Return the words that look like an address or an id: an at sign with something on both sides.
+
+    Split rather than searched: a search for what stands before an at sign is quadratic where there is none.
+    """
+    return [
+        word for word in _BETWEEN.split(text) if word.count("@") == 1 and word.strip("@") == word
+    ]

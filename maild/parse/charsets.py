@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from maild.parse.limits import GUESS_SAMPLE
 
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_LABEL = re.compile(r"[a-z0-9][a-z0-9_.:+-]{0,39}")
 _UNFIT = re.compile("[\0\ud800-\udfff]")
 
 # Each is replaced by the larger charset that senders really use under its name (as the WHATWG encoding list does).
@@ -58,7 +60,7 @@ def codec_name(label: str) -> str | None:
     if "$" in wanted:
         wanted = wanted.partition("$")[0].lstrip("_")
     wanted = _ODD_NAMES.get(wanted, wanted)
-    if not wanted or len(wanted) > 40 or "\0" in wanted or not wanted.isascii():
+    if _LABEL.fullmatch(wanted) is None:
         return None
     try:
         name = codecs.lookup(wanted).name
@@ -90,17 +92,20 @@ def _guess(octets: bytes, name: str | None) -> str:
     """Read what is neither its declared charset nor UTF-8."""
     if name is not None and name not in {"ascii", "utf-8"}:
         return octets.decode(name, "replace")
-    if _damaged_utf8(octets):
+    first = _BEYOND_ASCII.search(octets)
+    start = first.start() if first else 0
+    sample = octets[max(0, start - GUESS_SAMPLE // 4) : start + GUESS_SAMPLE]
+    if _damaged_utf8(sample):
         return octets.decode("utf-8", "replace")
-    guess = _likely(octets[:GUESS_SAMPLE])
+    guess = _likely(sample)
     return octets.decode(guess, "replace")
 
 
-def _damaged_utf8(octets: bytes) -> bool:
+def _damaged_utf8(sample: bytes) -> bool:
     """Whether most of what is not ASCII is UTF-8 all the same: a cut character does not make it Latin-1."""
-    text = octets[:GUESS_SAMPLE].decode("utf-8", "replace")
+    text = sample.decode("utf-8", "replace")
     beyond = sum(1 for char in text if char > "\x7f")
-    return beyond > 0 and text.count("\ufffd") * 5 < beyond
+    return beyond > 0 and text.count("\ufffd") * 4 <= beyond
 
 
 def _likely(sample: bytes) -> str:

@@ -11,14 +11,13 @@ from email.utils import parsedate_to_datetime
 from mailparser.utils import convert_mail_date
 
 from maild.model.letter import Mailbox
-from maild.parse.addresses import bare_addresses, mailboxes
+from maild.parse.addresses import bare_addresses, mailboxes, words_with_at
 from maild.parse.charsets import decode_field
 from maild.parse.encoded_words import decode_words
 from maild.parse.header_block import Field, every, message_id_of, topmost, unfold
 from maild.parse.limits import DELIVERED_TO, REFERENCES, SUBJECT
 
 _ID = re.compile(r"<([^<>\s]{1,998})>")
-_BARE_ID = re.compile(r"[^<>\s,;:()\"]{1,500}@[^<>\s,;()\"]{1,500}")
 _BLANKS = re.compile(r"[ \t\r\n\v\f]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OFFSET_NAME = re.compile(r"\s*\([^()]*\)\s*$")
@@ -117,6 +116,6 @@ def _loose_date(text: str) -> datetime | None:
 def _ids(values: Sequence[bytes]) -> tuple[str, ...]:
     """Return the Message-IDs of In-Reply-To or References, without brackets; at most 200, the first and the newest."""
     text = " ".join(decode_field(unfold(value)) for value in values)
-    found = _ID.findall(text) or _BARE_ID.findall(text)
+    found = _ID.findall(text) or words_with_at(text)
     ids = tuple(dict.fromkeys(_CONTROL.sub("", one) for one in found))
     return ids if len(ids) <= REFERENCES else (ids[0], *ids[1 - REFERENCES :])

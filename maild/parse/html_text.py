@@ -28,7 +28,6 @@ _NAME = re.compile(r"[a-z][a-z0-9:-]{0,30}")
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _MANY_LINES = re.compile(r"\n{3,}")
 _LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}+;?")
-_SPACES_AT_LINE_END = re.compile(r"[ \t]+\n")
 
 _VOID = frozenset(
     [
@@ -180,7 +179,8 @@ class _Writer:
                 node = child
                 continue
             node = self._next(node)
-        text = _SPACES_AT_LINE_END.sub("\n", "".join(self.out).replace("\u00a0", " "))
+        lines = "".join(self.out).replace("\u00a0", " ").split("\n")
+        text = "\n".join(line.rstrip(" \t") for line in lines)
         return clean(_MANY_LINES.sub("\n\n", text)).strip()
 
     def _next(self, node: LexborNode) -> LexborNode | None:

@@ -15,11 +15,13 @@ from maild.parse.header_block import unfold
 from maild.parse.limits import PARAMETERS
 
 _PARAMETER = re.compile(
-    r"[;\s]*+([^=;\"\s]++)\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*+)\\?\"?|([^;]*+))[^;]*+", re.DOTALL
+    r"[;\s]*+([^=;\"\s]++)\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*+)\\?\"?|([^;]*+))[^;]*+"
+    # What is no parameter is passed over as a whole, or each of its letters would be tried as the first of a name.
+    r"|[;\s]*+[^;]++",
+    re.DOTALL,
 )
 _ESCAPED = re.compile(r"\\([\"\\])")
 _PIECE = re.compile(r"(.+?)\*(\d{1,4})(\*?)")
-_COMMENT = re.compile(r"\s*\([^()]*\)\s*$")
 
 
 class Valued(NamedTuple):
@@ -44,13 +46,15 @@ def read_valued(raw: bytes | None, charset: str = "") -> Valued:
         return NOTHING
     text = decode_field(unfold(raw), charset)
     value, _, rest = text.partition(";")
-    value = _COMMENT.sub("", value).strip().lower()
+    value = value.partition("(")[0].strip().lower()
     return Valued(value, _joined(_pairs(rest)) if rest else {})
 
 
 def _pairs(rest: str) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for match in _PARAMETER.finditer(rest):
+        if match[1] is None:
+            continue
         value = match[3].strip() if match[2] is None else _ESCAPED.sub(r"\1", match[2])
         pairs.append((match[1].lower(), value))
         if len(pairs) == PARAMETERS:

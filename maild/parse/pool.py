@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +29,8 @@ from maild.parse.limits import MIB, READ_SECONDS
 
 ANSWER_MAX = 64 * MIB
 """A letter holds at most some 1 MiB of text, 2 MB of HTML and 1,000 addresses; JSON may write six octets for one."""
+MAILS_PER_WORKER = 20_000
+"""After so many mails a worker makes room for a new one: whatever a library never frees, ends with it."""
 AHEAD = 4
 """Mails per process that `read_many` hands out before the first of them is taken."""
 
@@ -95,7 +97,7 @@ class ReaderPool:
             self._give_back(worker, fit=True)
         return _letter_in(answer)
 
-    def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Outcome]:
+    def read_many(self, items: Iterable[bytes | Path]) -> Generator[Outcome]:
         """Read mails on all workers and yield what became of each, in order.  Takes few items ahead."""
         waiting: deque[Future[Outcome]] = deque()
         with ThreadPoolExecutor(self.processes, "maild-read") as threads:
@@ -139,7 +141,7 @@ class ReaderPool:
     def _give_back(self, worker: _Worker, *, fit: bool) -> None:
         with self._lock:
             self._busy.discard(worker)
-            if fit and not self._closed.is_set():
+            if fit and not self._closed.is_set() and worker.mails < MAILS_PER_WORKER:
                 self._idle.append(worker)
                 return
         worker.end()
@@ -165,6 +167,7 @@ class _Worker:
         )
         assert self._process.stdin is not None  # noqa: S101 - both were asked for; for the type checker
         assert self._process.stdout is not None  # noqa: S101
+        self.mails = 0
         self._to = self._process.stdin.fileno()
         self._from = self._process.stdout.fileno()
         os.set_blocking(self._to, False)
@@ -190,6 +193,7 @@ class _Worker:
 
     def ask(self, raw: bytes | Path, deadline: float) -> bytes:
         """Send a mail and return the answer's frame.  Raises ReaderDiedError; then this worker is of no more use."""
+        self.mails += 1
         tag, payload = (PATH, os.fsencode(raw)) if isinstance(raw, Path) else (RAW, raw)
         self._send((len(payload) + 1).to_bytes(LENGTH, "big") + tag, deadline)
         self._send(payload, deadline)

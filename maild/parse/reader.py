@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from maild.model.letter import Kind, Letter, UnreadableError
+from maild.model.letter import Forwarded, Kind, Letter, UnreadableError
 from maild.parse.attachments import attachments
 from maild.parse.forward import find_forward
 from maild.parse.header_block import Field, Head, capped, fields, split
@@ -65,17 +65,20 @@ def read_letter(raw: bytes) -> Letter:
         attachments=attachments(raw, leaves, texts.parts),
     )
     if kind not in _CARRIES_NO_FORWARD:
-        originals = read_originals(raw, leaves, notes)
-        forward = find_forward(
-            subject=letter.subject, text=letter.text, html=letter.html, attached=originals
-        )
-        letter = replace(
-            letter,
-            forwarded=forward.original,
-            note=forward.note,
-            looks_forwarded=forward.looks_forwarded,
-        )
+        letter = _with_forward(letter, read_originals(raw, leaves, notes))
     return replace(letter, degraded=tuple(dict.fromkeys(notes)))
+
+
+def _with_forward(letter: Letter, originals: tuple[Forwarded, ...]) -> Letter:
+    forward = find_forward(
+        subject=letter.subject, text=letter.text, html=letter.html, attached=originals
+    )
+    return replace(
+        letter,
+        forwarded=forward.original,
+        note=forward.note,
+        looks_forwarded=forward.looks_forwarded,
+    )
 
 
 def _note_head(head: Head, found: list[Field], notes: list[str]) -> None:

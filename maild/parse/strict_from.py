@@ -21,7 +21,10 @@ _FROM = re.compile(
     rb"^(from)([ \t]*+):([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)", re.IGNORECASE | re.MULTILINE
 )
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]++"
+# A dot may end a word, as in initials (obs-phrase); words that begin with one crash a parser of the standard library.
+_ATOM = (
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-][A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]*+"
+)
 _ADDRESS = r"[^\s<>()\[\],;:\\\"]++"
 _MAILBOX = re.compile(
     rf"[ \t]*+(?:(?:(?:{_QUOTED}|{_ATOM})[ \t]*+)*+<(?P<angle>{_ADDRESS})>|(?P<bare>{_ADDRESS}))[ \t]*+"

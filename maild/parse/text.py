@@ -108,7 +108,9 @@ def _children_first(root: Part) -> list[Part]:
 def _plain(raw: bytes, part: Part, notes: list[str]) -> str:
     octets = part.octets(raw)
     # Four octets a character at most, and no reason to decode what is cut afterwards.
-    text = _decoded(octets[: TEXT * 4 + 4], part, part.content_type.get("charset"), notes)
+    cut = len(octets) > TEXT * 4 + 4
+    label = part.content_type.get("charset")
+    text = _decoded(octets[: TEXT * 4 + 4], part, label, [] if cut else notes)
     if part.content_type.get("format").lower() == "flowed":
         return unflowed(text, delsp=part.content_type.get("delsp").lower() == "yes")
     return text
@@ -116,16 +118,18 @@ def _plain(raw: bytes, part: Part, notes: list[str]) -> str:
 
 def _html(raw: bytes, part: Part, notes: list[str]) -> str:
     octets = part.octets(raw)
-    if len(octets) > HTML:
+    cut = len(octets) > HTML
+    if cut:
         octets = octets[:HTML]
         notes.append("the HTML part is longer than 2 MB; only its beginning was kept")
     label = part.content_type.get("charset")
     if not label and (tag := _CHARSET_TAG.search(octets[:4096])) is not None:
         label = tag[1].decode("ascii", "replace")
-    return _decoded(octets, part, label, notes)
+    return _decoded(octets, part, label, [] if cut else notes)
 
 
 def _decoded(octets: bytes, part: Part, label: str, notes: list[str]) -> str:
+    """Decode; a cut may have torn the last character, and then no doubt is worth a note."""
     text, sure = decode(octets, label)
     if not sure:
         notes.append(f"the charset of part {part.path} is not known; its text was guessed")

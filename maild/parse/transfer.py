@@ -16,7 +16,8 @@ def is_torn(content: bytes) -> bool:
     """Whether base64 stops in the middle of a group of four (RFC 4648 4)."""
     padding = content.find(b"=")
     signs = 0 if padding < 0 else content.count(b"=", padding)
-    return (base64_letters(content) + signs) % 4 != 0
+    letters = base64_letters(content)
+    return letters % 4 == 1 or (letters + signs) % 4 != 0
 
 
 def decoded(content: bytes, encoding: str) -> bytes:

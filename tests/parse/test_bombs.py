@@ -170,6 +170,33 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "HTML scripts that never end": lambda: html(b"<script>" * 200_000),
     "HTML quotation marks that never end": lambda: html(b'<a x="' * 300_000 + b"'"),
     "HTML equal signs": lambda: html(b"<a " + b"= " * 900_000),
+    "HTML of 300,000 hard spaces": lambda: html(b"&nbsp;" * 300_000 + b"x"),
+    "a long word in Delivered-To": lambda: (
+        (b"Delivered-To: " + b"a" * 60_000 + b"\r\n") * 4 + HEAD + BODY
+    ),
+    "a long word in In-Reply-To": lambda: (
+        (b"In-Reply-To: " + b"a" * 60_000 + b"\r\n") * 4 + HEAD + BODY
+    ),
+    "a long type of blanks": lambda: HEAD + b"Content-Type: a" + b" " * 60_000 + b"b" + BODY,
+    "a long type of brackets": lambda: HEAD + b"Content-Type: a" + b"(" * 60_000 + b"b" + BODY,
+    "a long parameter without a value": lambda: (
+        HEAD + b"Content-Type: a/b; " + b"a" * 60_000 + BODY
+    ),
+    "a long parameter of stars": lambda: (
+        HEAD + b"Content-Type: a/b; " + b"a*1" * 20_000 + b"=b" + BODY
+    ),
+    "600 names of 50 KB": lambda: (
+        HEAD
+        + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+        + (b'--b\r\nContent-Type: a/b; name="' + b"=?utf-8?q?a?= " * 3_500 + b'"\r\n\r\nx\r\n')
+        * 600
+    ),
+    "an address of 60,000 letters": lambda: b"To: " + b"a" * 60_000 + b"@b\r\n" + HEAD + BODY,
+    "an address of 60,000 dots": lambda: b"To: " + b"a." * 30_000 + b"\r\n" + HEAD + BODY,
+    "a name of 60,000 blanks": lambda: b"To: a" + b" " * 60_000 + b"b <a@b>\r\n" + HEAD + BODY,
+    "a From of 60,000 quotation marks": lambda: b"From: " + b'"' * 60_000 + b"\r\n\r\nx",
+    "a From of 60,000 brackets and blanks": lambda: b"From: " + b"< " * 30_000 + b"\r\n\r\nx",
+    "a subject of 60,000 question marks": lambda: b"Subject: " + b"=?a?q?" * 10_000 + b"\r\n\r\nx",
     "HTML tables in tables": lambda: html(b"<table><tr><td>" * 16_000),
     "HTML attributes without end": lambda: html(b"<a " + b"x " * 900_000),
     "a text of 30 MB": lambda: plain(b"word " * 6_000_000),

@@ -154,8 +154,40 @@ def _canonical(address: str) -> str:
 
 
 PIECES = st.sampled_from(
-    ['a', 'b@x.test', 'eve@evil.test', '<a@x.test>', '<', '>', '@', '.', ',', ';', ':', '"', '\\', '(', ')', '[', ']', '=', '?', '\t', 'ü', 'ß', 'ａ', '＠', 'é']
-    + [" ", "\r\n ", "=?utf-8?q?a?=", "=?utf-8?q?b=40x.test?=", '"Boss" ', "Ann ", '"a@b.test" ']
+    [
+        "a",
+        "b@x.test",
+        "eve@evil.test",
+        "<a@x.test>",
+        "<",
+        ">",
+        "@",
+        ".",
+        ",",
+        ";",
+        ":",
+        '"',
+        "\\",
+        "(",
+        ")",
+        "[",
+        "]",
+        "=",
+        "?",
+        "\t",
+        "ü",
+        "ß",
+        "ａ",
+        "＠",
+        "é",
+        " ",
+        "\r\n ",
+        "=?utf-8?q?a?=",
+        "=?utf-8?q?b=40x.test?=",
+        '"Boss" ',
+        "Ann ",
+        '"a@b.test" ',
+    ]
 )
 
 
@@ -169,8 +201,21 @@ def test_no_accepted_address_differs_from_what_any_other_parser_reads(value: str
 
 
 LINES = st.sampled_from(
-    [b"From: a@x.test", b"from: b@x.test", b"From : c@x.test", b"From:", b" d@x.test", b"\tx", b""]
-    + [b"Subject: s", b"X: y\rFrom: e@x.test", b"X: y\nFrom: f@x.test", b"junk", b"From g", b":"]
+    [
+        b"From: a@x.test",
+        b"from: b@x.test",
+        b"From : c@x.test",
+        b"From:",
+        b" d@x.test",
+        b"\tx",
+        b"",
+        b"Subject: s",
+        b"X: y\rFrom: e@x.test",
+        b"X: y\nFrom: f@x.test",
+        b"junk",
+        b"From g",
+        b":",
+    ]
 )
 
 

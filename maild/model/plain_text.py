@@ -1,0 +1,37 @@
+"""Text that people give things: names, keys, notes.  Checked once, where it comes in."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from maild.model.reason import Reason, RefusedError
+
+NAME_MAX = 200
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They make text read otherwise than it is written, and are no part of a name in any language."""
+
+
+def one_line(what: str, text: str, *, most: int = NAME_MAX) -> str:
+    """Return the text trimmed and in NFC.
+
+    Raises RefusedError INVALID_VALUE when it is empty, too long, or holds what no line of text holds.
+    """
+    clean = unicodedata.normalize("NFC", text.strip())
+    why = None
+    if not clean:
+        why = "it is empty"
+    elif len(clean) > most:
+        why = f"it is longer than {most} characters"
+    elif any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in clean):
+        why = "it holds a line break or another control character"
+    elif any(char in _BIDI_CONTROLS for char in clean):
+        why = "it holds characters that turn the direction of writing"
+    if why is not None:
+        raise RefusedError(Reason.INVALID_VALUE, what=what, value=short(text), why=why)
+    return clean
+
+
+def short(text: str, most: int = 60) -> str:
+    """Make hostile input fit to be repeated in a sentence."""
+    clean = "".join(char if char.isprintable() else "�" for char in text[:most])
+    return clean + "…" if len(text) > most else clean
