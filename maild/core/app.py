@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from maild.config import ConfigError
+from maild.config.problem import cause, printable
 from maild.model.clock import Clock, Ids, new_ulid, system_clock
+from maild.model.written import FileBodies
+from maild.settings import Settings
+from maild.store.migrate import current, newest, require_newest, upgrade
 from maild.store.store import Store
 
 
@@ -25,3 +30,69 @@ class Actor:
 
 
 OPERATOR = Actor()
+
+
+def open_app(settings: Settings) -> App:
+    """Open the installation that the settings describe.
+
+    Raises SchemaError (with the remedy), DurabilityError, ConfigError, StoreDownError.
+    """
+    app = App(store=_store(settings))
+    try:
+        require_newest(app.store.database)
+    except BaseException:
+        app.store.close()
+        raise
+    return app
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaState:
+    """Which schema the database has, and which one this version needs."""
+
+    database: str
+    """sqlite or postgresql; never the URL, which may hold a password."""
+    current: str | None
+    needed: str
+    up_to_date: bool
+
+
+def upgrade_schema(settings: Settings) -> SchemaState:
+    """Create the schema, or run the missing migrations in one transaction.  Safe to repeat.  Raises as `open_app`."""
+    store = _store(settings)
+    try:
+        upgrade(store.database)
+        return _state(store)
+    finally:
+        store.close()
+
+
+def schema_state(settings: Settings) -> SchemaState:
+    """Return how the schema stands.  Reads only.  Raises as `open_app`, but for SchemaError."""
+    store = _store(settings)
+    try:
+        return _state(store)
+    finally:
+        store.close()
+
+
+def _state(store: Store) -> SchemaState:
+    found, needed = current(store.database), newest()
+    return SchemaState(
+        database="sqlite" if store.database.is_sqlite else "postgresql",
+        current=found,
+        needed=needed,
+        up_to_date=found == needed,
+    )
+
+
+def _store(settings: Settings) -> Store:
+    place = settings.store.bodies
+    if not isinstance(place, FileBodies):
+        raise ConfigError(["store.bodies: this version keeps bodies in a folder only: file:PATH"])
+    try:
+        return Store(settings.database, place.folder, settings.store.inline_max)
+    except OSError as error:
+        raise ConfigError(
+            [f"store.bodies: {printable(place.folder)} cannot be used: {cause(error)}"]
+        ) from None

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from maild.core.accept import find_inbox
-from maild.core.app import App
+from maild.core.app import OPERATOR, App
 from maild.core.facts import Gathered, case_of, gather
-from maild.core.views import account_named
-from maild.model.address import Address, InvalidAddressError
+from maild.core.standing import home, parse_address
 from maild.model.decide import Decision, decide
 from maild.model.facts import Proven, Unproven
 from maild.model.letter import Letter
-from maild.model.reason import Reason, RefusedError
+from maild.model.reason import Reason
 from maild.model.states import IN_A_MAILBOX, Move, State, moved
 from maild.model.trace import Trace
 from maild.store.deliveries import Claimed
@@ -59,11 +58,10 @@ class WhatIf:
         self._app = app
         self._asked = asked
         if asked.rcpt is not None:
-            _require_address(asked.rcpt)
+            parse_address(asked.rcpt)
         with app.store.read() as tx:
-            known = tx.views.accounts()
-            is_told = account is not None or len(known) == 1
-            self._account = account_named(tx, account) if is_told else None
+            is_told = account is not None or len(tx.views.accounts()) == 1
+            self._account = home(tx, account, OPERATOR).id if is_told else None
             first = None if self._account is None else tx.views.first_inbox(self._account)
         self._default = first
 
@@ -144,14 +142,6 @@ class WhatIf:
         case = case_of(claimed, letter, gathered)
         case = replace(case, proof=PROVEN if self._asked.proven else UNPROVEN)
         return _Outcome(decision=decide(case, trace), trace=trace, inbox=inbox)
-
-
-def _require_address(text: str) -> None:
-    try:
-        Address.parse(text)
-    except InvalidAddressError as error:
-        why = str(error)
-        raise RefusedError(Reason.INVALID_EMAIL, why=f"{why[:1].upper()}{why[1:]}.") from error
 
 
 def _refused(reason: Reason, **facts: Any) -> dict[str, Any]:

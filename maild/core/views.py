@@ -15,9 +15,10 @@ from maild.core.acts import require_right
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
 from maild.core.history import Happening, history_of
-from maild.model.address import Address, InvalidAddressError
+from maild.core.standing import find_user, home, parse_address
 from maild.model.letter import PARSER_VERSION, Letter
 from maild.model.people import Role
+from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.parse import codec
@@ -75,7 +76,7 @@ def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
             why=f"it must be between 1 and {PAGE_MAX}",
         )
     with app.store.read() as tx:
-        account_id = account_named(tx, wanted.account)
+        account_id = home(tx, wanted.account, by).id
         rows = tx.mailbox.page(_filter(tx, account_id, wanted, by))
         more = len(rows) > wanted.limit
         shown = rows[: wanted.limit]
@@ -83,49 +84,10 @@ def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
     return Page(mails=mails, next=shown[-1]["ulid"] if more else None)
 
 
-def account_named(tx: Tx, slug: str | None) -> int:
-    """Return the account of that slug, or the only one.  Raises RefusedError ACCOUNT_NEEDED, NOT_FOUND."""
-    known = tx.views.accounts()
-    if slug is None and len(known) == 1:
-        return next(iter(known.values()))
-    if slug is None and known:
-        raise RefusedError(Reason.ACCOUNT_NEEDED, slugs=", ".join(known))
-    if slug is None or slug not in known:
-        raise RefusedError(
-            Reason.NOT_FOUND,
-            noun="account",
-            value=slug or "",
-            hint="There are: " + ", ".join(known) + "."
-            if known
-            else "`maild account add SLUG NAME` makes one.",
-        )
-    return known[slug]
-
-
-def user_named(tx: Tx, email: str) -> int:
-    """Return the user with that address.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
-    norm = _norm(email)
-    found = tx.views.user_with(norm)
-    if found is None:
-        raise RefusedError(
-            Reason.NOT_FOUND, noun="user", value=norm, hint="`maild user list` shows the users."
-        )
-    return found
-
-
-def user_id_of(app: App, email: str) -> int:
+def user_id_of(app: App, email: str, *, by: Actor) -> int:
     """Return the user with that address.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
     with app.store.read() as tx:
-        return user_named(tx, email)
-
-
-def _norm(text: str) -> str:
-    try:
-        return Address.parse(text).norm
-    except InvalidAddressError as error:
-        raise RefusedError(
-            Reason.INVALID_EMAIL, why=f"{str(error)[:1].upper()}{str(error)[1:]}."
-        ) from error
+        return find_user(tx, email, by).id
 
 
 def _filter(tx: Tx, account_id: int, wanted: Wanted, by: Actor) -> Filter:
@@ -133,7 +95,7 @@ def _filter(tx: Tx, account_id: int, wanted: Wanted, by: Actor) -> Filter:
     status, is_first = _status(tx, account_id, wanted.status)
     return Filter(
         account_id=account_id,
-        owner_id=None if wanted.owner is None else user_named(tx, wanted.owner),
+        owner_id=None if wanted.owner is None else find_user(tx, wanted.owner, by).id,
         inbox_id=_inbox(tx, account_id, wanted.inbox),
         state=wanted.state,
         reason=None if wanted.reason is None else wanted.reason.code,
@@ -174,7 +136,7 @@ def _sight(tx: Tx, account_id: int, by: Actor, *, all_received: bool) -> tuple[i
 def _inbox(tx: Tx, account_id: int, address: str | None) -> int | None:
     if address is None:
         return None
-    norm = _norm(address)
+    norm = parse_address(address).norm
     found = tx.views.inbox_id(account_id, norm)
     if found is None:
         raise RefusedError(
@@ -189,7 +151,10 @@ def _client(tx: Tx, account_id: int, ulid: str | None) -> int | None:
     found = tx.views.client_id(account_id, ulid)
     if found is None:
         raise RefusedError(
-            Reason.NOT_FOUND, noun="client", value=ulid, hint="`maild client list` shows the ids."
+            Reason.NOT_FOUND,
+            noun="client",
+            value=short(ulid),
+            hint="`maild client list` shows the ids.",
         )
     return found
 
@@ -204,7 +169,7 @@ def _status(tx: Tx, account_id: int, status: str | None) -> tuple[str | None, bo
         raise RefusedError(
             Reason.NOT_FOUND,
             noun="status",
-            value=status,
+            value=short(status),
             hint="There are: " + ", ".join(names) + ".",
         )
     return found, found == names[0]
@@ -218,7 +183,7 @@ def _cursor(tx: Tx, account_id: int, after: str | None) -> int | None:
         raise RefusedError(
             Reason.NOT_FOUND,
             noun="page",
-            value=after,
+            value=short(after),
             hint="Take the value that the page before gave as `next`.",
         )
     return found
@@ -364,7 +329,7 @@ def _bytes_of(app: App, tx: Tx, row: EntryRow) -> bytes | Path:
 def _visible_mail(tx: Tx, ulid: str, by: Actor) -> EntryRow:
     row = tx.mailbox.entry(ulid)
     if row is None:
-        raise RefusedError(Reason.NOT_FOUND, noun="mail", value=ulid, hint=_LIST_HINT)
+        raise RefusedError(Reason.NOT_FOUND, noun="mail", value=short(ulid), hint=_LIST_HINT)
     require_right(tx, row, by)
     return row
 
@@ -404,7 +369,9 @@ def _mark(mark: dict[str, Any]) -> dict[str, str]:
     return {"code": reason.code, "text": reason.say(**mark["facts"]), "repair": reason.value.repair}
 
 
-def mails_with_reason(app: App, account: str | None, reason: Reason) -> Iterator[list[str]]:
+def mails_with_reason(
+    app: App, account: str | None, reason: Reason, *, by: Actor
+) -> Iterator[list[str]]:
     """Yield the ids of all mails that have this reason now, in portions, each once.
 
     Deciding them again meanwhile is safe: the walk goes by arrival.  Raises RefusedError ACCOUNT_NEEDED, NOT_FOUND.
@@ -412,7 +379,7 @@ def mails_with_reason(app: App, account: str | None, reason: Reason) -> Iterator
     after = 0
     while True:
         with app.store.read() as tx:
-            account_id = account_named(tx, account)
+            account_id = home(tx, account, by).id
             found = tx.views.with_reason(account_id, reason.code, after=after, limit=RETRY_PAGE)
         if not found:
             return

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import Any
 
 import structlog
+
+_PAIR = re.compile(r" (\w+)=(\S*)")
+_EVENT = re.compile(r"(\w+)((?: \w+=\S*)+)")
+
+
+def _split_pairs(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Take `event key=value …`, as our modules write it with the standard library, apart into fields."""
+    found = _EVENT.fullmatch(str(event.get("event")))
+    if found is not None:
+        event["event"] = found[1]
+        event.update(_PAIR.findall(found[2]))
+    return event
+
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -15,6 +29,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
+    _split_pairs,
 ]
 
 

@@ -21,7 +21,7 @@ from maild.core.acceptor import Acceptor
 from maild.core.app import App, open_app
 from maild.daemon.deciders import Decider
 from maild.daemon.intake import DaemonIntake
-from maild.daemon.listeners import make_listeners
+from maild.daemon.listeners import listener_facts
 from maild.daemon.locks import RoleLock
 from maild.daemon.notify import notify
 from maild.doors.smtp.listener import Listener
@@ -81,7 +81,10 @@ class Daemon:
         _log.info("stopped")
 
     def _start_decider(self, app: App, stack: ExitStack) -> Decider:
-        pool = ReaderPool(self._settings.workers.processes or os.cpu_count() or 1)
+        pool = ReaderPool(
+            self._settings.workers.processes or os.cpu_count() or 1,
+            seconds=self._settings.limits.reading_time,
+        )
         stack.callback(pool.close)
         decider = Decider(app, pool)
         if app.store.database.is_sqlite:
@@ -113,7 +116,7 @@ class Daemon:
         stack.callback(acceptor.stop)
         intake = DaemonIntake(app, acceptor, self._settings.store.reserve)
         stack.callback(intake.close)
-        listeners = make_listeners(self._settings, app.clock)
+        listeners = [Listener(facts, app.clock) for facts in listener_facts(self._settings)]
         opened: list[Listener] = []
         try:
             for listener in listeners:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-PUBLIC_MAIL_DOMAINS = frozenset(
-    """
+_WELL_KNOWN = """
     126.com 139.com 163.com 21cn.com aim.com alice.it aliyun.com aol.com aol.de arcor.de att.net autistici.org
     bell.net bellsouth.net bigpond.com bigpond.net.au bk.ru bluewin.ch bluemail.ch bol.com.br btinternet.com
     btopenworld.com centrum.cz charter.net chello.at comcast.net cox.net daum.net disroot.org duck.com earthlink.net
@@ -27,8 +26,8 @@ PUBLIC_MAIL_DOMAINS = frozenset(
     yahoo.co.kr yahoo.co.nz yahoo.co.uk yahoo.com yahoo.com.ar yahoo.com.au yahoo.com.br yahoo.com.mx yahoo.com.sg
     yahoo.com.tr yahoo.de yahoo.es yahoo.fr yahoo.gr yahoo.ie yahoo.in yahoo.it yahoo.pl yahoo.ro yahoo.se yandex.com
     yandex.ru yeah.net ymail.com yopmail.com ziggo.nl zohomail.com zohomail.eu zoznam.sk
-    """.split()
-)
+"""
+PUBLIC_MAIL_DOMAINS = frozenset(_WELL_KNOWN.split())
 """Well-known ones, in canonical form."""
 
 

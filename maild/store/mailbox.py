@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    delete,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from maild.model.people import InboxKind
 from maild.model.states import State
@@ -27,7 +38,7 @@ from maild.store.schema import (
     transfers,
     users,
 )
-from maild.store.sql import insert_new, slices
+from maild.store.sql import could_be_id, insert_new, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +132,8 @@ class MailboxRows:
 
     def entry(self, ulid: str, *, for_update: bool = False) -> EntryRow | None:
         """Return a delivery and its entry by the delivery's public id."""
+        if not could_be_id(ulid):
+            return None
         return next(iter(self._entries(deliveries.c.ulid == ulid, for_update=for_update)), None)
 
     def entry_of(self, delivery_id: int) -> EntryRow:
@@ -177,6 +190,8 @@ class MailboxRows:
 
     def transfers_of_change(self, change_id: str) -> list[TransferRow]:
         """Return the owner changes of one act."""
+        if not could_be_id(change_id):
+            return []
         return self._transfers(transfers.c.change_id == change_id)
 
     def _transfers(self, condition: Any) -> list[TransferRow]:
@@ -209,6 +224,8 @@ class MailboxRows:
 
     def dismissals_of_change(self, change_id: str) -> list[tuple[int, dict[str, Any]]]:
         """Return (delivery, answer) of each dismissal of one act."""
+        if not could_be_id(change_id):
+            return []
         rows = self._connection.execute(
             select(rulings.c.delivery_id, rulings.c.answer).where(
                 rulings.c.change_id == change_id, rulings.c.question == "dismiss"
@@ -267,7 +284,9 @@ class MailboxRows:
             last = self._connection.execute(
                 select(deliveries.c.received_at).where(deliveries.c.id == wanted.after)
             ).scalar_one()
-            query = query.where(tuple_(at, number) < tuple_(last, wanted.after))
+            # Bound with its type: a bare datetime would be compared as text with the stored number.
+            last_at = literal(last, deliveries.c.received_at.type)
+            query = query.where(tuple_(at, number) < tuple_(last_at, literal(wanted.after)))
         return self._filled(query.order_by(at.desc(), number.desc()).limit(wanted.limit))
 
     def mail(self, delivery_id: int) -> dict[str, Any]:

@@ -33,15 +33,15 @@ def newest() -> str:
 
 
 def current(database: Database) -> str | None:
-    """Return the database's revision; None for an empty one."""
-    with database.writer.connect() as connection:
+    """Return the database's revision; None for an empty one.  Raises StoreDownError."""
+    with database.read() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(database: Database) -> None:
-    """Run the missing migrations in one transaction; safe to repeat."""
+    """Run the missing migrations in one transaction; safe to repeat.  Raises StoreDownError."""
     config = _config()
-    with database.writer.begin() as connection:
+    with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -1,13 +1,12 @@
-"""Placeholder, being written."""
+"""Accounts, users, addresses, memberships, inboxes and the registry of names, as one set of queries."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from maild.store.accounts import AccountRows
+from maild.store.addresses import AddressRows
+from maild.store.inboxes import InboxRows
+from maild.store.users import UserRows
 
 
-class PeopleRows:
-    """Being written."""
-
-    def __init__(self, connection: Connection) -> None:
-        """Read and write through an open transaction."""
-        self._connection = connection
+class PeopleRows(AccountRows, UserRows, AddressRows, InboxRows):
+    """Every query about people and the places that mail comes to; each noun has a file of its own."""

@@ -54,6 +54,8 @@ names = Table(
     Column("norm", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("ref", BigId, nullable=False),  # addresses.id, inboxes.id or drop_addresses.id by kind
+    Column("skeleton", Text),  # what it looks like (U2): only ever warned of, never matched
+    Index("ix_names_skeleton", "skeleton"),
     CheckConstraint(one_of("kind", NameKind), name="kind"),
 )
 
@@ -122,6 +124,8 @@ logins = Table(
 memberships = Table(
     "memberships",
     metadata,
+    _id(),
+    Column("ulid", Text, nullable=False, unique=True),
     _ref("account_id", "accounts.id"),
     _ref("user_id", "users.id"),
     Column("role", Text, nullable=False),
@@ -156,7 +160,9 @@ inboxes = Table(
         nullable=False,
     ),
     Column("max_size", Integer),  # octets; None: the listener's limit alone
+    _ref("communal_user_id", "users.id", nullable=True),  # None: distributed, or not yet named (M9)
     Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("communal_user_id"),
     CheckConstraint(one_of("kind", InboxKind), name="kind"),
     CheckConstraint(one_of("mode", ("distributed", "communal")), name="mode"),
     CheckConstraint(one_of("sender_policy", ("require", "record")), name="sender_policy"),
@@ -171,6 +177,15 @@ owner_chain = Table(
     _ref("user_id", "users.id"),
     UniqueConstraint("inbox_id", "rank"),
     UniqueConstraint("inbox_id", "user_id"),
+)
+
+communal_members = Table(
+    "communal_members",
+    metadata,
+    # Who opens a communal inbox from their own login (M9).
+    Column("inbox_id", BigId, ForeignKey("inboxes.id"), primary_key=True),
+    Column("user_id", BigId, ForeignKey("users.id"), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
 )
 
 clients = Table(

@@ -26,3 +26,8 @@ def insert_new(connection: Connection, table: Table) -> sqlite.Insert | postgres
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def could_be_id(text: str) -> bool:
+    """Whether a text can be a public id at all: what else people type may not even be storable text."""
+    return text.isascii() and text.isalnum()

@@ -28,6 +28,12 @@ class Tx:
         """Wrap an open transaction."""
         self.connection = connection
 
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Run one line of many: an exception takes back this block alone, not the transaction."""
+        with self.connection.begin_nested():
+            yield
+
     @cached_property
     def people(self) -> PeopleRows:
         """Accounts, users, addresses, memberships, inboxes, and the registry of names."""

@@ -13,7 +13,6 @@ from maild.model.facts import Ruling
 from maild.model.states import State
 from maild.store.schema import (
     accounts,
-    addresses,
     clients,
     deliveries,
     events,
@@ -22,7 +21,7 @@ from maild.store.schema import (
     rulings,
     users,
 )
-from maild.store.sql import slices
+from maild.store.sql import could_be_id, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +69,6 @@ class ViewRows:
         )
         return {row.slug: row.id for row in rows}
 
-    def user_with(self, norm: str) -> int | None:
-        """Return the user whose live address this is."""
-        found: int | None = self._connection.execute(
-            select(addresses.c.user_id).where(
-                addresses.c.norm == norm, addresses.c.valid_to.is_(None)
-            )
-        ).scalar_one_or_none()
-        return found
-
     def names(self, user_ids: Iterable[int]) -> dict[int, str]:
         """Return users' names."""
         found = {}
@@ -98,6 +88,8 @@ class ViewRows:
 
     def client_id(self, account_id: int, ulid: str) -> int | None:
         """Return the account's client of that public id."""
+        if not could_be_id(ulid):
+            return None
         found: int | None = self._connection.execute(
             select(clients.c.id).where(clients.c.account_id == account_id, clients.c.ulid == ulid)
         ).scalar_one_or_none()
@@ -105,6 +97,8 @@ class ViewRows:
 
     def delivery_id(self, account_id: int, ulid: str) -> int | None:
         """Return the account's delivery of that public id."""
+        if not could_be_id(ulid):
+            return None
         found: int | None = self._connection.execute(
             select(deliveries.c.id).where(
                 deliveries.c.account_id == account_id, deliveries.c.ulid == ulid

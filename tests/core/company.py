@@ -82,7 +82,12 @@ def a_company(app: App) -> None:
             role = "distributor" if number == LEA else "member"
             run(
                 insert(schema.memberships).values(
-                    account_id=1, user_id=number, role=role, state="active", created_at=now
+                    ulid=app.ids(),
+                    account_id=1,
+                    user_id=number,
+                    role=role,
+                    state="active",
+                    created_at=now,
                 )
             )
         for number, local, kind, policy, limit in (

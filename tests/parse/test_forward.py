@@ -905,7 +905,6 @@ def test_a_line_longer_than_any_header_is_none() -> None:
         "[EXTERN] FW: x",
         "***SPAM*** Fwd: x",
         "EXT: WG: x",
-        "Re: Fwd: x",
         "Fwd (2): x",
         "FW\uff1ax",
         "x (fwd)",
@@ -918,7 +917,17 @@ def test_forward_prefixes_are_known(subject: str) -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    ["", "Forwards and backs", "Re: x", "AW: x", "I think: x", "fwd x", "Offer: x", "VS: x"],
+    [
+        "",
+        "Forwards and backs",
+        "Re: x",
+        "Re: Fwd: x",
+        "AW: x",
+        "I think: x",
+        "fwd x",
+        "Offer: x",
+        "VS: x",
+    ],
 )
 def test_other_subjects_forward_nothing(subject: str) -> None:
     assert not find(subject, "Hello").looks_forwarded

@@ -22,9 +22,13 @@ def upgrade() -> None:
     sa.Column('norm', sa.Text(), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('ref', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('skeleton', sa.Text(), nullable=True),
     sa.CheckConstraint("kind IN ('user', 'inbox', 'drop')", name=op.f('ck_names_kind')),
     sa.PrimaryKeyConstraint('norm', name=op.f('pk_names'))
     )
+    with op.batch_alter_table('names', schema=None) as batch_op:
+        batch_op.create_index('ix_names_skeleton', ['skeleton'], unique=False)
+
     op.create_table('users',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('ulid', sa.Text(), nullable=False),
@@ -109,16 +113,21 @@ def upgrade() -> None:
     sa.Column('sender_policy', sa.Text(), nullable=False),
     sa.Column('unknown_policy', sa.Text(), nullable=False),
     sa.Column('max_size', sa.Integer(), nullable=True),
+    sa.Column('communal_user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('created_at', maild.store.types.UtcDateTime(), nullable=False),
     sa.CheckConstraint("kind IN ('forward', 'shared')", name=op.f('ck_inboxes_kind')),
     sa.CheckConstraint("mode IN ('distributed', 'communal')", name=op.f('ck_inboxes_mode')),
     sa.CheckConstraint("sender_policy IN ('require', 'record')", name=op.f('ck_inboxes_sender_policy')),
     sa.CheckConstraint("unknown_policy IN ('hold', 'share', 'refuse')", name=op.f('ck_inboxes_unknown_policy')),
     sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_inboxes_account_id')),
+    sa.ForeignKeyConstraint(['communal_user_id'], ['users.id'], name=op.f('fk_inboxes_communal_user_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_inboxes')),
+    sa.UniqueConstraint('communal_user_id', name=op.f('uq_inboxes_communal_user_id')),
     sa.UniqueConstraint('norm', name=op.f('uq_inboxes_norm'))
     )
     op.create_table('memberships',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('ulid', sa.Text(), nullable=False),
     sa.Column('account_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('role', sa.Text(), nullable=False),
@@ -128,7 +137,9 @@ def upgrade() -> None:
     sa.CheckConstraint("state IN ('invited', 'requested', 'active', 'refused')", name=op.f('ck_memberships_state')),
     sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_memberships_account_id')),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_memberships_user_id')),
-    sa.UniqueConstraint('account_id', 'user_id', name=op.f('uq_memberships_account_id_user_id'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_memberships')),
+    sa.UniqueConstraint('account_id', 'user_id', name=op.f('uq_memberships_account_id_user_id')),
+    sa.UniqueConstraint('ulid', name=op.f('uq_memberships_ulid'))
     )
     with op.batch_alter_table('memberships', schema=None) as batch_op:
         batch_op.create_index('ix_memberships_user_id', ['user_id'], unique=False)
@@ -202,6 +213,14 @@ def upgrade() -> None:
     with op.batch_alter_table('client_domains', schema=None) as batch_op:
         batch_op.create_index('ix_client_domains_account_id_domain', ['account_id', 'domain'], unique=False)
 
+    op.create_table('communal_members',
+    sa.Column('inbox_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('since', maild.store.types.UtcDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['inbox_id'], ['inboxes.id'], name=op.f('fk_communal_members_inbox_id')),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_communal_members_user_id')),
+    sa.PrimaryKeyConstraint('inbox_id', 'user_id', name=op.f('pk_communal_members'))
+    )
     op.create_table('contacts',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('account_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -453,6 +472,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_contacts_account_id_norm')
 
     op.drop_table('contacts')
+    op.drop_table('communal_members')
     with op.batch_alter_table('client_domains', schema=None) as batch_op:
         batch_op.drop_index('ix_client_domains_account_id_domain')
 
@@ -489,5 +509,8 @@ def downgrade() -> None:
     op.drop_table('addresses')
     op.drop_table('accounts')
     op.drop_table('users')
+    with op.batch_alter_table('names', schema=None) as batch_op:
+        batch_op.drop_index('ix_names_skeleton')
+
     op.drop_table('names')
     # ### end Alembic commands ###

@@ -1,0 +1,25 @@
+"""The command line's entry: the face's commands, and those that a face may not know (`serve`, `demo`)."""
+
+from __future__ import annotations
+
+import sys
+
+from maild.faces.cli.main import COMMANDS, Command, run
+
+_BESIDE_THE_FACE = {
+    "serve": Command("maild.daemon.command", "run the daemon"),
+    "demo": Command("maild.demo.command", "a throw-away installation with sample mail"),
+}
+
+
+def main() -> None:
+    """Run the command line of this process and end with its status."""
+    if sys.argv[1:2] == ["deliver"]:  # Its statuses are sysexits, and it must start quickly.
+        from maild.faces.cli.deliver import main as deliver
+
+        sys.exit(deliver(sys.argv[2:]))
+    sys.exit(run(sys.argv[1:], {**_BESIDE_THE_FACE, **COMMANDS}))
+
+
+if __name__ == "__main__":
+    main()

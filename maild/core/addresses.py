@@ -1,0 +1,261 @@
+"""A user's addresses beside and instead of the first: aliases, sends-as, primary (U5, U6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maild.core.app import Actor, App
+from maild.core.names import (
+    claim_for_user,
+    other_kind,
+    require_no_client,
+    require_no_tag_of_an_inbox,
+    warnings_about,
+)
+from maild.core.people import AddressView, UserView, address_view, view_of
+from maild.core.standing import (
+    active_accounts,
+    find_user,
+    is_admin,
+    note,
+    parse_address,
+    require_over,
+)
+from maild.core.tags import Question, question_about
+from maild.model.address import Address
+from maild.model.people import AddressKind, NameKind
+from maild.model.reason import Reason, RefusedError
+from maild.store.addresses import AddressRow
+from maild.store.store import Tx
+from maild.store.users import UserRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressAdded:
+    """What an address is now, and what to ask or warn of."""
+
+    address: AddressView
+    user: str
+    outcome: str
+    """added, confirmed, changed or unchanged"""
+    warnings: tuple[str, ...] = ()
+    question: Question | None = None
+
+
+def add_address(
+    app: App, email: str, text: str, *, sends_as: bool, confirm: bool, by: Actor
+) -> AddressAdded:
+    """Give a user another address; with `confirm` the admin vouches for it, else it waits for its owner's yes (U5).
+
+    The base of the user's own verified +tag address is verified by that one (U6).  Repeating it changes nothing, with
+    `confirm` it confirms what waits.  Commits one transaction.  Raises RefusedError (INVALID_EMAIL, NOT_FOUND,
+    EMAIL_IN_USE, EMAIL_IN_USE_OTHER_KIND, SENDS_AS_IN_USE, NOT_ALLOWED, CONFLICT).
+    """
+    address = parse_address(text)
+    kind = AddressKind.SENDS_AS if sends_as else AddressKind.ALIAS
+    with app.store.write() as tx:
+        user = find_user(tx, email, by)
+        require_over(tx, user.id, by)
+        if user.kind != "person":
+            raise RefusedError(
+                Reason.CONFLICT,
+                why=f"{user.display_name} is a communal user: it has no address but its inbox's.",
+            )
+        accounts = _held_accounts(tx, user)
+        require_no_tag_of_an_inbox(tx, address)
+        taken = tx.people.name(address.norm)
+        if taken is not None and taken.user_id == user.id and taken.address_id is not None:
+            row = tx.people.address(taken.address_id)
+            return _again(tx, app, user, row, kind, confirm=confirm, by=by)
+        require_no_client(tx, address, _accounts_in_sight(tx, accounts, by))
+        verified = confirm or (sends_as and _is_base_of_own(tx, user, address))
+        row = _bind(tx, app, user, (address, text.strip(), kind), accounts, verified, by)
+        note(tx, app, by, "address.added", None, user=user.id, address=row.id)
+        return AddressAdded(
+            address=address_view(row),
+            user=user.email or "",
+            outcome="added",
+            warnings=warnings_about(tx, address, by),
+            question=question_about(tx, address, user.email or address.norm),
+        )
+
+
+def _held_accounts(tx: Tx, user: UserRow) -> list[int]:
+    tx.people.hold_user(user.id)
+    accounts = sorted(active_accounts(tx, user.id))
+    for account in accounts:
+        tx.people.hold_account(account)
+    return accounts
+
+
+def _accounts_in_sight(tx: Tx, accounts: list[int], by: Actor) -> list[int]:
+    """Return the accounts whose client lists may speak: a refusal must not reveal another account's (U4)."""
+    return [account for account in accounts if is_admin(tx, account, by)]
+
+
+def _is_base_of_own(tx: Tx, user: UserRow, address: Address) -> bool:
+    return any(
+        row.base == address.norm and row.verified_at is not None and row.valid_to is None
+        for row in tx.people.addresses_of(user.id)
+    )
+
+
+def _bind(
+    tx: Tx,
+    app: App,
+    user: UserRow,
+    new: tuple[Address, str, AddressKind],
+    accounts: list[int],
+    verified: bool,  # noqa: FBT001 - private, and read aloud where it is called
+    by: Actor,
+) -> AddressRow:
+    address, shown, kind = new
+    now = app.clock()
+    address_id = tx.people.add_address(
+        user.id,
+        address,
+        kind=kind,
+        shown=shown,
+        verified_at=now if verified else None,
+        now=now,
+    )
+    try:
+        claim_for_user(tx, address, address_id, account_id=accounts[0] if accounts else 0, by=by)
+    except RefusedError as refused:
+        if kind is AddressKind.SENDS_AS and refused.reason is Reason.EMAIL_IN_USE:
+            raise _sends_as_in_use(address, refused, user) from None
+        raise
+    return tx.people.address(address_id)
+
+
+def _sends_as_in_use(address: Address, refused: RefusedError, user: UserRow) -> RefusedError:
+    facts = {key: value for key, value in refused.facts.items() if key == "holder"}
+    return RefusedError(
+        Reason.SENDS_AS_IN_USE,
+        actions=(
+            f"Let {user.display_name} forward to the personal drop address: maild drop show {user.email}",
+        ),
+        base=address.norm,
+        **facts,
+    )
+
+
+def _again(
+    tx: Tx,
+    app: App,
+    user: UserRow,
+    row: AddressRow,
+    kind: AddressKind,
+    *,
+    confirm: bool,
+    by: Actor,
+) -> AddressAdded:
+    """Save an address that is the user's own already: it never collides with itself (U1)."""
+    outcome = "unchanged"
+    if row.kind is AddressKind.ALIAS and kind is AddressKind.SENDS_AS:
+        outcome = "unchanged"  # An alias sends as itself already.
+    elif row.kind is AddressKind.SENDS_AS and kind is AddressKind.ALIAS:
+        tx.people.set_address_kind(row.id, kind)
+        outcome = "changed"
+    if confirm and row.verified_at is None:
+        tx.people.verify_address(row.id, app.clock())
+        outcome = "confirmed"
+    if outcome != "unchanged":
+        note(tx, app, by, f"address.{outcome}", None, user=user.id, address=row.id)
+    return AddressAdded(
+        address=address_view(tx.people.address(row.id)), user=user.email or "", outcome=outcome
+    )
+
+
+def list_addresses(app: App, email: str, *, by: Actor) -> tuple[AddressView, ...]:
+    """Return every address that a user has or had, oldest first.  Reads only.  Raises RefusedError."""
+    with app.store.read() as tx:
+        user = find_user(tx, email, by)
+        return tuple(address_view(row) for row in tx.people.addresses_of(user.id))
+
+
+def _own_address(tx: Tx, text: str, by: Actor) -> tuple[UserRow, AddressRow]:
+    """Return whose a live address is.  Raises RefusedError."""
+    address = parse_address(text)
+    name = tx.people.name(address.norm)
+    if name is not None and name.kind is NameKind.INBOX:
+        raise other_kind(address, "shared address")
+    user = find_user(tx, text, by)
+    require_over(tx, user.id, by)
+    tx.people.hold_user(user.id)
+    name = tx.people.name(address.norm)
+    if name is None or name.address_id is None or name.user_id != user.id:
+        raise RefusedError(Reason.CONFLICT, why=f"{address.norm} was changed at this moment.")
+    return user, tx.people.address(name.address_id)
+
+
+def remove_address(app: App, text: str, *, by: Actor) -> AddressView:
+    """End a binding: it becomes historic, explains old mail, and the address is free (U5).
+
+    Commits one transaction.  Raises RefusedError (NOT_FOUND; CONFLICT for a primary address or a user name).
+    """
+    with app.store.write() as tx:
+        user, row = _own_address(tx, text, by)
+        if row.kind is AddressKind.PRIMARY:
+            raise RefusedError(
+                Reason.CONFLICT,
+                actions=("maild address primary ADDR",),
+                why=f"{row.norm} is the primary address of {user.display_name}; make another one the primary first.",
+            )
+        if user.username == row.norm:
+            raise RefusedError(
+                Reason.CONFLICT,
+                actions=(f"maild user set {user.email} username=NAME",),
+                why=f"{row.norm} is also the user name of {user.display_name}; change that first.",
+            )
+        tx.people.release(row.norm)
+        tx.people.end_address(row.id, app.clock())
+        note(tx, app, by, "address.removed", None, user=user.id, address=row.id)
+        return address_view(tx.people.address(row.id))
+
+
+def make_primary(app: App, text: str, *, by: Actor) -> UserView:
+    """Make a verified alias of a user the primary address; the old one becomes an alias.  Safe to repeat.
+
+    The user name stays (U8).  Commits one transaction.  Raises RefusedError NOT_FOUND, CONFLICT.
+    """
+    with app.store.write() as tx:
+        user, row = _own_address(tx, text, by)
+        if row.kind is not AddressKind.PRIMARY:
+            if row.verified_at is None or row.kind is AddressKind.SENDS_AS:
+                what = (
+                    "not confirmed" if row.verified_at is None else "a sends-as address, no alias"
+                )
+                raise RefusedError(
+                    Reason.CONFLICT,
+                    actions=(f"maild address add {user.email} {row.norm} --confirm",),
+                    why=f"{row.norm} is {what}; only a confirmed alias becomes the primary address.",
+                )
+            for other in tx.people.addresses_of(user.id):
+                if other.kind is AddressKind.PRIMARY:
+                    tx.people.set_address_kind(other.id, AddressKind.ALIAS)
+            tx.people.set_address_kind(row.id, AddressKind.PRIMARY)
+            note(tx, app, by, "address.primary", None, user=user.id, address=row.id)
+        return view_of(tx, tx.people.user(user.id))
+
+
+def send_verification(app: App, text: str, *, by: Actor) -> AddressView:
+    """Send the link again.  This version sends no mail, and says so unless the address is confirmed already.
+
+    Reads only.  Raises RefusedError NOT_FOUND, CONFLICT.
+    """
+    with app.store.read() as tx:
+        address = parse_address(text)
+        user = find_user(tx, text, by)
+        name = tx.people.name(address.norm)
+        if name is None or name.address_id is None:
+            raise other_kind(address, "shared address")
+        row = tx.people.address(name.address_id)
+        if row.verified_at is None:
+            raise RefusedError(
+                Reason.CONFLICT,
+                actions=(f"maild address add {user.email} {row.norm} --confirm",),
+                why="This version of maild cannot send the link by mail yet. An admin can vouch for the address: "
+                f"maild address add {user.email} {row.norm} --confirm",
+            )
+        return address_view(row)

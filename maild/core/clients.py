@@ -1,0 +1,239 @@
+"""Clients: whom the mail is about, with the addresses and domains that they write from (F5, F6, U4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from maild.core.app import Actor, App
+from maild.core.names import SHARED_ADDRESS, USER, other_kind
+from maild.core.people import cursor
+from maild.core.standing import home, note, parse_address, require_member
+from maild.model.address import Address, InvalidAddressError, canonical_domain
+from maild.model.plain_text import one_line, short
+from maild.model.public_mail import is_public_mail
+from maild.model.reason import Reason, RefusedError
+from maild.store.accounts import AccountRow
+from maild.store.clients import ClientRow
+from maild.store.store import Tx
+
+KEY_MAX = 200
+CONTACTS_MAX = 1000
+"""Addresses, and domains, of one client in one request."""
+
+_ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientView:
+    """A client as the interface shows it."""
+
+    id: str
+    name: str
+    key: str | None
+    """The company's own CRM id."""
+    contacts: tuple[str, ...]
+    domains: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewClient:
+    """What is asked for."""
+
+    name: str
+    contacts: Sequence[str] = ()
+    domains: Sequence[str] = ()
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyClient:
+    """A new client whose every word was checked."""
+
+    name: str
+    contacts: tuple[Address, ...]
+    domains: tuple[str, ...]
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientPage:
+    """A page of a list; `next` begins the following one."""
+
+    clients: tuple[ClientView, ...]
+    next: str | None
+
+
+def add_client(app: App, new: NewClient, *, account: str | None = None, by: Actor) -> ClientView:
+    """Add a client.  The same contact at two clients is allowed (F5).
+
+    Commits one transaction.  Raises RefusedError (INVALID_VALUE, INVALID_EMAIL, EMAIL_IN_USE_OTHER_KIND,
+    ALREADY_EXISTS for the external key, NOT_ALLOWED, account's).
+    """
+    ready = ready_client(new)
+    with app.store.write() as tx:
+        where = home(tx, account, by, hold=True)
+        require_member(tx, where, by)
+        return add_client_in(tx, app, where, ready, by)
+
+
+def ready_client(new: NewClient) -> ReadyClient:
+    """Check the words of a new client.  Raises RefusedError."""
+    for what, many in (("contacts", new.contacts), ("domains", new.domains)):
+        if len(many) > CONTACTS_MAX:
+            raise RefusedError(
+                Reason.INVALID_VALUE,
+                what=f"The number of {what}",
+                value=str(len(many)),
+                why=f"a client is added with at most {CONTACTS_MAX}",
+            )
+    return ReadyClient(
+        name=one_line("The name", new.name),
+        contacts=tuple(dict.fromkeys(parse_address(text) for text in new.contacts)),
+        domains=tuple(dict.fromkeys(_client_domain(text) for text in new.domains)),
+        key=None if new.key is None else one_line("The key", new.key, most=KEY_MAX),
+    )
+
+
+def _client_domain(text: str) -> str:
+    why = None
+    try:
+        domain = canonical_domain(text.strip().removeprefix("@"))
+    except InvalidAddressError:
+        domain, why = "", "it is not a domain name"
+    if not why and "." not in domain:
+        why = "it is a whole top-level domain, or none"
+    if not why and is_public_mail(domain):
+        why = "anybody can have a mailbox there; add the client's address as a contact instead"
+    if why:
+        raise RefusedError(
+            Reason.INVALID_VALUE, what="The domain of a client", value=short(text), why=why
+        )
+    return domain
+
+
+def add_client_in(tx: Tx, app: App, where: AccountRow, new: ReadyClient, by: Actor) -> ClientView:
+    """Add within an open transaction; the account is held.  Raises RefusedError, and then nothing may be kept."""
+    client_id = tx.clients.add_client(where.id, app.ids(), new.name, new.key, now=app.clock())
+    if client_id is None:
+        raise _key_taken(tx, where, new.key or "")
+    for contact in new.contacts:
+        _add_contact(tx, where, client_id, contact)
+    for domain in new.domains:
+        tx.clients.add_domain(where.id, client_id, domain)
+    note(tx, app, by, "client.added", where.id, client=client_id)
+    added = tx.clients.client_by_id(client_id)
+    return ClientView(
+        id=added.ulid,
+        name=added.name,
+        key=added.external_key,
+        contacts=tuple(sorted(contact.norm for contact in new.contacts)),
+        domains=tuple(sorted(new.domains)),
+        created_at=added.created_at,
+    )
+
+
+def _key_taken(tx: Tx, where: AccountRow, key: str) -> RefusedError:
+    other = tx.clients.client_by_key(where.id, key)
+    hint = f"It is {other.name}: maild client show {other.ulid}" if other else ""
+    return RefusedError(
+        Reason.ALREADY_EXISTS, noun="client with the external key", value=key, hint=hint
+    )
+
+
+def _add_contact(tx: Tx, where: AccountRow, client_id: int, address: Address) -> bool:
+    """Give a client a contact that is no inbox of this account, and no user unless it is allowed (U4)."""
+    kind = tx.clients.kind_in_account(where.id, address)
+    if kind == "inbox":
+        raise other_kind(address, SHARED_ADDRESS)
+    if kind == "user" and not tx.rights.setting(where.id, "employee_is_client"):
+        raise other_kind(address, USER)
+    return tx.clients.add_contact(where.id, client_id, address.norm)
+
+
+def _client(tx: Tx, where: AccountRow, client_id: str) -> ClientRow:
+    found = tx.clients.client(where.id, client_id) if _ULID.fullmatch(client_id) else None
+    if found is None:
+        raise RefusedError(
+            Reason.NOT_FOUND,
+            noun="client",
+            value=short(client_id),
+            hint="`maild client list` shows the ids.",
+        )
+    return found
+
+
+def list_clients(
+    app: App, *, account: str | None = None, after: str | None = None, limit: int = 100, by: Actor
+) -> ClientPage:
+    """Return a page of an account's clients, oldest first.  Reads only.  Raises RefusedError."""
+    start = cursor(after)
+    with app.store.read() as tx:
+        where = home(tx, account, by)
+        require_member(tx, where, by)
+        rows = tx.clients.clients_of(where.id, after=start, limit=limit + 1)
+        more = len(rows) > limit
+        return ClientPage(
+            clients=_views(tx, rows[:limit]), next=str(rows[limit - 1].id) if more else None
+        )
+
+
+def show_client(app: App, client_id: str, *, account: str | None = None, by: Actor) -> ClientView:
+    """Return one client.  Reads only.  Raises RefusedError."""
+    with app.store.read() as tx:
+        where = home(tx, account, by)
+        require_member(tx, where, by)
+        return _views(tx, [_client(tx, where, client_id)])[0]
+
+
+def change_contacts(
+    app: App,
+    client_id: str,
+    *,
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    account: str | None = None,
+    by: Actor,
+) -> ClientView:
+    """Give a client contact addresses, or take some away; without any, show it.  Safe to repeat.
+
+    Commits one transaction.  Raises RefusedError; then nothing is changed.
+    """
+    added = [parse_address(text) for text in add]
+    removed = [parse_address(text) for text in remove]
+    with app.store.write() as tx:
+        where = home(tx, account, by, hold=True)
+        require_member(tx, where, by)
+        client = _client(tx, where, client_id)
+        for address in removed:
+            if not tx.clients.remove_contact(client.id, address.norm):
+                raise RefusedError(
+                    Reason.NOT_FOUND,
+                    noun=f"contact of {client.name} with the address",
+                    value=address.norm,
+                    hint=f"`maild client show {client.ulid}` shows them.",
+                )
+        for address in added:
+            _add_contact(tx, where, client.id, address)
+        if added or removed:
+            note(tx, app, by, "client.contacts_changed", where.id, client=client.id)
+        return _views(tx, [client])[0]
+
+
+def _views(tx: Tx, rows: Sequence[ClientRow]) -> tuple[ClientView, ...]:
+    contacts = tx.clients.contacts_of(row.id for row in rows)
+    domains = tx.clients.domains_of(row.id for row in rows)
+    return tuple(
+        ClientView(
+            id=row.ulid,
+            name=row.name,
+            key=row.external_key,
+            contacts=tuple(contacts.get(row.id, ())),
+            domains=tuple(domains.get(row.id, ())),
+            created_at=row.created_at,
+        )
+        for row in rows
+    )

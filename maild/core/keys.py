@@ -1,0 +1,54 @@
+"""KEY=VALUE settings in the database: known keys only, each with a type and a sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+
+from maild.model.plain_text import short
+from maild.model.reason import Reason, RefusedError
+
+_YES, _NO = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
+
+
+def nearest_key(key: str, known: Iterable[str]) -> RefusedError:
+    """Return the refusal of an unknown key, with the right one if it is near."""
+    names = list(known)
+    near = difflib.get_close_matches(key[:100], names, n=1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return RefusedError(
+        Reason.INVALID_VALUE,
+        what="A key",
+        value=short(key),
+        why=f"there are {', '.join(names)}.{meant}",
+    )
+
+
+def word_among(key: str, words: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a reader that takes one of these words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise RefusedError(
+                Reason.INVALID_VALUE,
+                what=key,
+                value=short(text),
+                why=f"it is one of {', '.join(words)}",
+            )
+        return text
+
+    return read
+
+
+def yes_or_no(key: str) -> Callable[[str], bool]:
+    """Return a reader that takes true or false."""
+
+    def read(text: str) -> bool:
+        word = text.strip().casefold()
+        if word not in _YES | _NO:
+            raise RefusedError(
+                Reason.INVALID_VALUE, what=key, value=short(text), why="it is true or false"
+            )
+        return word in _YES
+
+    return read

@@ -1,0 +1,428 @@
+"""Users: one person (or one communal user) each, with addresses, a login, and memberships (product A)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from maild.core.app import Actor, App
+from maild.core.joining import JoinView, answer_known
+from maild.core.keys import nearest_key, word_among
+from maild.core.names import (
+    claim_for_user,
+    require_no_client,
+    require_no_tag_of_an_inbox,
+    warnings_about,
+)
+from maild.core.passwords import hash_password
+from maild.core.standing import (
+    active_accounts,
+    find_user,
+    home,
+    note,
+    parse_address,
+    require_admin,
+    require_member,
+    require_over,
+)
+from maild.core.tags import Question, question_about
+from maild.core.usernames import canonical_username, username_taken
+from maild.model.address import Address
+from maild.model.people import AddressKind, InboxKind, MemberState, Role
+from maild.model.plain_text import one_line
+from maild.model.reason import Reason, RefusedError
+from maild.store.accounts import AccountRow
+from maild.store.addresses import AddressRow
+from maild.store.store import Tx
+from maild.store.users import UserRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressView:
+    """One address of a user, as the interface shows it."""
+
+    address: str
+    shown: str
+    """As it was typed."""
+    kind: AddressKind
+    verified: bool
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingView:
+    """What a user is in one account."""
+
+    id: str
+    account: str
+    role: Role
+    state: MemberState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserView:
+    """A user as the interface shows it."""
+
+    id: str
+    email: str | None
+    """The primary address; of a communal user the inbox."""
+    name: str
+    kind: str
+    username: str | None
+    """None: no login (communal)."""
+    has_password: bool
+    active: bool
+    disabled_at: datetime | None
+    created_at: datetime
+    addresses: tuple[AddressView, ...]
+    memberships: tuple[StandingView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserAdded:
+    """The user is there now."""
+
+    user: UserView
+    warnings: tuple[str, ...] = ()
+    question: Question | None = None
+    """What to ask about a +tag (U6)."""
+    outcome: Literal["added"] = "added"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUser:
+    """What is asked for."""
+
+    email: str
+    name: str
+    role: Role = Role.MEMBER
+    username: str | None = None
+    """None: the address itself."""
+    password: str | None = None
+
+
+def add_user(
+    app: App, new: NewUser, *, account: str | None = None, by: Actor
+) -> UserAdded | JoinView:
+    """Add a person with a primary address, a login and an active membership; or invite whom maild knows (U9).
+
+    By adding, the admin vouches for the address: it counts as verified.  Commits one transaction.  Raises RefusedError
+    (INVALID_EMAIL, INVALID_VALUE, EMAIL_IN_USE, EMAIL_IN_USE_OTHER_KIND, USERNAME_IN_USE, NOT_ALLOWED, account's).
+    """
+    ready = _ready(new)
+    with app.store.write() as tx:
+        where = home(tx, account, by, hold=True)
+        require_admin(tx, where, by)
+        return add_in(tx, app, where, ready, by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A new user whose every word was checked."""
+
+    address: Address
+    shown: str
+    name: str
+    role: Role
+    username: str
+    password_hash: str | None
+
+
+def _ready(new: NewUser) -> Ready:
+    """Check the words and hash the password, before any transaction."""
+    address = parse_address(new.email)
+    return Ready(
+        address=address,
+        shown=new.email.strip(),
+        name=one_line("The name", new.name),
+        role=new.role,
+        username=canonical_username(new.username or address.norm, {address.norm}),
+        password_hash=None if new.password is None else hash_password(new.password),
+    )
+
+
+def ready(new: NewUser) -> Ready:
+    """Check the words of a new user.  Slow when there is a password.  Raises RefusedError."""
+    return _ready(new)
+
+
+def add_in(tx: Tx, app: App, where: AccountRow, new: Ready, by: Actor) -> UserAdded | JoinView:
+    """Add within an open transaction; the account is held.  Raises RefusedError, and then nothing may be kept."""
+    require_no_tag_of_an_inbox(tx, new.address)
+    known = answer_known(tx, app, where, new.address, role=new.role, by=by)
+    if known is not None:
+        return known
+    require_no_client(tx, new.address, [where.id])
+    now = app.clock()
+    user_id = tx.people.add_user(app.ids(), new.name, kind="person", now=now)
+    address_id = tx.people.add_address(
+        user_id,
+        new.address,
+        kind=AddressKind.PRIMARY,
+        shown=new.shown,
+        verified_at=now,
+        now=now,
+    )
+    claim_for_user(tx, new.address, address_id, account_id=where.id, by=by)
+    if not tx.people.add_login(user_id, new.username, new.password_hash, now=now):
+        raise username_taken(new.username)
+    tx.people.add_member(
+        app.ids(), where.id, user_id, role=new.role, state=MemberState.ACTIVE, now=now
+    )
+    note(tx, app, by, "user.added", where.id, user=user_id)
+    return UserAdded(
+        user=view_of(tx, tx.people.user(user_id)),
+        warnings=warnings_about(tx, new.address, by),
+        question=question_about(tx, new.address, new.address.norm),
+    )
+
+
+def add_communal_user(
+    app: App, *, inbox: str, name: str, account: str | None = None, by: Actor
+) -> UserAdded:
+    """Add a user without a person for a shared inbox, which becomes communal (M9).
+
+    It has no login and no address but the inbox's.  Commits one transaction.  Raises RefusedError.
+    """
+    address = parse_address(inbox)
+    name = one_line("The name", name)
+    now = app.clock()
+    with app.store.write() as tx:
+        where = home(tx, account, by, hold=True)
+        require_admin(tx, where, by)
+        place = tx.people.inbox(address.norm)
+        if place is None or place.account_id != where.id:
+            raise RefusedError(
+                Reason.NOT_FOUND,
+                noun="inbox",
+                value=address.norm,
+                hint="`maild inbox add ADDR --kind shared` makes one.",
+            )
+        if place.kind is not InboxKind.SHARED:
+            raise RefusedError(
+                Reason.CONFLICT,
+                why=f"{place.norm} is a forward inbox; only a shared one is communal.",
+            )
+        if place.communal_user_id is not None:
+            raise RefusedError(
+                Reason.ALREADY_EXISTS,
+                noun="communal user of",
+                value=place.norm,
+                hint=f"`maild user show {place.norm}` shows it.",
+            )
+        user_id = tx.people.add_user(app.ids(), name, kind="communal", now=now)
+        tx.people.set_inbox(place.id, {"mode": "communal", "communal_user_id": user_id})
+        tx.people.add_member(
+            app.ids(), where.id, user_id, role=Role.MEMBER, state=MemberState.ACTIVE, now=now
+        )
+        note(tx, app, by, "user.added", where.id, user=user_id)
+        return UserAdded(user=view_of(tx, tx.people.user(user_id)))
+
+
+def show_user(app: App, email: str, *, by: Actor) -> UserView:
+    """Return the user with this live address.  Reads only.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
+    with app.store.read() as tx:
+        return view_of(tx, find_user(tx, email, by))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberLine:
+    """One user in a list of an account's users."""
+
+    id: str
+    email: str | None
+    name: str
+    kind: str
+    username: str | None
+    role: Role
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPage:
+    """A page of a list; `next` begins the following one."""
+
+    users: tuple[MemberLine, ...]
+    next: str | None
+
+
+def list_users(
+    app: App, *, account: str | None = None, after: str | None = None, limit: int = 1000, by: Actor
+) -> UserPage:
+    """Return an account's active members, oldest first.  Reads only.  Raises RefusedError."""
+    with app.store.read() as tx:
+        where = home(tx, account, by)
+        require_member(tx, where, by)
+        start = cursor(after)
+        members = tx.people.members(where.id, after=start, limit=limit + 1)
+        lines = tuple(
+            MemberLine(
+                id=member.user.ulid,
+                email=member.user.email,
+                name=member.user.display_name,
+                kind=member.user.kind,
+                username=member.user.username,
+                role=member.role,
+                active=member.user.disabled_at is None,
+            )
+            for member in members[:limit]
+            if member.state is MemberState.ACTIVE
+        )
+        more = len(members) > limit
+        return UserPage(users=lines, next=str(members[limit - 1].id) if more else None)
+
+
+def cursor(after: str | None) -> int:
+    """Return where a page begins.  Raises RefusedError INVALID_VALUE for what no page gave."""
+    if after is None:
+        return 0
+    if not after.isascii() or not after.isdigit() or len(after) > 18:
+        raise RefusedError(
+            Reason.INVALID_VALUE,
+            what="--after",
+            value=one_line("--after", after),
+            why="it is the `next` of the page before",
+        )
+    return int(after)
+
+
+def set_password(app: App, email: str, password: str, *, by: Actor) -> UserView:
+    """Set the password of a user's login.  Commits one transaction.  Raises RefusedError."""
+    hashed = hash_password(password)
+    with app.store.write() as tx:
+        user = find_user(tx, email, by)
+        if by.user_id != user.id:
+            require_over(tx, user.id, by)
+        if not tx.people.set_password(user.id, hashed):
+            raise RefusedError(
+                Reason.CONFLICT,
+                why=f"{user.display_name} is a communal user and has no login; members open it from their own.",
+            )
+        note(tx, app, by, "user.password_set", None, user=user.id)
+        return view_of(tx, tx.people.user(user.id))
+
+
+def set_active(app: App, email: str, *, active: bool, by: Actor) -> UserView:
+    """Disable a user, or enable one again.  Their addresses stay theirs.
+
+    Refused where mail would have no reader.  Safe to repeat.  Commits one transaction.  Raises RefusedError.
+    """
+    with app.store.write() as tx:
+        user = find_user(tx, email, by)
+        require_over(tx, user.id, by)
+        accounts = sorted(active_accounts(tx, user.id))
+        for account in accounts:
+            tx.people.hold_account(account)
+        if active == (user.disabled_at is None):
+            return view_of(tx, user)
+        if not active:
+            _require_other_owners(tx, user, accounts)
+        tx.people.set_disabled(user.id, None if active else app.clock())
+        kind = "user.enabled" if active else "user.disabled"
+        for account in accounts:
+            note(tx, app, by, kind, account, user=user.id)
+        return view_of(tx, tx.people.user(user.id))
+
+
+def _require_other_owners(tx: Tx, user: UserRow, accounts: list[int]) -> None:
+    """Every inbox must have an active person among owner, substitutes and account default (M10)."""
+    for account in accounts:
+        before = set(tx.people.ownerless(account))
+        orphans = [
+            norm for norm in tx.people.ownerless(account, without=user.id) if norm not in before
+        ]
+        if orphans:
+            raise RefusedError(
+                Reason.CONFLICT,
+                actions=tuple(f"maild inbox set {norm} owner=EMAIL" for norm in orphans[:5]),
+                why=f"{user.display_name} is the last owner of {', '.join(orphans[:5])}: its mail would have no "
+                "reader. Give it another owner or a substitute first.",
+            )
+
+
+_USER_KEYS = ("name", "role", "username")
+
+
+def set_user(
+    app: App, email: str, changes: Mapping[str, str], *, account: str | None = None, by: Actor
+) -> UserView:
+    """Change a user's name, role in an account, or user name; the address is never changed by it (U8).
+
+    Commits one transaction.  Raises RefusedError; then nothing is changed.
+    """
+    for key in changes:
+        if key not in _USER_KEYS:
+            raise nearest_key(key, _USER_KEYS)
+    with app.store.write() as tx:
+        user = find_user(tx, email, by)
+        require_over(tx, user.id, by)
+        tx.people.hold_user(user.id)
+        if "name" in changes:
+            tx.people.set_user_name(user.id, one_line("The name", changes["name"]))
+        if "role" in changes:
+            _set_role(tx, user, home(tx, account, by, hold=True), changes["role"])
+        if "username" in changes:
+            _set_username(tx, user, changes["username"])
+        note(tx, app, by, "user.changed", None, user=user.id, keys=sorted(changes))
+        return view_of(tx, tx.people.user(user.id))
+
+
+def _set_role(tx: Tx, user: UserRow, account: AccountRow, role: str) -> None:
+    wanted = Role(word_among("role", tuple(Role))(role))
+    member = tx.people.member(account.id, user.id)
+    if member is None or member.state is not MemberState.ACTIVE or user.kind != "person":
+        raise RefusedError(
+            Reason.NOT_ALLOWED, why=f"{user.display_name} is no active person of {account.name}."
+        )
+    tx.people.set_member(member.id, role=wanted, state=member.state)
+
+
+def _set_username(tx: Tx, user: UserRow, username: str) -> None:
+    own = {row.norm for row in tx.people.addresses_of(user.id) if row.valid_to is None}
+    wanted = canonical_username(username, own)
+    if user.username is None:
+        raise RefusedError(
+            Reason.CONFLICT, why=f"{user.display_name} is a communal user and has no login."
+        )
+    if not tx.people.set_username(user.id, wanted):
+        raise username_taken(wanted)
+
+
+def view_of(tx: Tx, user: UserRow) -> UserView:
+    """Return a user with addresses and memberships."""
+    return UserView(
+        id=user.ulid,
+        email=user.email,
+        name=user.display_name,
+        kind=user.kind,
+        username=user.username,
+        has_password=user.has_password,
+        active=user.disabled_at is None,
+        disabled_at=user.disabled_at,
+        created_at=user.created_at,
+        addresses=tuple(address_view(row) for row in tx.people.addresses_of(user.id)),
+        memberships=tuple(
+            StandingView(
+                id=member.ulid,
+                account=tx.people.account_by_id(member.account_id).slug,
+                role=member.role,
+                state=member.state,
+            )
+            for member in tx.people.memberships_of(user.id)
+        ),
+    )
+
+
+def address_view(row: AddressRow) -> AddressView:
+    """Return an address as the interface shows it."""
+    return AddressView(
+        address=row.norm,
+        shown=row.shown,
+        kind=row.kind,
+        verified=row.verified_at is not None,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+    )

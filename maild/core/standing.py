@@ -1,0 +1,172 @@
+"""Who acts, in which account, and with what right: asked first in every act on people and directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maild.core.app import Actor, App
+from maild.model.address import Address, InvalidAddressError
+from maild.model.people import MemberState, NameKind, Role
+from maild.model.plain_text import short
+from maild.model.reason import Reason, RefusedError
+from maild.store.accounts import AccountRow
+from maild.store.store import Tx
+from maild.store.users import UserRow
+
+
+def parse_address(text: str) -> Address:
+    """Return the address.  Raises RefusedError INVALID_EMAIL with the parser's own sentence."""
+    try:
+        return Address.parse(text)
+    except InvalidAddressError as error:
+        raise RefusedError(Reason.INVALID_EMAIL, why=_sentence(str(error))) from None
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def home(tx: Tx, slug: str | None, by: Actor, *, hold: bool = False) -> AccountRow:
+    """Return the account that is meant; without a slug, the only one that the actor can mean.
+
+    `hold` lets changes to its directory wait for each other.  Raises RefusedError NOT_FOUND, ACCOUNT_NEEDED, CONFLICT.
+    """
+    if slug is not None:
+        found = tx.people.account(slug) if slug.isascii() and slug.isprintable() else None
+        if found is None:
+            raise RefusedError(
+                Reason.NOT_FOUND,
+                noun="account",
+                value=short(slug),
+                hint="`maild account list` shows them.",
+            )
+    else:
+        found = _only_account(tx, by)
+    if hold:
+        tx.people.hold_account(found.id)
+        found = tx.people.account_by_id(found.id)
+    return found
+
+
+def _only_account(tx: Tx, by: Actor) -> AccountRow:
+    accounts = tx.people.accounts()
+    if by.user_id is not None:
+        own = {
+            member.account_id
+            for member in tx.people.memberships_of(by.user_id)
+            if member.state is MemberState.ACTIVE
+        }
+        accounts = [account for account in accounts if account.id in own]
+        if not accounts:
+            raise RefusedError(Reason.NOT_ALLOWED, why="You are not a member of any account.")
+    if not accounts:
+        raise RefusedError(
+            Reason.CONFLICT, why="There is no account yet: run `maild account add SLUG NAME` first."
+        )
+    if len(accounts) > 1:
+        raise RefusedError(
+            Reason.ACCOUNT_NEEDED, slugs=", ".join(account.slug for account in accounts)
+        )
+    return accounts[0]
+
+
+def find_user(tx: Tx, email: str, by: Actor) -> UserRow:
+    """Return the user with this live address, whatever kind of address it is; or the communal user of an inbox.
+
+    To anybody but the operator, people of other accounts do not exist.  Raises RefusedError INVALID_EMAIL, NOT_FOUND.
+    """
+    address = parse_address(email)
+    name = tx.people.name(address.norm)
+    if name is not None and name.user_id is not None and name.kind is not NameKind.DROP:
+        user = tx.people.user(name.user_id)
+        if _may_see(tx, user.id, by):
+            return user
+    raise RefusedError(
+        Reason.NOT_FOUND,
+        noun="user with the address",
+        value=address.norm,
+        hint="`maild user list` shows them.",
+    )
+
+
+def _may_see(tx: Tx, user_id: int, by: Actor) -> bool:
+    if by.user_id is None or by.user_id == user_id:
+        return True
+    return bool(_active_accounts(tx, user_id) & _active_accounts(tx, by.user_id))
+
+
+def _active_accounts(tx: Tx, user_id: int) -> set[int]:
+    return {
+        member.account_id
+        for member in tx.people.memberships_of(user_id)
+        if member.state is MemberState.ACTIVE
+    }
+
+
+def active_accounts(tx: Tx, user_id: int) -> set[int]:
+    """Return the accounts that a user works in."""
+    return _active_accounts(tx, user_id)
+
+
+def actor_for(app: App, email: str) -> Actor:
+    """Return who `--by EMAIL` means.  Reads only.  Raises RefusedError INVALID_EMAIL, NOT_FOUND, NOT_ALLOWED."""
+    with app.store.read() as tx:
+        user = find_user(tx, email, Actor())
+        if user.disabled_at is not None or user.kind != "person":
+            raise RefusedError(
+                Reason.NOT_ALLOWED, why=f"{user.display_name} cannot act: not an active person."
+            )
+        return Actor(user.id)
+
+
+def is_admin(tx: Tx, account_id: int, by: Actor) -> bool:
+    """Whether somebody may change an account's people: its admins, and the operator."""
+    return by.user_id is None or tx.rights.active_role(account_id, by.user_id) is Role.ADMIN
+
+
+def require_admin(tx: Tx, account: AccountRow, by: Actor) -> None:
+    """Refuse everybody but the account's admins and the operator."""
+    if not is_admin(tx, account.id, by):
+        raise RefusedError(Reason.NOT_ALLOWED, why=f"Only an admin of {account.name} may do this.")
+
+
+def require_member(tx: Tx, account: AccountRow, by: Actor) -> None:
+    """Refuse everybody but the account's active members and the operator."""
+    if by.user_id is not None and tx.rights.active_role(account.id, by.user_id) is None:
+        raise RefusedError(Reason.NOT_ALLOWED, why=f"Only a member of {account.name} may do this.")
+
+
+def require_operator(by: Actor) -> None:
+    """Refuse everybody but the operator."""
+    if by.user_id is not None:
+        raise RefusedError(
+            Reason.NOT_ALLOWED, why="Only the operator of this installation may do this."
+        )
+
+
+def require_over(tx: Tx, user_id: int, by: Actor) -> None:
+    """Let the operator change a user, and admins where the user works in no account but theirs."""
+    if by.user_id is None:
+        return
+    accounts = _active_accounts(tx, user_id)
+    if not accounts or not all(is_admin(tx, account, by) for account in accounts):
+        raise RefusedError(
+            Reason.NOT_ALLOWED,
+            why="Only an admin of every account that this person works in, or the operator, may do this.",
+        )
+
+
+def note(tx: Tx, app: App, by: Actor, kind: str, account_id: int | None, **subject: Any) -> None:
+    """Append to the events; `subject` is ids and codes, never addresses."""
+    tx.deliveries.add_events(
+        [
+            {
+                "at": app.clock(),
+                "account_id": account_id,
+                "actor_id": by.user_id,
+                "kind": kind,
+                "delivery_id": None,
+                "subject": subject,
+            }
+        ]
+    )

@@ -1,0 +1,181 @@
+"""The bytes between 354 and the dot: found, unstuffed, looked at and put into the spool, chunk by chunk.
+
+Only CRLF.CRLF ends a mail (RFC 5321 4.1.1.4), and `.` CRLF right after 354; every smuggling form (CVE-2024-27305) is
+content.  Never holds more than a chunk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import secrets
+from collections.abc import Callable
+
+from maild.core.raw import Spool
+from maild.model.reason import Answer, Reason
+
+CHUNK = 64 * 1024
+_END = b"\r\n.\r\n"
+
+_log = logging.getLogger("maild.doors")
+
+
+class FloodError(Exception):
+    """The peer sent far more than the limit and goes on."""
+
+
+class PeerGoneError(ConnectionError):
+    """The peer left before the dot."""
+
+
+class DoorReader(asyncio.StreamReader):
+    """A stream that takes bytes back, and can change to TLS."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop reading from the socket when two chunks lie here."""
+        super().__init__(limit=CHUNK, loop=loop)
+        self._buffer: bytearray
+
+    def unread(self, piece: bytes) -> None:
+        """Put bytes back to be read next."""
+        self._buffer[:0] = piece
+
+    def restart(self) -> None:
+        """Forget what came in clear before TLS (RFC 3207 4.2, CVE-2024-34083)."""
+        self._buffer.clear()
+
+    def attach(self, transport: asyncio.Transport) -> None:
+        """Read from another transport from here on."""
+        self._transport = transport
+
+
+class DotStream:
+    """Takes a mail as it comes and gives it as it is: without the final dot, dot-stuffing undone.  No I/O.
+
+    A line end is always seen whole: what may be the beginning of the end is held back until more comes.
+    """
+
+    def __init__(self) -> None:
+        """Begin as if a line had just ended, so that a dot at once is an empty mail."""
+        self._held = b"\r\n"
+        self._skip = 2
+        self.size = 0
+        """Octets of the mail so far, after unstuffing."""
+        self.has_odd_bytes = False
+        """Whether there is a bare CR, a bare LF or a NUL (protocols F1)."""
+        self.rest: bytes | None = None
+        """What followed the end; None until the end is found."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes; return what of the mail is certain."""
+        text = self._held + chunk
+        end = text.find(_END)
+        if end >= 0:
+            self.rest = text[end + len(_END) :]
+            piece = text[: end + 2]
+        else:
+            held = next(n for n in (4, 3, 2, 1, 0) if text.endswith(_END[:n]))
+            piece = text[: len(text) - held]
+            self._held = text[len(text) - held :]
+        # RFC 5321 4.5.2: a dot that begins a line with more on it is not part of the mail.
+        piece = piece.replace(b"\r\n.", b"\r\n")
+        skip = min(self._skip, len(piece))
+        self._look(piece)
+        self._skip -= skip
+        self.size += len(piece) - skip
+        return piece[skip:]
+
+    def _look(self, piece: bytes) -> None:
+        """A CR at the end of a piece is bare: had LF followed, both would have been held back."""
+        if not self.has_odd_bytes:
+            ends = piece.count(b"\r\n")
+            self.has_odd_bytes = (
+                piece.count(b"\n") != ends or piece.count(b"\r") != ends or b"\0" in piece
+            )
+
+
+class Tub:
+    """Where the bytes go: into the spool, until something speaks against it; from then on nowhere."""
+
+    def __init__(self, spool: Callable[[], Spool], limit: int) -> None:
+        """Take up to `limit` octets."""
+        self._limit = limit
+        self.failure: Answer | None = None
+        """Why the mail is not kept."""
+        self.spool: Spool | None = None
+        try:
+            self.spool = spool()
+        except OSError as error:
+            self._fail(_disk_failure(error))
+
+    def write(self, piece: bytes) -> None:
+        """Take the next bytes of the mail."""
+        if self.spool is None:
+            return
+        try:
+            self.spool.write(piece)
+        except OSError as error:
+            self._fail(_disk_failure(error))
+        else:
+            if self.spool.size > self._limit:
+                self._fail(Answer(Reason.TOO_LARGE))
+
+    def _fail(self, failure: Answer) -> None:
+        self.failure = failure
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Forget everything.  Safe to repeat."""
+        spool, self.spool = self.spool, None
+        if spool is not None:
+            try:
+                spool.abandon()
+            except OSError as error:
+                _log.error("spool_not_removed error=%s", error.strerror)
+
+    def hand_over(self) -> Spool:
+        """Give the spool away; `abandon` does nothing from here on."""
+        spool, self.spool = self.spool, None
+        if spool is None:
+            raise RuntimeError("there is no spool to hand over")
+        return spool
+
+
+def internal_error(event: str, error: BaseException) -> Answer:
+    """Log a fault of ours under a short name, and return what the peer hears of it: the name alone."""
+    ref = secrets.token_hex(4)
+    _log.error("%s ref=%s error=%s", event, ref, type(error).__name__, exc_info=error)
+    return Answer(Reason.INTERNAL_ERROR, {"ref": ref})
+
+
+def _disk_failure(error: OSError) -> Answer:
+    return disk_full(error) or internal_error("spool_failed", error)
+
+
+def disk_full(error: OSError) -> Answer | None:
+    """Return DISK_FULL if that is what the error says."""
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return None
+    _log.error("disk_full error=%s", error.strerror)
+    return Answer(Reason.DISK_FULL)
+
+
+async def receive(
+    reader: DoorReader, tub: Tub, at_most: int, before_chunk: Callable[[], None]
+) -> DotStream:
+    """Read a mail to its dot into the tub; what follows the dot is left in the reader.
+
+    Raises FloodError beyond `at_most` octets and PeerGoneError when the peer leaves.
+    """
+    dots = DotStream()
+    while dots.rest is None:
+        before_chunk()
+        chunk = await reader.read(CHUNK)
+        if not chunk:
+            raise PeerGoneError
+        tub.write(dots.feed(chunk))
+        if dots.size > at_most:
+            raise FloodError
+    reader.unread(dots.rest)
+    return dots

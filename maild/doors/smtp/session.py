@@ -1,0 +1,324 @@
+"""What the commands mean: a transaction is gathered, its mail taken, and the inside's answer given to the peer.
+
+Nothing is promised here that the inside has not said: the reply after the dot is made from the answers of
+`Intake.accept` alone, and the task that asks for them is not the connection's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar
+
+from aiosmtpd.lmtp import LMTP
+from typing_extensions import override
+
+from maild.doors.smtp import paths, replies
+from maild.doors.smtp.data import FloodError, Tub, receive
+from maild.doors.smtp.engine import Engine
+from maild.doors.smtp.transaction import Host, Peer, Recipient, Transaction
+from maild.model.envelope import Door, Envelope
+from maild.model.reason import Answer, Reason
+
+MISSES_MAX = 20
+"""Unknown recipients of one connection (safety T23); relays are exempt, they ask for many senders."""
+
+
+class Session(Engine):
+    """A session of SMTP."""
+
+    COMMANDS: ClassVar[tuple[str, ...]] = (
+        "DATA", "EHLO", "EXPN", "HELO", "HELP", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY",
+    )  # fmt: skip
+
+    def __init__(self, host: Host, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve one connection of the listener."""
+        super().__init__(host.facts, loop)
+        self._host = host
+        self._misses = 0
+        self._is_admitted = False
+        self._deadline = 0.0
+        self.peer = Peer("?")
+
+    # -- coming and going ----------------------------------------------------------------------------------------
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self._is_admitted = self._host.admit(self)
+        if self._is_admitted:
+            super().connection_made(transport)
+        else:
+            self._is_lost = True
+            if self._facts.tls_context is None or self._facts.tls != "implicit":
+                self._write(
+                    Answer(Reason.SHUTTING_DOWN).line()
+                    if self._is_ending
+                    else replies.TOO_MANY_CONNECTIONS
+                )
+            transport.close()
+
+    @override
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if self._is_admitted:
+            self._is_admitted = False
+            self._host.forget(self)
+
+    @override
+    def _create_envelope(self) -> Transaction:
+        return Transaction()
+
+    @property
+    def _transaction(self) -> Transaction:
+        if not isinstance(self.envelope, Transaction):
+            raise TypeError("a session has a transaction from its first moment")
+        return self.envelope
+
+    # -- names and TLS -------------------------------------------------------------------------------------------
+
+    @override
+    async def smtp_EHLO(self, hostname: str | None) -> None:
+        if self._is_named(hostname):
+            await self._send(*self._capabilities())
+        else:
+            await self.push("501 5.5.4 syntax: EHLO hostname")
+
+    @override
+    async def smtp_HELO(self, hostname: str | None) -> None:
+        if self._is_named(hostname):
+            await self._send(f"250 {self.hostname}")
+        else:
+            await self.push("501 5.5.4 syntax: HELO hostname")
+
+    def _is_named(self, hostname: str | None) -> bool:
+        if hostname is None or self.session is None:
+            return False
+        self.envelope = self._create_envelope()  # RFC 5321 4.1.4
+        self.session.host_name = hostname
+        return True
+
+    def _capabilities(self) -> list[str]:
+        """No AUTH: submission comes later, and the library would offer it without anybody to ask."""
+        words = [self.hostname, f"SIZE {self._facts.max_size}", "8BITMIME", "SMTPUTF8"]
+        words += ["PIPELINING", "ENHANCEDSTATUSCODES"]
+        if self.tls_context is not None and not self.is_tls:
+            words.append("STARTTLS")
+        return [f"250-{word}" for word in words[:-1]] + [f"250 {words[-1]}"]
+
+    @override
+    async def smtp_STARTTLS(self, arg: str | None) -> None:
+        if arg:
+            await self.push("501 5.5.4 syntax: STARTTLS")
+        elif self.is_tls:
+            await self.push(replies.ALREADY_TLS)
+        elif self.tls_context is None:
+            await self.push(replies.NO_TLS)
+        else:
+            # Not awaited: the peer's first TLS octets must not meet the reader of plain text.
+            self._write("220 2.0.0 ready to start TLS")
+            await self._start_tls(self.tls_context)
+
+    @override
+    async def smtp_HELP(self, arg: str | None) -> None:
+        await self.push("214 2.0.0 see RFC 5321 and RFC 2033")
+
+    @override
+    async def smtp_VRFY(self, arg: str | None) -> None:
+        await self.push(
+            "252 2.5.0 send some mail, it will be tried" if arg else "501 5.5.4 VRFY what?"
+        )
+
+    @override
+    async def smtp_QUIT(self, arg: str | None) -> None:
+        if arg:
+            await self.push("501 5.5.4 syntax: QUIT")
+        else:
+            self.say_goodbye("221 2.0.0 bye")
+
+    # -- the envelope --------------------------------------------------------------------------------------------
+
+    @override
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        if await self.check_helo_needed():
+            return
+        if self._transaction.mail is not None:
+            await self.push(replies.NESTED_MAIL)
+            return
+        mail = paths.read_mail(arg, self._getaddr)
+        if isinstance(mail, paths.BadSyntax):
+            await self.push(mail.reply)
+            return
+        limit = self._facts.max_size
+        if mail.size is not None and mail.size > limit:
+            await self._say(Answer(Reason.TOO_LARGE, {"size": mail.size, "limit": limit}))
+            return
+        full = self._host.intake.room(mail.size or limit)
+        if full is not None:
+            await self._say(full)
+            return
+        self._transaction.mail = mail
+        await self.push("250 2.1.0 sender ok")
+
+    @override
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        transaction = self._transaction
+        if transaction.mail is None:
+            await self.push(replies.NEED_MAIL)
+            return
+        path = paths.read_rcpt(arg, self._getaddr, is_utf8=transaction.mail.is_utf8)
+        if isinstance(path, paths.BadSyntax):
+            await self.push(path.reply)
+            return
+        if len(transaction.accepted) >= self._facts.max_recipients:
+            self._idle_commands += 1
+            await self._say(Answer(Reason.TOO_MANY_RECIPIENTS))
+            return
+        answer, limit = await self._host.intake.recipient(path, transaction.mail.size)
+        if answer.is_accepted:
+            answer = self._judge(transaction, path, limit) or answer
+        if answer.is_accepted:
+            transaction.accepted.append(Recipient(path, limit))
+        else:
+            self._idle_commands += 1
+        await self._say(answer)
+        self._count_miss(answer)
+
+    def _judge(self, transaction: Transaction, path: str, limit: int | None) -> Answer | None:
+        """Return what speaks against an address that is known."""
+        size = transaction.mail.size if transaction.mail is not None else None
+        if size is not None and limit is not None and size > limit:
+            return Answer(Reason.TOO_LARGE, {"size": size, "limit": limit})
+        # SMTP has one reply after the dot, which must be true for all.
+        first = transaction.accepted[0] if transaction.accepted else None
+        if self._facts.door is Door.SMTP and first is not None and first.limit != limit:
+            return Answer(Reason.SEPARATE_RECIPIENT, {"address": path})
+        return None
+
+    def _count_miss(self, answer: Answer) -> None:
+        if answer.reason is Reason.NO_SUCH_RECIPIENT and not self.peer.is_relay:
+            self._misses += 1
+            if self._misses >= MISSES_MAX:
+                self.say_goodbye(replies.TOO_MANY_MISSES)
+
+    # -- the mail ------------------------------------------------------------------------------------------------
+
+    @override
+    async def smtp_DATA(self, arg: str | None) -> None:
+        transaction = self._transaction
+        if arg:
+            await self.push("501 5.5.4 syntax: DATA")
+        elif transaction.mail is None:
+            await self.push(replies.NEED_MAIL)
+        elif not transaction.accepted:
+            await self.push(replies.NEED_RCPT)
+        elif (
+            full := self._host.intake.room(transaction.mail.size or self._facts.max_size)
+        ) is not None:
+            await self._say(full)
+        else:
+            try:
+                answers = await self._take_mail(transaction)
+            except FloodError:
+                self.say_goodbye(replies.FLOOD)
+            else:
+                self._idle_commands = 0
+                self.envelope = self._create_envelope()
+                self._reset_timeout()
+                await self._send(*self._replies(answers))
+
+    async def _take_mail(self, transaction: Transaction) -> list[Answer]:
+        """Read the mail and have it stored; return what is to be said for each recipient."""
+        own = (recipient.limit for recipient in transaction.accepted)
+        most = self._facts.max_size
+        limits = [most if limit is None else min(limit, most) for limit in own]
+        tub = Tub(self._host.intake.spool, max(limits))
+        try:
+            await self._send("354 end data with <CR><LF>.<CR><LF>")
+            self._deadline = self.loop.time() + self._facts.data_timeout
+            self._is_waiting = True
+            try:
+                dots = await receive(
+                    self._reader, tub, 2 * self._facts.max_size, self._rearm_within_mail
+                )
+            finally:
+                self._is_waiting = False
+            # From here on nothing may cut the session short: the mail may be ours.
+            self._suspend_timeout()
+            if tub.failure is None and self._facts.door is Door.SMTP and dots.has_odd_bytes:
+                return self._for_each(Answer(Reason.BARE_NEWLINE))
+            if tub.failure is None and dots.size == 0:
+                return self._for_each(Answer(Reason.EMPTY_MAIL))
+            if tub.failure is not None:
+                return self._failed(tub.failure, dots.size, limits)
+            return await asyncio.shield(self._host.commit(self._envelope(), tub.hand_over()))
+        finally:
+            tub.abandon()
+
+    def _rearm_within_mail(self) -> None:
+        """Give the peer its idle time again, but never beyond the time for one mail."""
+        if self._is_ending:
+            self.go_down()
+            return
+        left = self._deadline - self.loop.time()
+        self._last_words = replies.IDLE if left > self._facts.idle_timeout else replies.TOO_SLOW
+        self._reset_timeout(max(0.001, min(self._facts.idle_timeout, left)))
+
+    def _for_each(self, answer: Answer) -> list[Answer]:
+        return [answer] * len(self._transaction.accepted)
+
+    def _failed(self, failure: Answer, size: int, limits: Sequence[int]) -> list[Answer]:
+        if failure.reason is not Reason.TOO_LARGE:
+            return self._for_each(failure)
+        return [Answer(failure.reason, {"size": size, "limit": limit}) for limit in limits]
+
+    def _envelope(self) -> Envelope:
+        transaction, mail = self._transaction, self._transaction.mail
+        return Envelope(
+            door=self._facts.door,
+            mail_from="" if mail is None else mail.path,
+            recipients=tuple(recipient.path for recipient in transaction.accepted),
+            peer=self.peer.name,
+            received_at=self._host.clock(),
+            helo=(self.session.host_name or "") if self.session is not None else "",
+            tls=self.is_tls,
+            trust=self._facts.trust,
+        )
+
+    def _replies(self, answers: Sequence[Answer]) -> list[str]:
+        """One reply for all (RFC 5321 4.1.1.4): where they differ, the one that loses nothing."""
+        refused = [answer for answer in answers if not answer.is_accepted]
+        temporary = [answer for answer in refused if answer.reason.is_temporary]
+        return [(temporary or refused or answers)[0].line()]
+
+    async def _say(self, answer: Answer) -> None:
+        """Give an answer that is no error of syntax: it does not count against the peer."""
+        await self._send(answer.line())
+
+
+class LmtpSession(Session, LMTP):
+    """A session of LMTP (RFC 2033): LHLO, and one reply for each accepted recipient after the dot."""
+
+    COMMANDS: ClassVar[tuple[str, ...]] = (
+        "DATA", "EXPN", "HELP", "LHLO", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY",
+    )  # fmt: skip
+
+    @override
+    async def smtp_LHLO(self, arg: str | None) -> None:
+        if self._is_named(arg):
+            await self._send(*self._capabilities())
+        else:
+            await self.push("501 5.5.4 syntax: LHLO hostname")
+
+    @override
+    async def check_helo_needed(self, helo: str = "LHLO") -> bool:
+        return bool(await super().check_helo_needed("LHLO"))
+
+    @override
+    def _replies(self, answers: Sequence[Answer]) -> list[str]:
+        return [answer.line() for answer in answers]
+
+
+def session_class(door: Door) -> type[Session]:
+    """Return the class that speaks the listener's protocol."""
+    return LmtpSession if door is Door.LMTP else Session

@@ -1,0 +1,413 @@
+"""`maild mail …`: lists, one mail, and what people do with mail (product E)."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maild.faces.cli import mail_words
+from maild.faces.cli.context import Context, of
+from maild.faces.cli.group import group
+from maild.faces.cli.options import WrongUsageError
+from maild.faces.cli.plain import block, line
+from maild.model.reason import Reason, RefusedError
+from maild.model.states import State
+
+if TYPE_CHECKING:
+    from maild.core.acts import Change
+    from maild.parse.pool import ReaderPool
+
+app = group("Lists of mail, one mail, and what people do with it.")
+
+SHOWN_AFTER = 50
+"""Mails that are listed again after an act, and from which on a retry tells its progress."""
+_HELD_REASONS = [reason for reason in Reason if reason.value.states]
+
+Ids = Annotated[
+    list[str], typer.Argument(metavar="ID…", help="Ids as `maild mail list` shows them.")
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id as `maild mail list` shows it.")]
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text.strip().lower())
+    except ValueError:
+        raise _not_among("state", text, [state.value for state in State]) from None
+
+
+def _reason(text: str) -> Reason:
+    found = {reason.name: reason for reason in _HELD_REASONS}.get(text.strip().upper())
+    if found is None:
+        raise _not_among("reason", text, [reason.name for reason in _HELD_REASONS])
+    return found
+
+
+def _not_among(what: str, text: str, allowed: Sequence[str]) -> WrongUsageError:
+    return WrongUsageError(f"“{line(text)[:40]}” is not a {what}. There are: {', '.join(allowed)}.")
+
+
+def _reader() -> ReaderPool:
+    from maild.parse.pool import ReaderPool
+
+    return ReaderPool(1)
+
+
+def _tell(cli: Context, document: Any, lines: Iterable[str]) -> None:
+    """Print a document, or what people read of it."""
+    if cli.json:
+        cli.emit(document)
+        return
+    for one in lines:
+        print(one)
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    *,
+    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="In whose mailbox.")] = None,
+    inbox: Annotated[str | None, typer.Option(metavar="ADDR", help="Through which inbox.")] = None,
+    state: Annotated[
+        State | None, typer.Option(parser=_state, metavar="STATE", help="In which state.")
+    ] = None,
+    reason: Annotated[
+        Reason | None, typer.Option(parser=_reason, metavar="CODE", help="For which reason.")
+    ] = None,
+    client: Annotated[
+        str | None, typer.Option(metavar="ID", help="Filed under which client.")
+    ] = None,
+    unread: Annotated[bool, typer.Option("--unread", help="Only unread mail.")] = False,
+    status: Annotated[str | None, typer.Option(help="With which status.")] = None,
+    all_received: Annotated[
+        bool, typer.Option("--all-received", help="All mail of shared inboxes, whoever owns it.")
+    ] = False,
+    search: Annotated[str | None, typer.Option(hidden=True)] = None,
+    profile: Annotated[str | None, typer.Option(hidden=True)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Mails of one page.")] = 50,
+    after: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="The `next` of the page before.")
+    ] = None,
+) -> None:
+    """List mails, newest first."""
+    from maild.core.views import Wanted, list_mails
+
+    if search is not None or profile is not None:
+        raise RefusedError(
+            Reason.CONFLICT, why="This version cannot search yet; leave --search and --profile out."
+        )
+    cli = of(ctx)
+    wanted = Wanted(
+        account=cli.account_slug,
+        owner=owner,
+        inbox=inbox,
+        state=state,
+        reason=reason,
+        client=client,
+        unread=unread,
+        status=status,
+        all_received=all_received,
+        limit=limit,
+        after=after,
+    )
+    page = list_mails(cli.app, wanted, by=cli.by)
+    _tell(cli, {"mails": page.mails, "next": page.next}, mail_words.list_lines(page.mails))
+    if page.next is not None:
+        cli.say(f"There are more: --after {page.next}")
+    elif not page.mails:
+        cli.say("No mail.")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    id_: Id,
+    raw: Annotated[bool, typer.Option("--raw", help="The bytes as they were received.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Only the text.")] = False,
+) -> None:
+    """Show one mail."""
+    from maild.core.views import raw_mail, show_mail
+
+    cli = of(ctx)
+    if raw and text:
+        raise WrongUsageError("Take --raw or --text, not both.")
+    if raw:
+        _write(raw_mail(cli.app, id_, by=cli.by))
+        return
+    with _reader() as reader:
+        mail = show_mail(cli.app, reader, id_, by=cli.by)
+    if not text or cli.json:
+        _tell(cli, mail, mail_words.show_lines(mail))
+        return
+    if mail["text"] is None:
+        raise RefusedError(
+            Reason.CONFLICT,
+            why=f"The mail {id_} has no text that could be read; --raw gives its bytes.",
+        )
+    print(block(mail["text"]))
+
+
+def _write(content: bytes | Path) -> None:
+    """Write a mail's bytes to stdout, exactly."""
+    out = sys.stdout.buffer
+    if isinstance(content, bytes):
+        out.write(content)
+    else:
+        with content.open("rb") as file:
+            shutil.copyfileobj(file, out)
+    out.flush()
+
+
+@app.command()
+def history(ctx: typer.Context, id_: Id) -> None:
+    """Tell what happened to a mail: who, when, from, to, why."""
+    from maild.core.views import mail_history
+
+    cli = of(ctx)
+    told = [one.as_dict() for one in mail_history(cli.app, id_, by=cli.by)]
+    _tell(cli, {"id": id_, "history": told}, mail_words.history_lines(told))
+
+
+# --- what people do with mail ---------------------------------------------------------------------------------------
+
+
+def _told(cli: Context, change: Change, done: str) -> None:
+    """Tell what an act did, and how it is undone."""
+    document = {"change": change.id, "moved": change.moved, "unchanged": change.unchanged}
+    count = len(change.moved)
+    lines = [f"{done}: {count} mail{'' if count == 1 else 's'}."]
+    if change.unchanged:
+        lines.append(f"Left as they were: {', '.join(change.unchanged)}")
+    if count:
+        lines.append(f"Change {change.id}")
+    _tell(cli, document, lines)
+
+
+@app.command()
+def give(
+    ctx: typer.Context,
+    ids: Ids,
+    to: Annotated[str, typer.Option(metavar="EMAIL", help="Who gets it.")],
+    note: Annotated[str, typer.Option(help="Why; it is kept in the history.")] = "",
+    version: Annotated[
+        int | None,
+        typer.Option(help="The version that you saw; refused if somebody moved it since."),
+    ] = None,
+) -> None:
+    """Give mails to a colleague, who sees them unread."""
+    from maild.core.mailbox import give as give_mails
+    from maild.core.views import user_id_of
+
+    cli = of(ctx)
+    change = give_mails(
+        cli.app,
+        ids,
+        to=user_id_of(cli.app, to, by=cli.by),
+        by=cli.by,
+        note=note,
+        seen_version=version,
+    )
+    _told(cli, change, f"Given to {line(to)}")
+
+
+@app.command()
+def take(
+    ctx: typer.Context,
+    id_: Id,
+    version: Annotated[int | None, typer.Option(help="The version that you saw.")] = None,
+) -> None:
+    """Take a mail into the mailbox of --by EMAIL."""
+    from maild.core.mailbox import take as take_mail
+
+    cli = of(ctx)
+    _told(cli, take_mail(cli.app, id_, by=cli.by, seen_version=version), "Taken")
+
+
+@app.command()
+def undo(
+    ctx: typer.Context,
+    change: Annotated[
+        str | None, typer.Argument(metavar="[CHANGE]", help="Which act; without it your newest.")
+    ] = None,
+) -> None:
+    """Undo giving, taking or dismissing: owners and read flags are restored."""
+    from maild.core.mailbox import undo as undo_change
+
+    cli = of(ctx)
+    with _reader() as reader:
+        done = undo_change(cli.app, reader, by=cli.by, change_id=change)
+    _told(cli, done, "Undone")
+
+
+@app.command()
+def read(ctx: typer.Context, ids: Ids) -> None:
+    """Mark mails as read."""
+    _set_unread(of(ctx), ids, unread=False)
+
+
+@app.command()
+def unread(ctx: typer.Context, ids: Ids) -> None:
+    """Mark mails as unread."""
+    _set_unread(of(ctx), ids, unread=True)
+
+
+def _set_unread(cli: Context, ids: list[str], *, unread: bool) -> None:
+    from maild.core.mailbox import set_unread
+
+    set_unread(cli.app, ids, unread=unread, by=cli.by)
+    _marked(cli, ids, "unread" if unread else "read")
+
+
+def _marked(cli: Context, ids: Sequence[str], what: str) -> None:
+    count = len(set(ids))
+    _tell(
+        cli,
+        {"mails": list(dict.fromkeys(ids))},
+        [f"{count} mail{'' if count == 1 else 's'}: {what}."],
+    )
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str], typer.Argument(metavar="ID… STATUS", help="Mails, then the status.")
+    ],
+) -> None:
+    """Set the status of mails; it is apart from unread."""
+    from maild.core.mailbox import set_status
+
+    cli = of(ctx)
+    if len(words) < 2:
+        raise WrongUsageError("Name at least one mail, and then the status.")
+    *ids, wanted = words
+    set_status(cli.app, ids, wanted, by=cli.by)
+    _marked(cli, ids, f"status {line(wanted)}")
+
+
+@app.command()
+def note(
+    ctx: typer.Context,
+    id_: Id,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to remember.")],
+) -> None:
+    """Add a note to a mail."""
+    from maild.core.mailbox import add_note
+
+    cli = of(ctx)
+    add_note(cli.app, id_, text, by=cli.by)
+    _marked(cli, [id_], "note added")
+
+
+@app.command()
+def dismiss(ctx: typer.Context, ids: Ids) -> None:
+    """Take mails out of the mailboxes; `maild mail undo` brings them back."""
+    from maild.core.rulings import dismiss as dismiss_mails
+
+    cli = of(ctx)
+    with _reader() as reader:
+        change = dismiss_mails(cli.app, reader, ids, by=cli.by)
+    _told(cli, change, "Put away")
+
+
+Client = Annotated[
+    str, typer.Option(metavar="ID", help="The client, as `maild client list` shows.")
+]
+
+
+@app.command()
+def file(
+    ctx: typer.Context,
+    ids: Ids,
+    client: Client,
+    remember: Annotated[bool, typer.Option("--remember", hidden=True)] = False,
+) -> None:
+    """File mails under a client by hand."""
+    from maild.core.rulings import file_by_hand
+
+    if remember:
+        raise RefusedError(
+            Reason.CONFLICT,
+            why="This version cannot remember a choice yet; leave --remember out, or add the address to the client: `maild client contact ID --add ADDR`.",
+        )
+    cli = of(ctx)
+    with _reader() as reader:
+        change = file_by_hand(cli.app, reader, ids, client=client, by=cli.by)
+    _told(cli, change, "Filed")
+
+
+@app.command()
+def unfile(ctx: typer.Context, ids: Ids, client: Client) -> None:
+    """Take mails off a client."""
+    from maild.core.rulings import unfile as unfile_mails
+
+    cli = of(ctx)
+    with _reader() as reader:
+        change = unfile_mails(cli.app, reader, ids, client=client, by=cli.by)
+    _told(cli, change, "Taken off")
+
+
+@app.command()
+def retry(
+    ctx: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Which mails.")] = None,
+    reason: Annotated[
+        Reason | None,
+        typer.Option(parser=_reason, metavar="CODE", help="Or all with this reason."),
+    ] = None,
+) -> None:
+    """Decide mails again in place, with today's directory."""
+    cli = of(ctx)
+    if bool(ids) == (reason is not None):
+        raise WrongUsageError("Name mails, or --reason CODE, and not both.")
+    decided = (
+        _retried(cli, [list(dict.fromkeys(ids))]) if ids else _retried(cli, _portions(cli, reason))
+    )
+    if len(decided) > SHOWN_AFTER:
+        _tell(
+            cli,
+            {"count": len(decided), "retried": decided},
+            [f"Decided again: {len(decided)} mails."],
+        )
+        return
+    _tell_outcomes(cli, decided)
+
+
+def _portions(cli: Context, reason: Reason | None) -> Iterable[list[str]]:
+    from maild.core.views import mails_with_reason
+
+    return () if reason is None else mails_with_reason(cli.app, cli.account_slug, reason, by=cli.by)
+
+
+def _retried(cli: Context, portions: Iterable[list[str]]) -> list[str]:
+    from maild.core.decide import BATCH
+    from maild.core.rulings import retry as retry_mails
+
+    done: list[str] = []
+    with _reader() as reader:
+        for portion in portions:
+            for start in range(0, len(portion), BATCH):
+                some = portion[start : start + BATCH]
+                done += retry_mails(cli.app, reader, some, by=cli.by).moved
+                if len(done) > SHOWN_AFTER:
+                    cli.say(f"{len(done)} mails decided again …")
+    return done
+
+
+def _tell_outcomes(cli: Context, ids: Sequence[str]) -> None:
+    from maild.core.views import show_mail
+
+    with _reader() as reader:
+        shown = [show_mail(cli.app, reader, ulid, by=cli.by) for ulid in ids]
+    keys = ("id", "state", "reason", "reason_text", "owner")
+    outcomes = [{key: mail[key] for key in keys} for mail in shown]
+    lines = [
+        f"{mail['id']}  {mail['state']}  {mail['reason'] or '-'}: {line(mail['reason_text'])}"
+        for mail in outcomes
+    ] or ["No mail has that reason."]
+    _tell(cli, {"count": len(ids), "retried": list(ids), "mails": outcomes}, lines)

@@ -1,0 +1,155 @@
+"""Mail in words: what `maild mail …` and `maild explain` print for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from maild.faces.cli.plain import block, clock_time, columns, field_lines, line, mailbox, short
+
+_SUBJECT, _FROM = 50, 28
+"""Columns of a list that are cut."""
+
+
+def list_lines(mails: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a table of mails; a star marks the unread ones."""
+    if not mails:
+        return
+    head = ("", "ID", "RECEIVED", "STATE", "REASON", "OWNER", "FROM", "SUBJECT")
+    rows = [
+        (
+            "*" if mail["unread"] else " ",
+            mail["id"],
+            clock_time(mail["received_at"])[:16],
+            mail["state"],
+            mail["reason"] or "-",
+            line(mail["owner"] or "-"),
+            short(mail["from_name"] or mail["from"] or "-", _FROM),
+            short(mail["subject"] or "(no subject)", _SUBJECT),
+        )
+        for mail in mails
+    ]
+    yield from columns([head, *rows])
+
+
+def head_lines(mail: dict[str, Any]) -> Iterator[str]:
+    """Yield what a mail is and where it stands."""
+    yield f"Mail {mail['id']} in {line(mail['inbox'])} of {line(mail['account'])}"
+    clients = ", ".join(f"{client['name']} ({client['id']})" for client in mail["clients"])
+    unread = "unread" if mail["unread"] else "read"
+    because = f": {mail['unread_because']}" if mail["unread_because"] else ""
+    yield from field_lines(
+        [
+            ("From", mailbox(mail["from_name"], mail["from"])),
+            ("To", ", ".join(mail["to"])),
+            ("Cc", ", ".join(mail["cc"])),
+            ("Subject", mail["subject"]),
+            (
+                "Received",
+                f"{clock_time(mail['received_at'])} by {mail['door']}, {mail['size']} octets",
+            ),
+            ("State", f"{mail['state']}, {mail['reason'] or 'no reason yet'}"),
+            ("Because", mail["reason_text"]),
+            ("Beside", ", ".join(mail["beside"])),
+            ("Sent by", mail["user"]),
+            ("Clients", clients),
+            ("Owner", f"{mail['owner']}, {unread}{because}" if mail["owner"] else None),
+            ("Status", mail["status"]),
+        ]
+    )
+
+
+def show_lines(mail: dict[str, Any]) -> Iterator[str]:
+    """Yield a readable summary of one mail."""
+    yield from head_lines(mail)
+    if mail.get("degraded"):
+        yield f"Could not be read in full: {line('; '.join(mail['degraded']))}"
+    if mail["note"]:
+        yield from _titled("Note of the forwarder", block(mail["note"]).split("\n"))
+    if mail["forwarded"] is not None:
+        original = mail["forwarded"]
+        author = original["from"]
+        who = (
+            mailbox(author["name"], author["address"])
+            if author
+            else "a sender that is not readable"
+        )
+        yield from _titled(
+            f"Forwards a mail from {who} ({original['how']}, {original['confidence']:.0%} sure)",
+            field_lines([("Subject", original["subject"]), ("Date", original["date"])]),
+        )
+    if mail["attachments"]:
+        yield from _titled("Attachments", (_part(part) for part in mail["attachments"]))
+    if mail["notes"]:
+        yield from _titled("Notes", (_note(note) for note in mail["notes"]))
+    if mail["text"] is None:
+        yield from _titled(
+            "Text", ["It is not readable; `maild mail show ID --raw` gives its bytes."]
+        )
+    elif mail["text"].strip():
+        yield ""
+        yield block(mail["text"].strip())
+
+
+def _part(part: dict[str, Any]) -> str:
+    return f"{part['path']}  {line(part['name'] or '(no name)')}  {line(part['type'])}  {part['size']} octets"
+
+
+def _note(note: dict[str, Any]) -> str:
+    return f"{clock_time(note['at'])}  {line(note['by'] or 'the operator')}: {line(note['text'])}"
+
+
+def _titled(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield ""
+    yield title
+    yield from (f"  {one}" for one in lines)
+
+
+def history_lines(history: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield what happened, one line each, a person's own words below."""
+    for one in history:
+        change = f"  [{one['change']}]" if one["change"] and one["kind"] == "owner.changed" else ""
+        yield f"{clock_time(one['at'])}  {line(one['text'])}{change}"
+        if one["note"]:
+            yield f"{' ' * 22}“{line(one['note'])}”"
+
+
+def explain_lines(mail: dict[str, Any]) -> Iterator[str]:
+    """Yield why a mail is as it is (E1)."""
+    yield from head_lines(mail)
+    yield from _titled("How it came in", (_arrival(one) for one in mail["arrivals"]))
+    when = f", {clock_time(mail['decided_at'])}" if mail["decided_at"] else ""
+    yield from _titled(f"Why{when}", _steps(mail["trace"]))
+    if not mail["trace"]:
+        yield "  It has not been decided yet."
+    if mail["repair"]:
+        yield from _titled("What to do", [mail["repair"]])
+    if mail["marks"]:
+        yield from _titled(
+            "Beside this",
+            (f"{one['code']}: {line(one['text'])} ({one['repair']})" for one in mail["marks"]),
+        )
+    if mail["earlier"]:
+        yield from _titled("Decided before", (_earlier(one) for one in mail["earlier"]))
+    yield from _titled("History", history_lines(mail["history"]))
+
+
+def _arrival(one: dict[str, Any]) -> str:
+    sender = f"<{line(one['mail_from'])}>"
+    recipients = ", ".join(map(line, one["recipients"]))
+    again = (
+        f"; offered again {one['retries']} times, last {clock_time(one['last_retry_at'])}"
+        if one["retries"]
+        else ""
+    )
+    return f"{clock_time(one['at'])}  {one['door']} from {line(one['peer'])}, {sender} to {recipients}{again}"
+
+
+def _steps(steps: Sequence[dict[str, str]]) -> Iterator[str]:
+    rows = [(f"{at}.", line(step["verb"]), line(step["text"])) for at, step in enumerate(steps, 1)]
+    return columns(rows) if rows else iter(())
+
+
+def _earlier(one: dict[str, Any]) -> str:
+    last = one["trace"][-1]["text"] if one["trace"] else "no trace"
+    return f"{clock_time(one['at'])}  {line(last)}"

@@ -1,0 +1,196 @@
+"""The frame of the command line: which command, what it may raise, and how it ends.  Never a traceback.
+
+A command lives in a module of its own as `app = typer.Typer(…)`; to add one, add a line to COMMANDS.  Modules are
+imported when their command runs, so that `maild --help` and `maild deliver` stay quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from maild import __version__
+from maild.faces.cli.context import Context
+from maild.faces.cli.options import HELP, Options, WrongUsageError, take_options, wants_json
+from maild.faces.cli.output import as_json, printable
+
+if TYPE_CHECKING:
+    from maild.core.faults import Fault
+
+WRONG_USAGE = 2
+INTERRUPTED = 130
+"""By SIGINT, as shells report it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, or a group of them: the module whose `app` it is, and one line for the help."""
+
+    module: str
+    about: str
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this version has it."""
+        return importlib.util.find_spec(self.module) is not None
+
+
+COMMANDS: dict[str, Command] = {
+    "init": Command("maild.faces.cli.init", "write a first configuration and create the schema"),
+    "check": Command("maild.faces.cli.check", "look over configuration, database and ports"),
+    "doctor": Command("maild.faces.cli.doctor", "check every invariant of the stored data"),
+    "account": Command("maild.faces.cli.account", "tenant companies"),
+    "user": Command("maild.faces.cli.user", "people, their logins, communal users"),
+    "address": Command("maild.faces.cli.address", "further addresses of users"),
+    "member": Command("maild.faces.cli.member", "who is in an account, and invitations"),
+    "inbox": Command("maild.faces.cli.inbox", "the addresses that maild answers for"),
+    "client": Command("maild.faces.cli.client", "whom mail is about"),
+    "deliver": Command("maild.faces.cli.deliver", "take in one mail from stdin (the pipe door)"),
+    "mail": Command("maild.faces.cli.mail", "list, show, hand over, file"),
+    "explain": Command("maild.faces.cli.explain", "why a mail went where it is"),
+    "inspect": Command("maild.faces.cli.inspect", "what maild reads from a file; stores nothing"),
+    "db": Command("maild.faces.cli.db", "the schema of the database"),
+}
+"""Those of this face.  `maild.__main__` adds `serve` and `demo`, which a face may not know."""
+
+
+def run(argv: Sequence[str], commands: Mapping[str, Command]) -> int:
+    """Run one command line; return its exit status.  Closes whatever it opened."""
+    _make_streams_safe()
+    try:
+        options = take_options(argv)
+    except WrongUsageError as error:
+        return _tell_usage(str(error), as_document=wants_json(argv))
+    cli = Context(options)
+    try:
+        return _dispatch(cli, commands)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody to tell, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except WrongUsageError as error:
+        return _tell_usage(str(error), as_document=options.json)
+    except Exception as error:  # noqa: BLE001 - the last guard: whatever happened, an operator reads a sentence
+        return _tell(error, options)
+    finally:
+        cli.close()
+
+
+def _dispatch(cli: Context, commands: Mapping[str, Command]) -> int:
+    there = {name: command for name, command in commands.items() if command.is_there}
+    rest = cli.options.rest
+    if not rest or rest[0] in {"--help", "-h", "help"}:
+        print(_help(there), file=sys.stdout if rest else sys.stderr)
+        return 0 if rest else WRONG_USAGE
+    if rest[0] == "--version":
+        cli.emit({"version": __version__}, f"maild {__version__}")
+        return 0
+    name = rest[0]
+    if name not in there:
+        raise WrongUsageError(_unknown(name, there, planned=name in commands))
+    return _run_command(cli, name, there[name], rest[1:])
+
+
+def _help(commands: Mapping[str, Command]) -> str:
+    listed = "\n".join(f"  {name:9} {command.about}" for name, command in commands.items())
+    return (
+        f"Usage: maild COMMAND …    (maild COMMAND --help tells more)\n\n{listed}\n\n{HELP}\n\n"
+        "Exit status: 0 done; 1 refused; 2 wrong usage; 75 try again later; 78 configuration."
+    )
+
+
+def _unknown(name: str, commands: Mapping[str, Command], *, planned: bool) -> str:
+    if planned:
+        return f"`maild {name}` is not part of this version yet."
+    near = difflib.get_close_matches(name[:50], list(commands), n=1)
+    meant = f" Did you mean `maild {near[0]}`?" if near else " `maild --help` lists them."
+    return f"There is no command “{printable(name[:50])}”.{meant}"
+
+
+def _run_command(cli: Context, name: str, command: Command, words: list[str]) -> int:
+    import typer
+    from typer.main import get_command
+
+    wrong_usage = typer.BadParameter.__mro__[1]
+    runner: Any = get_command(importlib.import_module(command.module).app)
+    try:
+        ended = runner.main(
+            args=words, prog_name=f"maild {name}", standalone_mode=False, obj=cli
+        )
+    except wrong_usage as error:
+        raise WrongUsageError(_usage_sentence(error)) from None
+    except typer.Abort:
+        return INTERRUPTED
+    sys.stdout.flush()
+    return ended if isinstance(ended, int) and ended else cli.exit
+
+
+def _usage_sentence(error: Any) -> str:
+    """Return what the parser says, with where to read on."""
+    said = str(error.format_message()).strip() or "The command line is incomplete."
+    path = error.ctx.command_path if error.ctx is not None else "maild"
+    if "\n" in said:  # A group without a command: its help.
+        return said
+    return f"{said} See `{path} --help`."
+
+
+def _tell_usage(message: str, *, as_document: bool) -> int:
+    from maild.core.faults import Fault
+
+    _say_fault(Fault("USAGE", WRONG_USAGE, message), as_document=as_document)
+    return WRONG_USAGE
+
+
+def _tell(error: Exception, options: Options) -> int:
+    from maild.core.faults import fault_of
+
+    fault = fault_of(error)
+    if fault is None:
+        fault = _unforeseen(error, options)
+    holder = getattr(error, "facts", {}).get("holder")
+    _say_fault(fault, as_document=options.json, holder=holder)
+    return fault.exit
+
+
+def _unforeseen(error: Exception, options: Options) -> Fault:
+    from maild.core.faults import Fault
+    from maild.model.clock import new_ulid
+    from maild.model.reason import EX_TEMPFAIL, Reason
+
+    ref = new_ulid()
+    if options.verbose:
+        import traceback
+
+        traceback.print_exception(error)
+    kind = type(error).__name__
+    message = f"{Reason.INTERNAL_ERROR.say(ref=ref)}: {kind}. With -v it tells where."
+    return Fault(Reason.INTERNAL_ERROR.code, EX_TEMPFAIL, message)
+
+
+def _say_fault(fault: Fault, *, as_document: bool, holder: Any = None) -> None:
+    if as_document:
+        told = {"code": fault.code, "message": fault.message, "actions": list(fault.actions)}
+        if holder is not None:
+            told["holder"] = holder
+        print(as_json({"error": told}), flush=True)
+        return
+    lines = [*fault.message.split("\n"), *(f"  - {action}" for action in fault.actions)]
+    with contextlib.suppress(OSError):
+        print("\n".join(map(printable, lines)), file=sys.stderr, flush=True)
+
+
+def _make_streams_safe() -> None:
+    """Whatever is printed can be printed, in any locale."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

@@ -1,0 +1,129 @@
+"""Accounts: the tenants, and their own settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, insert, select, update
+
+from maild.model.people import MemberState
+from maild.store.schema import accounts, addresses, contacts, memberships, statuses, users
+from maild.store.sql import insert_new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """One tenant."""
+
+    id: int
+    slug: str
+    name: str
+    settings: dict[str, Any]
+    """Only what was set; the rest has its default."""
+    default_owner_id: int | None
+    created_at: datetime
+
+
+_COLUMNS = (
+    accounts.c.id,
+    accounts.c.slug,
+    accounts.c.name,
+    accounts.c.settings,
+    accounts.c.default_owner_id,
+    accounts.c.created_at,
+)
+
+
+class AccountRows:
+    """Queries about accounts."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read and write through an open transaction."""
+        self._connection = connection
+
+    def add_account(self, slug: str, name: str, *, now: datetime) -> int | None:
+        """Add an account; None when the slug is taken."""
+        added = self._connection.execute(
+            insert_new(self._connection, accounts)
+            .values(slug=slug, name=name, settings={}, created_at=now)
+            .returning(accounts.c.id)
+        ).scalar_one_or_none()
+        return None if added is None else int(added)
+
+    def add_status(self, account_id: int, name: str, rank: int) -> None:
+        """Add a status to an account's own list (M7)."""
+        self._connection.execute(
+            insert(statuses).values(account_id=account_id, name=name, rank=rank)
+        )
+
+    def accounts(self) -> list[AccountRow]:
+        """Return every account, by slug."""
+        rows = self._connection.execute(select(*_COLUMNS).order_by(accounts.c.slug))
+        return [AccountRow(**row._mapping) for row in rows]  # noqa: SLF001
+
+    def account(self, slug: str) -> AccountRow | None:
+        """Return the account with this slug."""
+        return self._one_account(accounts.c.slug == slug)
+
+    def account_by_id(self, account_id: int) -> AccountRow:
+        """Return an account that is known to exist."""
+        found = self._one_account(accounts.c.id == account_id)
+        assert found is not None  # noqa: S101 - a foreign key holds it
+        return found
+
+    def _one_account(self, condition: Any) -> AccountRow | None:
+        row = self._connection.execute(select(*_COLUMNS).where(condition)).one_or_none()
+        return None if row is None else AccountRow(**row._mapping)  # noqa: SLF001
+
+    def hold_account(self, account_id: int) -> None:
+        """Let changes to one account's directory wait for each other, so that U4 is checked without a race.
+
+        On SQLite there is one writer anyway.
+        """
+        self._connection.execute(
+            select(accounts.c.id).where(accounts.c.id == account_id).with_for_update()
+        )
+
+    def set_settings(self, account_id: int, settings: dict[str, Any]) -> None:
+        """Keep an account's settings."""
+        self._connection.execute(
+            update(accounts).where(accounts.c.id == account_id).values(settings=settings)
+        )
+
+    def set_account_name(self, account_id: int, name: str) -> None:
+        """Rename an account."""
+        self._connection.execute(
+            update(accounts).where(accounts.c.id == account_id).values(name=name)
+        )
+
+    def set_default_owner(self, account_id: int, user_id: int | None) -> None:
+        """Set the last link of every owner chain of an account."""
+        self._connection.execute(
+            update(accounts).where(accounts.c.id == account_id).values(default_owner_id=user_id)
+        )
+
+    def employees_who_are_clients(self, account_id: int, limit: int) -> list[str]:
+        """Return addresses that are a user's and a client's contact at once (U4)."""
+        rows = self._connection.execute(
+            select(contacts.c.norm)
+            .distinct()
+            .join(
+                addresses,
+                and_(addresses.c.norm == contacts.c.norm, addresses.c.valid_to.is_(None)),
+            )
+            .join(users, users.c.id == addresses.c.user_id)
+            .join(
+                memberships,
+                and_(
+                    memberships.c.user_id == users.c.id,
+                    memberships.c.account_id == contacts.c.account_id,
+                    memberships.c.state == MemberState.ACTIVE,
+                ),
+            )
+            .where(contacts.c.account_id == account_id)
+            .order_by(contacts.c.norm)
+            .limit(limit)
+        )
+        return [row.norm for row in rows]

@@ -1,0 +1,185 @@
+"""Inboxes: the addresses that maild answers for, and who owns what comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+
+from maild.model.people import InboxKind, MemberState
+from maild.store.schema import (
+    accounts,
+    addresses,
+    communal_members,
+    inboxes,
+    memberships,
+    owner_chain,
+    users,
+)
+from maild.store.sql import insert_new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """One inbox."""
+
+    id: int
+    account_id: int
+    norm: str
+    kind: InboxKind
+    mode: str
+    sender_policy: str
+    unknown_policy: str
+    max_size: int | None
+    """Octets; None: the listener's limit alone."""
+    communal_user_id: int | None
+    created_at: datetime
+
+
+_COLUMNS = (
+    inboxes.c.id,
+    inboxes.c.account_id,
+    inboxes.c.norm,
+    inboxes.c.kind,
+    inboxes.c.mode,
+    inboxes.c.sender_policy,
+    inboxes.c.unknown_policy,
+    inboxes.c.max_size,
+    inboxes.c.communal_user_id,
+    inboxes.c.created_at,
+)
+
+
+class InboxRows:
+    """Queries about inboxes."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read and write through an open transaction."""
+        self._connection = connection
+
+    def add_inbox(self, values: dict[str, Any]) -> int | None:
+        """Add an inbox; None when its address is an inbox already.  The caller registers the name."""
+        added = self._connection.execute(
+            insert_new(self._connection, inboxes).values(values).returning(inboxes.c.id)
+        ).scalar_one_or_none()
+        return None if added is None else int(added)
+
+    def inbox(self, norm: str) -> InboxRow | None:
+        """Return the inbox with this address."""
+        row = self._connection.execute(
+            select(*_COLUMNS).where(inboxes.c.norm == norm)
+        ).one_or_none()
+        return None if row is None else _inbox(row)
+
+    def inboxes_of(self, account_id: int) -> list[InboxRow]:
+        """Return an account's inboxes, by address."""
+        rows = self._connection.execute(
+            select(*_COLUMNS).where(inboxes.c.account_id == account_id).order_by(inboxes.c.norm)
+        )
+        return [_inbox(row) for row in rows]
+
+    def set_inbox(self, inbox_id: int, values: dict[str, Any]) -> None:
+        """Change columns of an inbox."""
+        self._connection.execute(update(inboxes).where(inboxes.c.id == inbox_id).values(values))
+
+    def owner_chain(self, inbox_id: int) -> list[tuple[int, str]]:
+        """Return the owner and the substitutes, in order, as (user, name)."""
+        rows = self._connection.execute(
+            select(users.c.id, users.c.display_name)
+            .join(owner_chain, owner_chain.c.user_id == users.c.id)
+            .where(owner_chain.c.inbox_id == inbox_id)
+            .order_by(owner_chain.c.rank)
+        )
+        return [(row.id, row.display_name) for row in rows]
+
+    def set_owner_chain(self, inbox_id: int, user_ids: Sequence[int]) -> None:
+        """Replace the chain."""
+        self._connection.execute(delete(owner_chain).where(owner_chain.c.inbox_id == inbox_id))
+        for rank, user_id in enumerate(user_ids):
+            self._connection.execute(
+                insert(owner_chain).values(inbox_id=inbox_id, rank=rank, user_id=user_id)
+            )
+
+    def ownerless(self, account_id: int, *, without: int | None = None) -> list[str]:
+        """Return the inboxes of an account whose chain and account default name nobody active.
+
+        `without` is a user who is thought away: what would be, were they disabled (M10).
+        """
+        active = and_(
+            users.c.disabled_at.is_(None),
+            users.c.kind == "person",
+            memberships.c.state == MemberState.ACTIVE,
+        )
+        if without is not None:
+            active = and_(active, users.c.id != without)
+        member = and_(
+            memberships.c.user_id == users.c.id, memberships.c.account_id == account_id
+        )
+        default = self._connection.execute(
+            select(users.c.id)
+            .join(accounts, accounts.c.default_owner_id == users.c.id)
+            .join(memberships, member)
+            .where(accounts.c.id == account_id, active)
+        ).one_or_none()
+        if default is not None:
+            return []
+        owned = (
+            select(owner_chain.c.inbox_id)
+            .join(users, users.c.id == owner_chain.c.user_id)
+            .join(memberships, member)
+            .where(active)
+        )
+        rows = self._connection.execute(
+            select(inboxes.c.norm)
+            .where(inboxes.c.account_id == account_id, inboxes.c.id.not_in(owned))
+            .order_by(inboxes.c.norm)
+        )
+        return [row.norm for row in rows]
+
+    # Communal inboxes (M9)
+
+    def communal_members(self, inbox_id: int) -> list[tuple[str, str]]:
+        """Return who opens a communal inbox, as (address, name)."""
+        rows = self._connection.execute(
+            select(addresses.c.norm, users.c.display_name)
+            .join(users, users.c.id == addresses.c.user_id)
+            .join(communal_members, communal_members.c.user_id == users.c.id)
+            .where(
+                communal_members.c.inbox_id == inbox_id,
+                addresses.c.kind == "primary",
+                addresses.c.valid_to.is_(None),
+            )
+            .order_by(addresses.c.norm)
+        )
+        return [(row.norm, row.display_name) for row in rows]
+
+    def add_communal_member(self, inbox_id: int, user_id: int, *, now: datetime) -> None:
+        """Let a user open a communal inbox; the caller has looked that they cannot yet."""
+        self._connection.execute(
+            insert(communal_members).values(inbox_id=inbox_id, user_id=user_id, since=now)
+        )
+
+    def is_communal_member(self, inbox_id: int, user_id: int) -> bool:
+        """Whether a user opens a communal inbox."""
+        row = self._connection.execute(
+            select(communal_members.c.user_id).where(
+                communal_members.c.inbox_id == inbox_id, communal_members.c.user_id == user_id
+            )
+        ).one_or_none()
+        return row is not None
+
+    def remove_communal_member(self, inbox_id: int, user_id: int) -> bool:
+        """Take a communal inbox from a user; False when they did not have it."""
+        done = self._connection.execute(
+            delete(communal_members).where(
+                communal_members.c.inbox_id == inbox_id, communal_members.c.user_id == user_id
+            )
+        )
+        return done.rowcount > 0
+
+
+def _inbox(row: Any) -> InboxRow:
+    return InboxRow(**{**row._mapping, "kind": InboxKind(row.kind)})  # noqa: SLF001
