@@ -23,9 +23,20 @@ class Fault:
     actions: tuple[str, ...] = ()
 
 
-def fault_of(error: BaseException) -> Fault | None:
+class FaultError(Exception):
+    """A fault that a layer above core found: it carries its own code, status and sentence."""
+
+    def __init__(self, fault: Fault) -> None:
+        """Keep the fault."""
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+def fault_of(error: BaseException) -> Fault | None:  # noqa: PLR0911 - a table, a row for each fault
     """Return what a known exception means; None for what nobody foresaw."""
     match error:
+        case FaultError():
+            return error.fault
         case RefusedError():
             wrong = error.reason is Reason.ACCOUNT_NEEDED
             status = EX_WRONG_USAGE if wrong else error.reason.value.exit
@@ -39,7 +50,9 @@ def fault_of(error: BaseException) -> Fault | None:
         case StoreDownError():
             return Fault("STORE_DOWN", EX_TEMPFAIL, f"The database does not answer: {error}.")
         case UnicodeEncodeError():
-            return Fault("USAGE", EX_WRONG_USAGE, "An argument is not text in this machine's encoding.")
+            return Fault(
+                "USAGE", EX_WRONG_USAGE, "An argument is not text in this machine's encoding."
+            )
         case _:
             return None
 

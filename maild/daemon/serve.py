@@ -42,9 +42,9 @@ def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT.  `ready` is called when every door is open.
 
-    Raises RoleTakenError, SchemaError, DurabilityError, StoreDownError and ListenError before anything is open.
+    Raises RoleTakenError, ConfigError, SchemaError, DurabilityError, StoreDownError, ListenerError and ListenError before anything is open.
     """
-    uvloop.run(Daemon(settings, roles).run(ready))
+    uvloop.run(Daemon(settings, roles).run())
 
 
 class Daemon:
@@ -56,7 +56,7 @@ class Daemon:
         self._roles = roles
         self._stop = asyncio.Event()
 
-    async def run(self, ready: Callable[[], None]) -> None:
+    async def run(self) -> None:
         """Open everything, wait for the end, close everything."""
         with ExitStack() as stack:
             app = open_app(self._settings)
@@ -72,7 +72,6 @@ class Daemon:
             self._obey_signals()
             notify("READY=1")
             _log.info("ready pid=%d roles=%s", os.getpid(), ",".join(self._roles))
-            ready()
             await self._stop.wait()
             notify("STOPPING=1")
             _log.info("stopping")

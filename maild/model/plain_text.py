@@ -7,7 +7,9 @@ import unicodedata
 from maild.model.reason import Reason, RefusedError
 
 NAME_MAX = 200
-_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
 """They make text read otherwise than it is written, and are no part of a name in any language."""
 
 

@@ -100,9 +100,7 @@ class AddressRows:
                 inboxes.c.account_id,
                 inboxes.c.communal_user_id,
             )
-            .outerjoin(
-                addresses, (addresses.c.id == names.c.ref) & (names.c.kind == NameKind.USER)
-            )
+            .outerjoin(addresses, (addresses.c.id == names.c.ref) & (names.c.kind == NameKind.USER))
             .outerjoin(inboxes, (inboxes.c.id == names.c.ref) & (names.c.kind == NameKind.INBOX))
             .where(names.c.norm == norm)
         ).one_or_none()

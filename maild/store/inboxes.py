@@ -115,9 +115,7 @@ class InboxRows:
         )
         if without is not None:
             active = and_(active, users.c.id != without)
-        member = and_(
-            memberships.c.user_id == users.c.id, memberships.c.account_id == account_id
-        )
+        member = and_(memberships.c.user_id == users.c.id, memberships.c.account_id == account_id)
         default = self._connection.execute(
             select(users.c.id)
             .join(accounts, accounts.c.default_owner_id == users.c.id)

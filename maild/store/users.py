@@ -113,9 +113,7 @@ class UserRows:
 
     def set_disabled(self, user_id: int, at: datetime | None) -> None:
         """Make a user inactive, or active again with None."""
-        self._connection.execute(
-            update(users).where(users.c.id == user_id).values(disabled_at=at)
-        )
+        self._connection.execute(update(users).where(users.c.id == user_id).values(disabled_at=at))
 
     # Logins
 
@@ -125,9 +123,7 @@ class UserRows:
         """Add a login; False when the user name is taken (U8)."""
         added = self._connection.execute(
             insert_new(self._connection, logins)
-            .values(
-                user_id=user_id, username=username, password_hash=password_hash, created_at=now
-            )
+            .values(user_id=user_id, username=username, password_hash=password_hash, created_at=now)
             .returning(logins.c.id)
         ).scalar_one_or_none()
         return added is not None

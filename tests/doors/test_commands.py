@@ -111,7 +111,7 @@ def test_a_command_is_answered_with_code_and_enhanced_code(
         "<a@b.example> SIZE=1000 BODY=8BITMIME",
         "<a@b.example> body=7bit size=1000 smtputf8",
         "<ä@b.example> SMTPUTF8",
-        '<"a b"@b.example>' if False else '<"a.b"@b.example>',
+        '<"a.b"@b.example>',
         "<@relay.example:a@b.example>",
         "<a+tag@b.example>",
         "a@b.example",

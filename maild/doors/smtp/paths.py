@@ -14,6 +14,8 @@ _PLAIN = re.compile(
     r"@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)>(?:[ \t]+(.*))?",
     re.ASCII,
 )
+_ANGLE = re.compile(r'(<(?:"(?:[^"\\]|\\.)*"|[^"<>])*>)(?:[ \t]+(.*))?')
+_WORD = re.compile(r"([^ \t<>]+)(?:[ \t]+(.*))?")
 _NULL = re.compile(r"<[ \t]*>(?:[ \t]+(.*))?")
 _SIZE = re.compile(r"[0-9]{1,20}", re.ASCII)
 """RFC 1870 6: up to 20 digits."""
@@ -113,14 +115,16 @@ def _split(text: str, parser: Parser) -> tuple[str | None, str]:
 
 def _split_by_library(text: str, parser: Parser) -> tuple[str | None, str]:
     """The odd rest: quoted local parts, source routes, missing brackets, addresses beyond ASCII."""
+    cut = (_ANGLE if text.startswith("<") else _WORD).fullmatch(text)
+    if cut is None or cut[1] == "<>":
+        return None, ""
     try:
-        path, rest = parser(text)
+        path, rest = parser(cut[1])
     except Exception:  # noqa: BLE001 - the standard library's parser falls over some inputs in many ways
         return None, ""
-    # An angle that was not closed, or words around the address, leave their traces in the rest.
-    if path is None or rest is None or (rest and not rest[0].isspace()):
+    if path is None or rest or any(char <= " " or char == "\x7f" for char in path):
         return None, ""
-    return (None, "") if any(char <= " " or char == "\x7f" for char in path) else (path, rest)
+    return path, cut[2] or ""
 
 
 def _parameters(rest: str) -> dict[str, str | None] | None:

@@ -183,18 +183,16 @@ def _quiet_logs() -> None:
     """Let faults be told in one line: a traceback is no answer to an MTA."""
     import logging
 
-    class OneLine(logging.Formatter):
-        def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
-            return ""
-
-        def format(self, record: logging.LogRecord) -> str:
-            error = record.exc_info[1] if record.exc_info else None
-            record.exc_info = record.exc_text = None
-            text = super().format(record)
-            return f"{text} ({type(error).__name__}: {error})" if error else text
+    def one_line(record: logging.LogRecord) -> bool:
+        if record.exc_info:
+            error = record.exc_info[1]
+            record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {error})", ()
+            record.exc_info = None
+        return True
 
     output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(OneLine("maild deliver: %(message)s"))
+    output.setFormatter(logging.Formatter("maild deliver: %(message)s"))
+    output.addFilter(one_line)
     logging.getLogger().handlers[:] = [output]
 
 

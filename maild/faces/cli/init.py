@@ -23,7 +23,8 @@ def init(
         Path | None, typer.Argument(metavar="[DIR]", help="Where; the current folder if left out.")
     ] = None,
     database: Annotated[
-        str | None, typer.Option(metavar="URL", help="postgresql+psycopg://…; embedded if left out.")
+        str | None,
+        typer.Option(metavar="URL", help="postgresql+psycopg://…; embedded if left out."),
     ] = None,
     smtp: Annotated[str | None, typer.Option(metavar="ADDR:PORT")] = None,
     lmtp: Annotated[str | None, typer.Option(metavar="PATH|ADDR:PORT")] = None,

@@ -61,7 +61,7 @@ def _reader() -> ReaderPool:
 def _tell(cli: Context, document: Any, lines: Iterable[str]) -> None:
     """Print a document, or what people read of it."""
     if cli.json:
-        cli.emit(document)
+        cli.emit(document, "")
         return
     for one in lines:
         print(one)

@@ -44,7 +44,6 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "init": Command("maild.faces.cli.init", "write a first configuration and create the schema"),
-    "check": Command("maild.faces.cli.check", "look over configuration, database and ports"),
     "doctor": Command("maild.faces.cli.doctor", "check every invariant of the stored data"),
     "account": Command("maild.faces.cli.account", "tenant companies"),
     "user": Command("maild.faces.cli.user", "people, their logins, communal users"),
@@ -58,7 +57,7 @@ COMMANDS: dict[str, Command] = {
     "inspect": Command("maild.faces.cli.inspect", "what maild reads from a file; stores nothing"),
     "db": Command("maild.faces.cli.db", "the schema of the database"),
 }
-"""Those of this face.  `maild.__main__` adds `serve` and `demo`, which a face may not know."""
+"""Those of this face.  `maild.__main__` adds `serve`, `check` and `demo`, which a face may not know."""
 
 
 def run(argv: Sequence[str], commands: Mapping[str, Command]) -> int:
@@ -123,9 +122,7 @@ def _run_command(cli: Context, name: str, command: Command, words: list[str]) ->
     wrong_usage = typer.BadParameter.__mro__[1]
     runner: Any = get_command(importlib.import_module(command.module).app)
     try:
-        ended = runner.main(
-            args=words, prog_name=f"maild {name}", standalone_mode=False, obj=cli
-        )
+        ended = runner.main(args=words, prog_name=f"maild {name}", standalone_mode=False, obj=cli)
     except wrong_usage as error:
         raise WrongUsageError(_usage_sentence(error)) from None
     except typer.Abort:

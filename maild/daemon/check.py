@@ -1,0 +1,131 @@
+"""`maild check`: configuration, database, disk, TLS and ports, one line each."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import typer
+
+from maild.core.app import App, open_app
+from maild.core.faults import fault_of
+from maild.daemon.listeners import ListenerError, listener_facts
+from maild.daemon.locks import RoleLock, RoleTakenError
+from maild.doors.smtp.facts import ListenerFacts
+from maild.doors.smtp.sockets import ListenError, listening
+from maild.faces.cli.context import of
+from maild.faces.cli.group import plain
+from maild.model.written import HostPort
+from maild.settings import Settings
+from maild.store.engine import sqlite_file
+
+app = plain("Look over configuration, database and ports.")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was looked at; `verdict` is OK, WARN or FAIL."""
+
+    verdict: str
+    what: str
+    text: str
+
+
+@app.command()
+def check(ctx: typer.Context) -> None:
+    """Look over configuration, database, disk, certificates and ports; exit 1 when something fails."""
+    cli = of(ctx)
+    lines = list(_lines(cli.settings))
+    cli.emit(
+        [{"verdict": line.verdict, "what": line.what, "text": line.text} for line in lines],
+        "\n".join(f"{line.verdict:4}  {line.what}: {line.text}" for line in lines),
+    )
+    cli.exit = 1 if any(line.verdict == "FAIL" for line in lines) else 0
+
+
+def _lines(settings: Settings) -> Iterator[Line]:
+    yield Line("OK", "configuration", "read")
+    yield from _store_lines(settings)
+    is_running = _is_running(settings)
+    if is_running:
+        yield Line("OK", "daemon", "running")
+    try:
+        facts = listener_facts(settings)
+    except ListenerError as error:
+        yield Line("FAIL", "listeners", str(error))
+        return
+    for listener in facts:
+        yield from _listener_lines(listener, is_running=is_running)
+
+
+def _store_lines(settings: Settings) -> Iterator[Line]:
+    try:
+        opened = open_app(settings)
+    except Exception as error:  # noqa: BLE001 - whatever it is becomes a line; the next things are looked at, too
+        fault = fault_of(error)
+        yield Line(
+            "FAIL", "database", fault.message if fault else f"{type(error).__name__}: {error}"
+        )
+        return
+    yield Line("OK", "database", "answers, and has this version's schema")
+    yield _disk_line(opened, settings)
+    opened.store.close()
+
+
+def _disk_line(opened: App, settings: Settings) -> Line:
+    free = opened.store.bodies.free()
+    if free < settings.store.reserve:
+        return Line(
+            "FAIL",
+            "disk",
+            f"{free >> 20} MiB are free and {settings.store.reserve >> 20} MiB are kept in reserve: "
+            "mail is answered 452; make room, or lower store.reserve",
+        )
+    return Line("OK", "disk", f"{free >> 20} MiB are free")
+
+
+def _is_running(settings: Settings) -> bool:
+    file = sqlite_file(settings.database)
+    if file is None:
+        return False
+    try:
+        RoleLock(file.absolute().parent, "doors").release()
+    except RoleTakenError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _listener_lines(listener: ListenerFacts, *, is_running: bool) -> Iterator[Line]:
+    what = f"listener {listener.name} on {listener.bind}"
+    if is_running:
+        yield Line("OK", what, "the running daemon has it")
+    else:
+        try:
+            for opened in listening(listener.bind):
+                opened.close()
+            yield Line("OK", what, "can be opened")
+        except ListenError as error:
+            yield Line("FAIL", what, str(error))
+    if listener.trust.authenticated_for and not _is_private(listener):
+        yield Line(
+            "WARN",
+            what,
+            "authenticated_for makes every From of those domains count as proven, and this address can be reached "
+            "from outside: bind it to loopback or a unix socket, behind the server that signs users in",
+        )
+    if listener.tls_context is not None:
+        yield Line("OK", what, "TLS: certificate and key fit")
+
+
+def _is_private(listener: ListenerFacts) -> bool:
+    bind = listener.bind
+    if isinstance(bind, socket.socket) or not isinstance(bind, HostPort):
+        return True
+    try:
+        return ip_address(bind.host).is_loopback
+    except ValueError:
+        return bind.host == "localhost"
