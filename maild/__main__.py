@@ -9,8 +9,8 @@ from maild.faces.cli.main import COMMANDS, Command, run
 
 _BESIDE_THE_FACE = {
     "check": Command("maild.daemon.check", "look over configuration, database and ports"),
-    "serve": Command("maild.daemon.command", "run the daemon"),
-    "demo": Command("maild.demo.command", "a throw-away installation with sample mail"),
+    "serve": Command("maild.daemon.command:serve", "run the daemon"),
+    "demo": Command("maild.demo.command:demo", "a throw-away installation with sample mail"),
 }
 
 

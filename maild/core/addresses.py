@@ -42,6 +42,17 @@ class AddressAdded:
     question: Question | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One request for another address."""
+
+    address: Address
+    shown: str
+    kind: AddressKind
+    confirm: bool
+    by: Actor
+
+
 def add_address(
     app: App, email: str, text: str, *, sends_as: bool, confirm: bool, by: Actor
 ) -> AddressAdded:
@@ -51,8 +62,13 @@ def add_address(
     `confirm` it confirms what waits.  Commits one transaction.  Raises RefusedError (INVALID_EMAIL, NOT_FOUND,
     EMAIL_IN_USE, EMAIL_IN_USE_OTHER_KIND, SENDS_AS_IN_USE, NOT_ALLOWED, CONFLICT).
     """
-    address = parse_address(text)
-    kind = AddressKind.SENDS_AS if sends_as else AddressKind.ALIAS
+    asked = _Asked(
+        address=parse_address(text),
+        shown=text.strip(),
+        kind=AddressKind.SENDS_AS if sends_as else AddressKind.ALIAS,
+        confirm=confirm,
+        by=by,
+    )
     with app.store.write() as tx:
         user = find_user(tx, email, by)
         require_over(tx, user.id, by)
@@ -62,21 +78,19 @@ def add_address(
                 why=f"{user.display_name} is a communal user: it has no address but its inbox's.",
             )
         accounts = _held_accounts(tx, user)
-        require_no_tag_of_an_inbox(tx, address)
-        taken = tx.people.name(address.norm)
+        require_no_tag_of_an_inbox(tx, asked.address)
+        taken = tx.people.name(asked.address.norm)
         if taken is not None and taken.user_id == user.id and taken.address_id is not None:
-            row = tx.people.address(taken.address_id)
-            return _again(tx, app, user, row, kind, confirm=confirm, by=by)
-        require_no_client(tx, address, _accounts_in_sight(tx, accounts, by))
-        verified = confirm or (sends_as and _is_base_of_own(tx, user, address))
-        row = _bind(tx, app, user, (address, text.strip(), kind), accounts, verified, by)
+            return _again(tx, app, user, tx.people.address(taken.address_id), asked)
+        require_no_client(tx, asked.address, _accounts_in_sight(tx, accounts, by))
+        row = _bind(tx, app, user, asked, accounts)
         note(tx, app, by, "address.added", None, user=user.id, address=row.id)
         return AddressAdded(
             address=address_view(row),
             user=user.email or "",
             outcome="added",
-            warnings=warnings_about(tx, address, by),
-            question=question_about(tx, address, user.email or address.norm),
+            warnings=warnings_about(tx, asked.address, by),
+            question=question_about(tx, asked.address, user.email or asked.address.norm),
         )
 
 
@@ -100,32 +114,35 @@ def _is_base_of_own(tx: Tx, user: UserRow, address: Address) -> bool:
     )
 
 
-def _bind(
-    tx: Tx,
-    app: App,
-    user: UserRow,
-    new: tuple[Address, str, AddressKind],
-    accounts: list[int],
-    verified: bool,  # noqa: FBT001 - private, and read aloud where it is called
-    by: Actor,
-) -> AddressRow:
-    address, shown, kind = new
+def _bind(tx: Tx, app: App, user: UserRow, asked: _Asked, accounts: list[int]) -> AddressRow:
+    is_sends_as = asked.kind is AddressKind.SENDS_AS
+    verified = asked.confirm or (is_sends_as and _is_base_of_own(tx, user, asked.address))
     now = app.clock()
     address_id = tx.people.add_address(
         user.id,
-        address,
-        kind=kind,
-        shown=shown,
+        asked.address,
+        kind=asked.kind,
+        shown=asked.shown,
         verified_at=now if verified else None,
         now=now,
     )
+    seen_from = _seen_from(tx, asked.address, accounts)
     try:
-        claim_for_user(tx, address, address_id, account_id=accounts[0] if accounts else 0, by=by)
+        claim_for_user(tx, asked.address, address_id, account_id=seen_from, by=asked.by)
     except RefusedError as refused:
-        if kind is AddressKind.SENDS_AS and refused.reason is Reason.EMAIL_IN_USE:
-            raise _sends_as_in_use(address, refused, user) from None
+        if is_sends_as and refused.reason is Reason.EMAIL_IN_USE:
+            raise _sends_as_in_use(asked.address, refused, user) from None
         raise
     return tx.people.address(address_id)
+
+
+def _seen_from(tx: Tx, address: Address, accounts: list[int]) -> int:
+    """Return an account that user and holder share, so that its admin hears whose the address is; 0 for none."""
+    taken = tx.people.name(address.norm)
+    if taken is None or taken.user_id is None:
+        return 0
+    shared = active_accounts(tx, taken.user_id) & set(accounts)
+    return min(shared, default=0)
 
 
 def _sends_as_in_use(address: Address, refused: RefusedError, user: UserRow) -> RefusedError:
@@ -140,28 +157,17 @@ def _sends_as_in_use(address: Address, refused: RefusedError, user: UserRow) -> 
     )
 
 
-def _again(
-    tx: Tx,
-    app: App,
-    user: UserRow,
-    row: AddressRow,
-    kind: AddressKind,
-    *,
-    confirm: bool,
-    by: Actor,
-) -> AddressAdded:
+def _again(tx: Tx, app: App, user: UserRow, row: AddressRow, asked: _Asked) -> AddressAdded:
     """Save an address that is the user's own already: it never collides with itself (U1)."""
     outcome = "unchanged"
-    if row.kind is AddressKind.ALIAS and kind is AddressKind.SENDS_AS:
-        outcome = "unchanged"  # An alias sends as itself already.
-    elif row.kind is AddressKind.SENDS_AS and kind is AddressKind.ALIAS:
-        tx.people.set_address_kind(row.id, kind)
+    if row.kind is AddressKind.SENDS_AS and asked.kind is AddressKind.ALIAS:
+        tx.people.set_address_kind(row.id, asked.kind)
         outcome = "changed"
-    if confirm and row.verified_at is None:
+    if asked.confirm and row.verified_at is None:
         tx.people.verify_address(row.id, app.clock())
         outcome = "confirmed"
     if outcome != "unchanged":
-        note(tx, app, by, f"address.{outcome}", None, user=user.id, address=row.id)
+        note(tx, app, asked.by, f"address.{outcome}", None, user=user.id, address=row.id)
     return AddressAdded(
         address=address_view(tx.people.address(row.id)), user=user.email or "", outcome=outcome
     )

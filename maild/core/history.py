@@ -86,7 +86,8 @@ def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
 
 def _arrived(row: dict[str, Any]) -> Happening:
     times = row["retries"]
-    again = f", and was offered again {times} time{'s' if times > 1 else ''}" if times else ""
+    how_often = "once" if times == 1 else f"{times} times"
+    again = f", and was offered again {how_often}" if times else ""
     return Happening(
         at=row["at"],
         kind="arrived",
@@ -99,7 +100,7 @@ def _transferred(row: TransferRow, name: Namer, by: str | None) -> Happening:
     who, giver, taker = name(row.by_user_id), name(row.from_user_id), name(row.to_user_id)
     how = ", unread" if row.became_unread else ""
     if row.by_user_id == row.to_user_id:
-        text = f"{who} took it from {giver}{how}."
+        text = f"{who} took it from {giver}."
     elif row.by_user_id == row.from_user_id:
         text = f"{who} gave it to {taker}{how}."
     else:

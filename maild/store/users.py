@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
-
 from sqlalchemy.exc import IntegrityError
 
 from maild.model.people import AddressKind, MemberState, Role

@@ -167,11 +167,12 @@ def open_door(loop: asyncio.AbstractEventLoop, intake: FakeIntake) -> Iterator[O
 
     yield open_it
     for door in doors:
-        door.stop(0.5 if intake.gate is not None and not intake.gate.is_set() else 10)
         for client in door.clients:
             client.close()
+        door.stop()
         assert not door.errors
         assert not door.listener._sessions
+        assert not door.listener._refused
         assert not door.listener._per_network
     assert not list(intake.folder.iterdir()), "a spool file was left"
 

@@ -379,9 +379,8 @@ def test_stopping_answers_who_is_past_the_dot_and_tells_the_others(open_door: Op
     assert within.reply().startswith("421 4.3.2")
     assert idle.is_closed()
     assert within.is_closed()
-    with pytest.raises(OSError):
-        door.connect().sock.recv(1)
-        raise OSError  # It was in the queue of the socket, and nobody spoke.
+    with pytest.raises(ConnectionRefusedError):
+        door.connect()
     time.sleep(0.1)
     assert not stopping.done()
     door.let_go()
@@ -446,6 +445,7 @@ def test_swaks_delivers(open_door: OpenIt, kind: Door, tmp_path: Path) -> None:
         server = ["--server", "127.0.0.1", "--port", str(door.listener.port), "--pipeline"]
     done = subprocess.run(
         ["swaks", *server, "--from", "a@b.example", "--to", "info@acme.example,crm@acme.example"],
+        check=False,
         capture_output=True,
         text=True,
         timeout=30,
@@ -456,15 +456,18 @@ def test_swaks_delivers(open_door: OpenIt, kind: Door, tmp_path: Path) -> None:
     assert kept.envelope.peer == ("unix" if bind else "127.0.0.1")
 
 
-def test_a_25_megabyte_mail_needs_no_memory(door: OpenDoor) -> None:
-    import resource
+def _memory(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
+
+def test_a_25_megabyte_mail_needs_no_memory(door: OpenDoor) -> None:
     door.intake.keep_content = False
     client = door.client().to_data()
     block = (b"y" * 70 + b"\r\n") * 1000
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # The peak begins anew.
+    before = _memory("VmRSS")
     for _ in range(25_000_000 // len(block)):
         client.send(block)
     assert client.send(b".\r\n").reply().startswith("250")
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 4 * 1024, f"{grown} KiB"
+    assert _memory("VmHWM") - before < 4 * 1024

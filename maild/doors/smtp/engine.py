@@ -86,12 +86,6 @@ class Engine(SMTP):
     # -- the connection ------------------------------------------------------------------------------------------
 
     @override
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self._is_lost:
-            self._is_lost = True
-            super().connection_lost(error)
-
-    @override
     def eof_received(self) -> bool:
         """Go on answering a peer that half-closes: what it sent before counts (RFC 5321 4.1.1.4)."""
         asyncio.StreamReaderProtocol.eof_received(self)
@@ -152,7 +146,7 @@ class Engine(SMTP):
         return self._handler_coroutine
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:
-        """Change to TLS.  Raises ConnectionError when the handshake fails; the connection is gone then."""
+        """Change to TLS; the socket's first TLS octets must not have been read yet.  Raises ConnectionError when the handshake fails; the connection is gone then."""
         plain = self._wire
         if plain is None:
             raise ConnectionAbortedError

@@ -41,6 +41,7 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
         self._sessions: set[Guest] = set()
+        self._refused: set[Guest] = set()
         self._per_network: Counter[str] = Counter()
         self._commits: set[asyncio.Task[list[Answer]]] = set()
         self._is_stopping = False
@@ -90,11 +91,11 @@ class Listener:
         await self._wait_for_last_words()
 
     async def _wait_for_last_words(self) -> None:
-        if self._sessions:
+        if self._sessions or self._refused:
             self._all_gone.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), CLOSE_S)
-        for session in list(self._sessions):
+        for session in [*self._sessions, *self._refused]:
             session.abort()
         await asyncio.sleep(0)
 
@@ -102,10 +103,15 @@ class Listener:
 
     def admit(self, session: Guest) -> bool:
         """Count a session in, unless there are too many."""
-        peer = session.peer = self._peer_of(session)
+        is_welcome = self._has_place(session)
+        (self._sessions if is_welcome else self._refused).add(session)
+        return is_welcome
+
+    def _has_place(self, session: Guest) -> bool:
         if self._is_stopping:
             session.go_down()
             return False
+        peer = self._peer_of(session)
         if len(self._sessions) >= self.facts.max_connections:
             _log.warning("too_many_connections listener=%s", self.name)
             return False
@@ -114,13 +120,14 @@ class Listener:
                 _log.warning("too_many_connections_of_one listener=%s", self.name)
                 return False
             self._per_network[peer.network] += 1
-        self._sessions.add(session)
+        session.peer = peer
         return True
 
     def forget(self, session: Guest) -> None:
         """Count a session out."""
         self._sessions.discard(session)
-        if not self._sessions:
+        self._refused.discard(session)
+        if not self._sessions and not self._refused:
             self._all_gone.set()
         network = session.peer.network
         if network is not None:

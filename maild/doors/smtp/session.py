@@ -16,6 +16,7 @@ from typing_extensions import override
 from maild.doors.smtp import paths, replies
 from maild.doors.smtp.data import FloodError, Tub, receive
 from maild.doors.smtp.engine import Engine
+from maild.doors.smtp.facts import TlsMode
 from maild.doors.smtp.transaction import Host, Peer, Recipient, Transaction
 from maild.model.envelope import Door, Envelope
 from maild.model.reason import Answer, Reason
@@ -48,22 +49,20 @@ class Session(Engine):
         self._is_admitted = self._host.admit(self)
         if self._is_admitted:
             super().connection_made(transport)
-        else:
-            self._is_lost = True
-            if self._facts.tls_context is None or self._facts.tls != "implicit":
-                self._write(
-                    Answer(Reason.SHUTTING_DOWN).line()
-                    if self._is_ending
-                    else replies.TOO_MANY_CONNECTIONS
-                )
-            transport.close()
+            return
+        if self._facts.tls is not TlsMode.IMPLICIT:
+            going_down = Answer(Reason.SHUTTING_DOWN).line()
+            self._write(going_down if self._is_ending else replies.TOO_MANY_CONNECTIONS)
+        transport.close()
 
     @override
     def connection_lost(self, error: Exception | None) -> None:
-        super().connection_lost(error)
+        if self._is_lost:
+            return
+        self._is_lost = True
         if self._is_admitted:
-            self._is_admitted = False
-            self._host.forget(self)
+            super().connection_lost(error)
+        self._host.forget(self)
 
     @override
     def _create_envelope(self) -> Transaction:

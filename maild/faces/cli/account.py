@@ -64,7 +64,7 @@ def set_(
 ) -> None:
     """Change settings: name, default_owner, plus_tag (exact, base-if-unique), employee_is_client,
     unread_on_transfer, all_received (true, false).
-    """  # noqa: D205 - the help of the command, one sentence
+    """
     from maild.core.accounts import set_account
 
     cli = of(ctx)

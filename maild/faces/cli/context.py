@@ -53,13 +53,20 @@ class Context:
         option = None if self.options.config is None else Path(self.options.config)
         path = find_config(option, os.environ)
         if path is None and "MAILD_DATABASE" not in os.environ:
+            nowhere = f"there is no ./{FILE_NAME} and no {SYSTEM_CONFIG}"
             raise ConfigError(
-                [
-                    f"there is no ./{FILE_NAME} and no {SYSTEM_CONFIG}; `maild init DIR` writes one, "
-                    "or say which with --config FILE"
-                ]
+                [f"{nowhere}; `maild init DIR` writes one, or name it: --config FILE"]
             )
         return path
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is a configuration at all: named, in its place, or in the environment."""
+        from maild.config import find_config
+
+        if self.options.config is not None or "MAILD_DATABASE" in os.environ:
+            return True
+        return find_config(None, os.environ) is not None
 
     @cached_property
     def settings(self) -> Settings:
@@ -90,9 +97,9 @@ class Context:
 
         return account_id_of(self.app, self.account_slug, by=self.by)
 
-    def emit(self, value: Any, text: str) -> None:
-        """Print the answer to stdout: the value for machines, the text for people."""
-        print(as_json(value) if self.json else text)
+    def emit(self, value: Any, text: str | None = None) -> None:
+        """Print the answer to stdout: the value for machines, the text for people; without a text always the value."""
+        print(as_json(value) if self.json or text is None else text)
 
     def say(self, text: str) -> None:
         """Talk, on stderr; silent with --quiet."""

@@ -171,7 +171,7 @@ def _tell(call: Call, recipients: Sequence[str], answers: Sequence[Answer], stat
 def _say(sentence: str) -> None:
     """Tell whoever called: an MTA puts it into its log or its bounce."""
     text = "".join(char if char.isprintable() else " " for char in f"maild deliver: {sentence}")
-    print(text.encode("ascii", "replace").decode(), file=sys.stderr)
+    print(text, file=sys.stderr)
 
 
 def _in_words(error: Exception) -> str:

@@ -8,6 +8,7 @@ import typer
 def group(about: str) -> typer.Typer:
     """Return a group of commands, `maild NAME VERB …`; it stays a group when it has one command only."""
     app = plain(about)
+    app.info.no_args_is_help = True
 
     @app.callback(help=about)
     def begin() -> None: ...
@@ -20,7 +21,6 @@ def plain(about: str) -> typer.Typer:
     return typer.Typer(
         help=about,
         add_completion=False,
-        no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

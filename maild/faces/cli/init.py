@@ -10,15 +10,11 @@ from typing import Annotated
 import typer
 
 from maild.faces.cli.context import of
-from maild.faces.cli.group import plain
-
-app = plain("Write a first configuration and create the schema.")
-app.info.no_args_is_help = False
 
 
-@app.command()
 def init(
     ctx: typer.Context,
+    *,
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Where; the current folder if left out.")
     ] = None,

@@ -137,8 +137,9 @@ def explain_lines(mail: dict[str, Any]) -> Iterator[str]:
 def _arrival(one: dict[str, Any]) -> str:
     sender = f"<{line(one['mail_from'])}>"
     recipients = ", ".join(map(line, one["recipients"]))
+    times = "once" if one["retries"] == 1 else f"{one['retries']} times"
     again = (
-        f"; offered again {one['retries']} times, last {clock_time(one['last_retry_at'])}"
+        f"; offered again {times}, last {clock_time(one['last_retry_at'])}"
         if one["retries"]
         else ""
     )

@@ -1,6 +1,6 @@
 """The frame of the command line: which command, what it may raise, and how it ends.  Never a traceback.
 
-A command lives in a module of its own as `app = typer.Typer(…)`; to add one, add a line to COMMANDS.  Modules are
+A command is a typer.Typer or a function in a module of its own; to add one, add a line to COMMANDS.  Modules are
 imported when their command runs, so that `maild --help` and `maild deliver` stay quick.
 """
 
@@ -24,6 +24,8 @@ from maild.faces.cli.output import as_json, printable
 if TYPE_CHECKING:
     from maild.core.faults import Fault
 
+__all__ = ["COMMANDS", "Command", "Context", "run"]
+
 WRONG_USAGE = 2
 INTERRUPTED = 130
 """By SIGINT, as shells report it."""
@@ -31,10 +33,23 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, or a group of them: the module whose `app` it is, and one line for the help."""
+    """A command, or a group of them: where it is, and one line for the help."""
 
-    module: str
+    place: str
+    """module:name, of a typer.Typer, of a function that becomes the one command, or of a raw one."""
     about: str
+    is_raw: bool = False
+    """It is a function from its own arguments to the exit status, and reads also the common options itself."""
+
+    @property
+    def module(self) -> str:
+        """The module that it is in."""
+        return self.place.partition(":")[0]
+
+    def load(self) -> Any:
+        """Import it."""
+        module, _, name = self.place.partition(":")
+        return getattr(importlib.import_module(module), name)
 
     @property
     def is_there(self) -> bool:
@@ -43,19 +58,25 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "init": Command("maild.faces.cli.init", "write a first configuration and create the schema"),
-    "doctor": Command("maild.faces.cli.doctor", "check every invariant of the stored data"),
-    "account": Command("maild.faces.cli.account", "tenant companies"),
-    "user": Command("maild.faces.cli.user", "people, their logins, communal users"),
-    "address": Command("maild.faces.cli.address", "further addresses of users"),
-    "member": Command("maild.faces.cli.member", "who is in an account, and invitations"),
-    "inbox": Command("maild.faces.cli.inbox", "the addresses that maild answers for"),
-    "client": Command("maild.faces.cli.client", "whom mail is about"),
-    "deliver": Command("maild.faces.cli.deliver", "take in one mail from stdin (the pipe door)"),
-    "mail": Command("maild.faces.cli.mail", "list, show, hand over, file"),
-    "explain": Command("maild.faces.cli.explain", "why a mail went where it is"),
-    "inspect": Command("maild.faces.cli.inspect", "what maild reads from a file; stores nothing"),
-    "db": Command("maild.faces.cli.db", "the schema of the database"),
+    "init": Command(
+        "maild.faces.cli.init:init", "write a first configuration and create the schema"
+    ),
+    "doctor": Command("maild.faces.cli.doctor:doctor", "check every invariant of the stored data"),
+    "account": Command("maild.faces.cli.account:app", "tenant companies"),
+    "user": Command("maild.faces.cli.user:app", "people, their logins, communal users"),
+    "address": Command("maild.faces.cli.address:app", "further addresses of users"),
+    "member": Command("maild.faces.cli.member:app", "who is in an account, and invitations"),
+    "inbox": Command("maild.faces.cli.inbox:app", "the addresses that maild answers for"),
+    "client": Command("maild.faces.cli.client:app", "whom mail is about"),
+    "deliver": Command(
+        "maild.faces.cli.deliver:main", "take in one mail from stdin (the pipe door)", is_raw=True
+    ),
+    "mail": Command("maild.faces.cli.mail:commands", "list, show, hand over, file"),
+    "explain": Command("maild.faces.cli.explain:explain", "why a mail went where it is"),
+    "inspect": Command(
+        "maild.faces.cli.inspect:inspect", "what maild reads from a file; stores nothing"
+    ),
+    "db": Command("maild.faces.cli.db:app", "the schema of the database"),
 }
 """Those of this face.  `maild.__main__` adds `serve`, `check` and `demo`, which a face may not know."""
 
@@ -63,6 +84,8 @@ COMMANDS: dict[str, Command] = {
 def run(argv: Sequence[str], commands: Mapping[str, Command]) -> int:
     """Run one command line; return its exit status.  Closes whatever it opened."""
     _make_streams_safe()
+    if argv and argv[0] in commands and commands[argv[0]].is_raw:
+        return int(commands[argv[0]].load()(list(argv[1:])))
     try:
         options = take_options(argv)
     except WrongUsageError as error:
@@ -70,15 +93,11 @@ def run(argv: Sequence[str], commands: Mapping[str, Command]) -> int:
     cli = Context(options)
     try:
         return _dispatch(cli, commands)
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody to tell, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except WrongUsageError as error:
-        return _tell_usage(str(error), as_document=options.json)
-    except Exception as error:  # noqa: BLE001 - the last guard: whatever happened, an operator reads a sentence
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last guard: an operator reads a sentence
         return _tell(error, options)
     finally:
         cli.close()
@@ -96,6 +115,8 @@ def _dispatch(cli: Context, commands: Mapping[str, Command]) -> int:
     name = rest[0]
     if name not in there:
         raise WrongUsageError(_unknown(name, there, planned=name in commands))
+    if there[name].is_raw:
+        raise WrongUsageError(f"`maild {name}` comes first, and its options behind it.")
     return _run_command(cli, name, there[name], rest[1:])
 
 
@@ -119,8 +140,17 @@ def _run_command(cli: Context, name: str, command: Command, words: list[str]) ->
     import typer
     from typer.main import get_command
 
-    wrong_usage = typer.BadParameter.__mro__[1]
-    runner: Any = get_command(importlib.import_module(command.module).app)
+    from maild.faces.cli.group import plain
+
+    # UsageError; typer hands out only what derives from it, and has moved it between versions.
+    wrong_usage: Any = typer.BadParameter.__mro__[1]
+    found = command.load()
+    if not isinstance(found, typer.Typer):
+        app = plain(command.about)
+        app.command()(found)
+        found = app
+    found.rich_markup_mode = None  # Help in plain text, and no import of rich.
+    runner: Any = get_command(found)
     try:
         ended = runner.main(args=words, prog_name=f"maild {name}", standalone_mode=False, obj=cli)
     except wrong_usage as error:
@@ -147,7 +177,11 @@ def _tell_usage(message: str, *, as_document: bool) -> int:
     return WRONG_USAGE
 
 
-def _tell(error: Exception, options: Options) -> int:
+def _tell(error: Exception | KeyboardInterrupt, options: Options) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, WrongUsageError):
+        return _tell_usage(str(error), as_document=options.json)
     from maild.core.faults import fault_of
 
     fault = fault_of(error)

@@ -13,6 +13,9 @@ from typing import Any
 
 def document(value: Any) -> Any:
     """Return what JSON shows of a value: dataclasses as objects, times as ISO 8601 UTC, enumerations as words."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        named = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: document(item) for name, item in named}
     match value:
         case Enum():
             return value.value
@@ -20,22 +23,15 @@ def document(value: Any) -> Any:
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case Mapping():
             return {str(key): document(item) for key, item in value.items()}
-        case str() | int() | float() | bool() | None:
-            return value
-        case _ if dataclasses.is_dataclass(value):
-            return {
-                field.name: document(getattr(value, field.name))
-                for field in dataclasses.fields(value)
-            }
-        case Iterable():
+        case list() | tuple() | set() | frozenset():
             return [document(item) for item in value]
         case _:
-            return str(value)
+            return value
 
 
 def as_json(value: Any) -> str:
     """Return one JSON document on one line."""
-    return json.dumps(document(value), ensure_ascii=False)
+    return json.dumps(document(value), ensure_ascii=False, default=str)
 
 
 def printable(text: str) -> str:
