@@ -33,8 +33,11 @@ HOLD = timedelta(minutes=5)
 """How long a worker may take for a batch before another one takes it."""
 READING_TRIES = 3
 """Readings that end with a dead worker before the delivery is FAILED."""
-CRASH_TRIES = 6
-"""Claims that ended without any word before the delivery is FAILED: then maild itself died each time."""
+CRASH_TRIES = 10
+"""Claims that ended without any word before the delivery is FAILED: then maild itself died each time.
+
+More than for readings: a daemon that is killed again and again says little about the mails that it had in hand.
+"""
 TRY_AGAIN = timedelta(seconds=10)
 SHOWN_MAX = 998
 """Characters of a header that lists show (RFC 5322 2.1.1: the longest line)."""

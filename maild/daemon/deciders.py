@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from collections import deque
 
 from maild.core.app import App
 from maild.core.decide import BATCH, Reader, decide_due
@@ -11,6 +13,9 @@ from maild.store.engine import StoreDownError
 
 REST_AFTER_FAULT_S = 2.0
 """Pause after a fault, so that a broken store is not hammered."""
+
+_PROCESSORS = os.cpu_count() or 1
+_NOTHING = b"Subject: warm\r\n\r\n"
 
 _log = logging.getLogger("maild.decide")
 
@@ -40,7 +45,12 @@ class Decider:
         self._awake.set()
         self._thread.join()
 
+    def _warm_up(self) -> None:
+        """Start the reading processes before the first claim: a claim counts as an attempt and must not wait for them."""
+        deque(self._reader.read_many([_NOTHING] * (2 * _PROCESSORS)), maxlen=0)
+
     def _run(self) -> None:
+        self._warm_up()
         while not self._stopping.is_set():
             self._awake.wait()
             self._awake.clear()

@@ -8,6 +8,7 @@ than one mail; PR_SET_PDEATHSIG would tie it to the thread that started it inste
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import resource
@@ -100,4 +101,6 @@ def _limit_cpu() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # A parent that was killed takes no more answers; there is nobody to tell.
+    with contextlib.suppress(BrokenPipeError):
+        main()

@@ -80,10 +80,10 @@ class AccountRows:
     def hold_account(self, account_id: int) -> None:
         """Let changes to one account's directory wait for each other, so that U4 is checked without a race.
 
-        On SQLite there is one writer anyway.
+        On SQLite there is one writer anyway.  FOR NO KEY UPDATE: rows that only refer to the account do not wait.
         """
         self._connection.execute(
-            select(accounts.c.id).where(accounts.c.id == account_id).with_for_update()
+            select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(key_share=True)
         )
 
     def set_settings(self, account_id: int, settings: dict[str, Any]) -> None:

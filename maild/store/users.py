@@ -102,7 +102,9 @@ class UserRows:
 
     def hold_user(self, user_id: int) -> None:
         """Let changes to one user wait for each other."""
-        self._connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+        self._connection.execute(
+            select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
+        )
 
     def set_user_name(self, user_id: int, name: str) -> None:
         """Rename a user; the user name of the login stays."""

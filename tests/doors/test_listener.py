@@ -101,6 +101,8 @@ def test_a_unix_socket_is_for_its_group_and_goes_with_the_listener(
     assert door.intake.kept[0].envelope.peer == "unix"
     with pytest.raises(ListenError, match="another program listens there already"):
         listening(UnixSocket(path))
+    # asyncio drops a connection that it accepted as its server was closed: let the probe's be served first.
+    assert door.client().ask("NOOP").startswith("250")
     door.stop()
     assert not path.exists()
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from typing_extensions import override
 
 from maild.core.raw import Raw, Spool
 from maild.doors.smtp.data import DotStream
 from maild.model.envelope import Door, Envelope, Trust
 from maild.model.reason import Answer, Reason
 from maild.model.written import UnixSocket
+from tests.conftest import absent
 
 if TYPE_CHECKING:
     from tests.doors.conftest import Client, OpenDoor, OpenIt
@@ -239,11 +241,13 @@ class BadDisk(Spool):
         super().__init__(folder, 1000)
         self._error, self._when = error, when
 
+    @override
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         if self._when == "write" and self.size > 100_000:
             raise OSError(self._error, "disk")
         super().write(piece)
 
+    @override
     def finish(self) -> Raw:
         if self._when == "finish":
             self.abandon()
@@ -437,7 +441,7 @@ def test_the_dot_is_found_alike_however_the_mail_is_cut(
 @pytest.mark.parametrize("kind", [Door.SMTP, Door.LMTP])
 def test_swaks_delivers(open_door: OpenIt, kind: Door, tmp_path: Path) -> None:
     if shutil.which("swaks") is None:
-        pytest.skip("swaks is not installed")
+        absent("swaks")
     bind = UnixSocket(tmp_path / "lmtp.sock") if kind is Door.LMTP else None
     door = open_door(kind, **({"bind": bind} if bind else {}))
     server = ["--socket", str(tmp_path / "lmtp.sock"), "--protocol", "LMTP"]

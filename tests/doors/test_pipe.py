@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from maild.core.raw import Raw, Spool
+from maild.daemon.command_deliver import UsageError, main, parse
 from maild.doors.pipe import Piped, exit_status, take, with_crlf, without_separator
-from maild.faces.cli.deliver import UsageError, main, parse
 from maild.model.clock import system_clock
 from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
@@ -245,14 +245,6 @@ def test_D2_hostile_values_get_a_sentence_and_a_sysexit(
     place: Installation, arguments: tuple[str, ...], status: int
 ) -> None:
     assert _piped(place, *arguments)[0] == status
-
-
-def test_D2_common_options_may_stand_in_front(place: Installation) -> None:
-    done = place.run("--config", str(place.config), "deliver", "--recipient", INFO, data=MAIL)
-    assert done.returncode == 0
-    done = place.run("--json", "deliver", "--recipient", "no@acme.example", data=MAIL)
-    assert done.returncode == 67
-    assert json.loads(done.stdout)["error"]["code"] == "NO_SUCH_RECIPIENT"
 
 
 def test_D2_a_closed_stdin_is_no_mail(place: Installation) -> None:

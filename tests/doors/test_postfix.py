@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,6 +40,14 @@ def start_postfix() -> Iterator[StartIt]:
 
 
 @pytest.fixture
+def common_folder() -> Iterator[Path]:
+    """A folder that Postfix's own user can walk into; pytest's are root's alone."""
+    with tempfile.TemporaryDirectory(prefix="maild-lmtp-", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
 def mail() -> str:
     return "From: a@b.example\nTo: info@acme.example\nSubject: big\n\n" + ("x" * 70 + "\n") * 100
 
@@ -47,19 +56,15 @@ def mail() -> str:
 @pytest.mark.parametrize("loop", ["uvloop"], indirect=True)
 @pytest.mark.parametrize("way", ["inet", "unix"])
 def test_one_recipient_is_bounced_and_the_other_not_delivered_again(
-    open_door: OpenIt, start_postfix: StartIt, tmp_path: Path, way: str, mail: str
+    open_door: OpenIt, start_postfix: StartIt, common_folder: Path, way: str, mail: str
 ) -> None:
     if way == "inet":
         door = open_door(Door.LMTP)
         postfix = start_postfix(f"inet:127.0.0.1:{door.listener.port}")
     else:
-        import tempfile
-
-        folder = Path(tempfile.mkdtemp(prefix="maild-lmtp-", dir="/tmp"))
-        folder.chmod(0o755)
-        door = open_door(Door.LMTP, bind=UnixSocket(folder / "lmtp.sock"))
-        (folder / "lmtp.sock").chmod(0o666)
-        postfix = start_postfix(f"unix:{folder / 'lmtp.sock'}")
+        door = open_door(Door.LMTP, bind=UnixSocket(common_folder / "lmtp.sock"))
+        (common_folder / "lmtp.sock").chmod(0o666)
+        postfix = start_postfix(f"unix:{common_folder / 'lmtp.sock'}")
     door.intake.inboxes["small@acme.example"] = 1000
     postfix.send("a@b.example", ["info@acme.example", "small@acme.example"], mail)
     postfix.settle()

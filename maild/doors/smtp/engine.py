@@ -41,6 +41,18 @@ _WEB = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST"
 _log = logging.getLogger("maild.doors")
 
 
+class _NoHandler:
+    """The library looks through its handler for hooks, at each connection; we override methods instead."""
+
+    @override
+    def __dir__(self) -> Iterable[str]:
+        """Name no hooks."""
+        return ()
+
+
+_NO_HANDLER = _NoHandler()
+
+
 class Engine(SMTP):
     """One connection: its lines, its timer, its end.  What the commands mean is the subclass's."""
 
@@ -52,7 +64,7 @@ class Engine(SMTP):
         # The library's own dict is shared by all connections, which clear it and let it grow.
         self.command_size_limits: dict[str, int] = {}
         super().__init__(
-            None,
+            _NO_HANDLER,
             data_size_limit=facts.max_size,
             enable_SMTPUTF8=True,
             hostname=facts.hostname,
@@ -64,7 +76,7 @@ class Engine(SMTP):
         self._reader: DoorReader = DoorReader(loop)
         asyncio.StreamReaderProtocol.__init__(self, self._reader, self._cb_client_connected, loop)
         self._facts = facts
-        self.is_tls = False
+        self.is_tls = facts.tls is TlsMode.IMPLICIT
         self._is_waiting = False
         """Whether the peer has to say something: between commands, or within a mail."""
         self._is_ending = False
@@ -146,7 +158,7 @@ class Engine(SMTP):
         return self._handler_coroutine
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:
-        """Change to TLS; the socket's first TLS octets must not have been read yet.  Raises ConnectionError when the handshake fails; the connection is gone then."""
+        """Change to TLS.  Raises ConnectionError when the handshake fails; the connection is gone then."""
         plain = self._wire
         if plain is None:
             raise ConnectionAbortedError
@@ -180,8 +192,6 @@ class Engine(SMTP):
     @override
     async def _handle_client(self) -> None:
         try:
-            if self._facts.tls is TlsMode.IMPLICIT and self._facts.tls_context is not None:
-                await self._start_tls(self._facts.tls_context)
             await self._send(f"220 {self.hostname} {self.__ident__}")
             while (line := await self._next_line()) is not None:
                 await self._obey(line)

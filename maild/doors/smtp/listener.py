@@ -12,8 +12,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from maild.core.intake import Intake
 from maild.core.raw import Spool
 from maild.doors.smtp.data import disk_full, internal_error
-from maild.doors.smtp.facts import ListenerFacts
-from maild.doors.smtp.session import session_class
+from maild.doors.smtp.engine import HANDSHAKE_S
+from maild.doors.smtp.facts import ListenerFacts, TlsMode
+from maild.doors.smtp.session import Session, session_class
 from maild.doors.smtp.sockets import ListenError, listening
 from maild.doors.smtp.transaction import Guest, Peer
 from maild.model.clock import Clock
@@ -38,12 +39,18 @@ class Listener:
         """Keep the plan; `start` opens the door."""
         self.facts = facts
         self.clock = clock
+        self.address = ""
+        """Where it listens, as the kernel says it: `127.0.0.1:2525`, `[::1]:2525` or `unix:/path`."""
+        self.port = 0
+        """The TCP port of the first socket, if it is one."""
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
         self._sessions: set[Guest] = set()
         self._refused: set[Guest] = set()
         self._per_network: Counter[str] = Counter()
         self._commits: set[asyncio.Task[list[Answer]]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Accepting, and shaking hands, where TLS is implicit."""
         self._is_stopping = False
         self._all_gone = asyncio.Event()
 
@@ -52,34 +59,76 @@ class Listener:
         """The name for logs."""
         return self.facts.name
 
-    @property
-    def address(self) -> str:
-        """Where it listens, as the kernel says it: `127.0.0.1:2525`, `[::1]:2525` or `unix:/path`."""
-        return ", ".join(_shown(sock) for sock in self._sockets)
-
-    @property
-    def port(self) -> int:
-        """The TCP port of the first socket."""
-        return int(self._sockets[0].getsockname()[1])
-
     async def start(self, intake: Intake) -> None:
         """Open the door.  Raises ListenError."""
         self.intake = intake
         loop = asyncio.get_running_loop()
         # A resolver or a stale socket's peer may take its time.
         self._sockets = await loop.run_in_executor(None, listening, self.facts.bind)
+        self.address = ", ".join(map(_shown, self._sockets))
+        if self._sockets[0].family != socket.AF_UNIX:
+            self.port = int(self._sockets[0].getsockname()[1])
         kind = session_class(self.facts.door)
+        if self.facts.tls is TlsMode.IMPLICIT:
+            self._tasks |= {
+                loop.create_task(self._accept_tls(sock, kind)) for sock in self._sockets
+            }
+            return
         for sock in self._sockets:
             make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
             self._servers.append(await make(lambda: kind(self, loop), sock=sock))
+
+    async def _accept_tls(self, sock: socket.socket, kind: type[Session]) -> None:
+        """Count peers before they shake hands; a loop's own server would do it afterwards."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, peername = await loop.sock_accept(sock)
+            except OSError as error:
+                # Out of descriptors: the sessions that end give some back.
+                _log.error("accept_failed listener=%s error=%s", self.name, error.strerror)
+                await asyncio.sleep(0.1)
+                continue
+            task = loop.create_task(self._shake_hands(connection, kind(self, loop), peername))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _shake_hands(
+        self, connection: socket.socket, session: Session, peername: object
+    ) -> None:
+        if not session.ask_in(peername):
+            self.forget(session)
+            connection.close()
+            return
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: session,
+                connection,
+                ssl=self.facts.tls_context,
+                ssl_handshake_timeout=HANDSHAKE_S,
+            )
+        except OSError:
+            _log.debug("handshake_failed listener=%s", self.name)
+        finally:
+            if session.transport is None:
+                self.forget(session)
+                connection.close()
 
     async def stop(self, grace: float) -> None:
         """Close the door: who waits hears 421, who is past the dot is answered, within `grace` seconds."""
         self._is_stopping = True
         for server in self._servers:
             server.close()
+        # The loop takes a few turns to make a session of a connection that it has accepted.
+        await asyncio.sleep(0.01)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for sock in self._sockets if self.facts.tls is TlsMode.IMPLICIT else ():
+            sock.close()
         if isinstance(self.facts.bind, UnixSocket) and self._sockets:
             self.facts.bind.path.unlink(missing_ok=True)
+        self._sockets = []
         sessions = list(self._sessions)
         for session in sessions:
             session.go_down()
@@ -101,17 +150,16 @@ class Listener:
 
     # -- for the sessions ----------------------------------------------------------------------------------------
 
-    def admit(self, session: Guest) -> bool:
+    def admit(self, session: Guest, peername: object) -> bool:
         """Count a session in, unless there are too many."""
-        is_welcome = self._has_place(session)
+        is_welcome = self._has_place(session, self._peer_of(peername))
         (self._sessions if is_welcome else self._refused).add(session)
         return is_welcome
 
-    def _has_place(self, session: Guest) -> bool:
+    def _has_place(self, session: Guest, peer: Peer) -> bool:
         if self._is_stopping:
             session.go_down()
             return False
-        peer = self._peer_of(session)
         if len(self._sessions) >= self.facts.max_connections:
             _log.warning("too_many_connections listener=%s", self.name)
             return False
@@ -159,9 +207,7 @@ class Listener:
             return [internal_error("commit_failed", wrong)] * everybody
         return answers
 
-    def _peer_of(self, session: Guest) -> Peer:
-        transport = session.transport
-        name = transport.get_extra_info("peername") if transport is not None else None
+    def _peer_of(self, name: object) -> Peer:
         if not isinstance(name, tuple):
             return Peer("unix", None, is_relay=True)
         ip = _plain_ip(str(name[0]))

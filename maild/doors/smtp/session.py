@@ -14,9 +14,8 @@ from aiosmtpd.lmtp import LMTP
 from typing_extensions import override
 
 from maild.doors.smtp import paths, replies
+from maild.doors.smtp.courtesies import Courteous
 from maild.doors.smtp.data import FloodError, Tub, receive
-from maild.doors.smtp.engine import Engine
-from maild.doors.smtp.facts import TlsMode
 from maild.doors.smtp.transaction import Host, Peer, Recipient, Transaction
 from maild.model.envelope import Door, Envelope
 from maild.model.reason import Answer, Reason
@@ -25,7 +24,7 @@ MISSES_MAX = 20
 """Unknown recipients of one connection (safety T23); relays are exempt, they ask for many senders."""
 
 
-class Session(Engine):
+class Session(Courteous):
     """A session of SMTP."""
 
     COMMANDS: ClassVar[tuple[str, ...]] = (
@@ -46,14 +45,17 @@ class Session(Engine):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self._is_admitted = self._host.admit(self)
-        if self._is_admitted:
+        if self._is_admitted or self.ask_in(transport.get_extra_info("peername")):
             super().connection_made(transport)
-            return
-        if self._facts.tls is not TlsMode.IMPLICIT:
+        else:
             going_down = Answer(Reason.SHUTTING_DOWN).line()
             self._write(going_down if self._is_ending else replies.TOO_MANY_CONNECTIONS)
-        transport.close()
+            transport.close()
+
+    def ask_in(self, peername: object) -> bool:
+        """Ask the listener for a place; True when there is one."""
+        self._is_admitted = self._host.admit(self, peername)
+        return self._is_admitted
 
     @override
     def connection_lost(self, error: Exception | None) -> None:
@@ -73,67 +75,6 @@ class Session(Engine):
         if not isinstance(self.envelope, Transaction):
             raise TypeError("a session has a transaction from its first moment")
         return self.envelope
-
-    # -- names and TLS -------------------------------------------------------------------------------------------
-
-    @override
-    async def smtp_EHLO(self, hostname: str | None) -> None:
-        if self._is_named(hostname):
-            await self._send(*self._capabilities())
-        else:
-            await self.push("501 5.5.4 syntax: EHLO hostname")
-
-    @override
-    async def smtp_HELO(self, hostname: str | None) -> None:
-        if self._is_named(hostname):
-            await self._send(f"250 {self.hostname}")
-        else:
-            await self.push("501 5.5.4 syntax: HELO hostname")
-
-    def _is_named(self, hostname: str | None) -> bool:
-        if hostname is None or self.session is None:
-            return False
-        self.envelope = self._create_envelope()  # RFC 5321 4.1.4
-        self.session.host_name = hostname
-        return True
-
-    def _capabilities(self) -> list[str]:
-        """No AUTH: submission comes later, and the library would offer it without anybody to ask."""
-        words = [self.hostname, f"SIZE {self._facts.max_size}", "8BITMIME", "SMTPUTF8"]
-        words += ["PIPELINING", "ENHANCEDSTATUSCODES"]
-        if self.tls_context is not None and not self.is_tls:
-            words.append("STARTTLS")
-        return [f"250-{word}" for word in words[:-1]] + [f"250 {words[-1]}"]
-
-    @override
-    async def smtp_STARTTLS(self, arg: str | None) -> None:
-        if arg:
-            await self.push("501 5.5.4 syntax: STARTTLS")
-        elif self.is_tls:
-            await self.push(replies.ALREADY_TLS)
-        elif self.tls_context is None:
-            await self.push(replies.NO_TLS)
-        else:
-            # Not awaited: the peer's first TLS octets must not meet the reader of plain text.
-            self._write("220 2.0.0 ready to start TLS")
-            await self._start_tls(self.tls_context)
-
-    @override
-    async def smtp_HELP(self, arg: str | None) -> None:
-        await self.push("214 2.0.0 see RFC 5321 and RFC 2033")
-
-    @override
-    async def smtp_VRFY(self, arg: str | None) -> None:
-        await self.push(
-            "252 2.5.0 send some mail, it will be tried" if arg else "501 5.5.4 VRFY what?"
-        )
-
-    @override
-    async def smtp_QUIT(self, arg: str | None) -> None:
-        if arg:
-            await self.push("501 5.5.4 syntax: QUIT")
-        else:
-            self.say_goodbye("221 2.0.0 bye")
 
     # -- the envelope --------------------------------------------------------------------------------------------
 

@@ -52,11 +52,13 @@ class Guest(Protocol):
     """What a listener needs from a session."""
 
     peer: Peer
-    transport: asyncio.BaseTransport | None
 
     @property
     def handler(self) -> asyncio.Task[None] | None:
         """The task that talks with the peer."""
+
+    def ask_in(self, peername: object) -> bool:
+        """Ask for a place."""
 
     def go_down(self) -> None:
         """End in good order."""
@@ -72,8 +74,8 @@ class Host(Protocol):
     clock: Clock
     intake: Intake
 
-    def admit(self, session: Guest) -> bool:
-        """Count the session in; False when there are too many."""
+    def admit(self, session: Guest, peername: object) -> bool:
+        """Count the session in, and tell it who its peer is; False when there are too many."""
 
     def forget(self, session: Guest) -> None:
         """Count it out."""

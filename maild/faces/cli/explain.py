@@ -7,13 +7,9 @@ from typing import Annotated
 import typer
 
 from maild.faces.cli.context import of
-from maild.faces.cli.group import plain
 from maild.faces.cli.mail_words import explain_lines
 
-app = plain("Why a mail is as it is.")
 
-
-@app.command()
 def explain(
     ctx: typer.Context,
     id_: Annotated[str, typer.Argument(metavar="ID", help="As `maild mail list` shows it.")],

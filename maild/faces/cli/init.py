@@ -10,8 +10,12 @@ from typing import Annotated
 import typer
 
 from maild.faces.cli.context import of
+from maild.faces.cli.group import plain
+
+app = plain("Write a first configuration and create the schema.")
 
 
+@app.command()
 def init(
     ctx: typer.Context,
     *,

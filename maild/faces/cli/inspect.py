@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maild.faces.cli.context import Context, of
-from maild.faces.cli.group import plain
 from maild.faces.cli.options import WrongUsageError
 
 if TYPE_CHECKING:
     from maild.core.inspect import Asked, WhatIf
 
-app = plain("What maild reads from mails, and would decide.")
 
-
-@app.command()
 def inspect(
     ctx: typer.Context,
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Mails; - is stdin.")],

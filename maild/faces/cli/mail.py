@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from maild.core.acts import Change
     from maild.parse.pool import ReaderPool
 
-app = group("Lists of mail, one mail, and what people do with it.")
+commands = group("Lists of mail, one mail, and what people do with it.")
 
 SHOWN_AFTER = 50
 """Mails that are listed again after an act, and from which on a retry tells its progress."""
@@ -67,7 +67,7 @@ def _tell(cli: Context, document: Any, lines: Iterable[str]) -> None:
         print(one)
 
 
-@app.command("list")
+@commands.command("list")
 def list_(
     ctx: typer.Context,
     *,
@@ -123,7 +123,7 @@ def list_(
         cli.say("No mail.")
 
 
-@app.command()
+@commands.command()
 def show(
     ctx: typer.Context,
     id_: Id,
@@ -141,7 +141,7 @@ def show(
         return
     with _reader() as reader:
         mail = show_mail(cli.app, reader, id_, by=cli.by)
-    if not text or cli.json:
+    if not text:
         _tell(cli, mail, mail_words.show_lines(mail))
         return
     if mail["text"] is None:
@@ -149,7 +149,7 @@ def show(
             Reason.CONFLICT,
             why=f"The mail {id_} has no text that could be read; --raw gives its bytes.",
         )
-    print(block(mail["text"]))
+    cli.emit({"id": id_, "text": mail["text"]}, block(mail["text"]))
 
 
 def _write(content: bytes | Path) -> None:
@@ -163,7 +163,7 @@ def _write(content: bytes | Path) -> None:
     out.flush()
 
 
-@app.command()
+@commands.command()
 def history(ctx: typer.Context, id_: Id) -> None:
     """Tell what happened to a mail: who, when, from, to, why."""
     from maild.core.views import mail_history
@@ -188,7 +188,7 @@ def _told(cli: Context, change: Change, done: str) -> None:
     _tell(cli, document, lines)
 
 
-@app.command()
+@commands.command()
 def give(
     ctx: typer.Context,
     ids: Ids,
@@ -215,7 +215,7 @@ def give(
     _told(cli, change, f"Given to {line(to)}")
 
 
-@app.command()
+@commands.command()
 def take(
     ctx: typer.Context,
     id_: Id,
@@ -228,7 +228,7 @@ def take(
     _told(cli, take_mail(cli.app, id_, by=cli.by, seen_version=version), "Taken")
 
 
-@app.command()
+@commands.command()
 def undo(
     ctx: typer.Context,
     change: Annotated[
@@ -244,13 +244,13 @@ def undo(
     _told(cli, done, "Undone")
 
 
-@app.command()
+@commands.command()
 def read(ctx: typer.Context, ids: Ids) -> None:
     """Mark mails as read."""
     _set_unread(of(ctx), ids, unread=False)
 
 
-@app.command()
+@commands.command()
 def unread(ctx: typer.Context, ids: Ids) -> None:
     """Mark mails as unread."""
     _set_unread(of(ctx), ids, unread=True)
@@ -272,7 +272,7 @@ def _marked(cli: Context, ids: Sequence[str], what: str) -> None:
     )
 
 
-@app.command()
+@commands.command()
 def status(
     ctx: typer.Context,
     words: Annotated[
@@ -290,7 +290,7 @@ def status(
     _marked(cli, ids, f"status {line(wanted)}")
 
 
-@app.command()
+@commands.command()
 def note(
     ctx: typer.Context,
     id_: Id,
@@ -304,7 +304,7 @@ def note(
     _marked(cli, [id_], "note added")
 
 
-@app.command()
+@commands.command()
 def dismiss(ctx: typer.Context, ids: Ids) -> None:
     """Take mails out of the mailboxes; `maild mail undo` brings them back."""
     from maild.core.rulings import dismiss as dismiss_mails
@@ -320,7 +320,7 @@ Client = Annotated[
 ]
 
 
-@app.command()
+@commands.command()
 def file(
     ctx: typer.Context,
     ids: Ids,
@@ -341,7 +341,7 @@ def file(
     _told(cli, change, "Filed")
 
 
-@app.command()
+@commands.command()
 def unfile(ctx: typer.Context, ids: Ids, client: Client) -> None:
     """Take mails off a client."""
     from maild.core.rulings import unfile as unfile_mails
@@ -352,7 +352,7 @@ def unfile(ctx: typer.Context, ids: Ids, client: Client) -> None:
     _told(cli, change, "Taken off")
 
 
-@app.command()
+@commands.command()
 def retry(
     ctx: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Which mails.")] = None,

@@ -1,7 +1,7 @@
 """The frame of the command line: which command, what it may raise, and how it ends.  Never a traceback.
 
-A command is a typer.Typer or a function in a module of its own; to add one, add a line to COMMANDS.  Modules are
-imported when their command runs, so that `maild --help` and `maild deliver` stay quick.
+A command lives in a module of its own, as `app = group(…)` or `app = plain(…)` (see `group.py`), or as a function; to
+add one, add a line to COMMANDS.  Modules are imported when their command runs, so that `maild --help` is quick.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maild import __version__
@@ -23,8 +23,6 @@ from maild.faces.cli.output import as_json, printable
 
 if TYPE_CHECKING:
     from maild.core.faults import Fault
-
-__all__ = ["COMMANDS", "Command", "Context", "run"]
 
 WRONG_USAGE = 2
 INTERRUPTED = 130
@@ -36,49 +34,41 @@ class Command:
     """A command, or a group of them: where it is, and one line for the help."""
 
     place: str
-    """module:name, of a typer.Typer, of a function that becomes the one command, or of a raw one."""
+    """module:name, of a typer.Typer or of a function that becomes the one command; without a name it is `app`."""
     about: str
     is_raw: bool = False
-    """It is a function from its own arguments to the exit status, and reads also the common options itself."""
-
-    @property
-    def module(self) -> str:
-        """The module that it is in."""
-        return self.place.partition(":")[0]
+    """It takes its own arguments to the exit status, and reads the common options itself; it must come first."""
 
     def load(self) -> Any:
         """Import it."""
         module, _, name = self.place.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module), name or "app")
 
     @property
     def is_there(self) -> bool:
-        """Whether this version has it."""
-        return importlib.util.find_spec(self.module) is not None
+        """Whether this version has it.  Looks for the file; nothing is imported."""
+        module = self.place.partition(":")[0]
+        path = Path(__file__).parents[3].joinpath(*module.split("."))
+        return path.with_suffix(".py").exists() or path.joinpath("__init__.py").exists()
 
 
 COMMANDS: dict[str, Command] = {
-    "init": Command(
-        "maild.faces.cli.init:init", "write a first configuration and create the schema"
-    ),
-    "doctor": Command("maild.faces.cli.doctor:doctor", "check every invariant of the stored data"),
-    "account": Command("maild.faces.cli.account:app", "tenant companies"),
-    "user": Command("maild.faces.cli.user:app", "people, their logins, communal users"),
-    "address": Command("maild.faces.cli.address:app", "further addresses of users"),
-    "member": Command("maild.faces.cli.member:app", "who is in an account, and invitations"),
-    "inbox": Command("maild.faces.cli.inbox:app", "the addresses that maild answers for"),
-    "client": Command("maild.faces.cli.client:app", "whom mail is about"),
-    "deliver": Command(
-        "maild.faces.cli.deliver:main", "take in one mail from stdin (the pipe door)", is_raw=True
-    ),
+    "init": Command("maild.faces.cli.init", "write a first configuration and create the schema"),
+    "doctor": Command("maild.faces.cli.doctor", "check every invariant of the stored data"),
+    "account": Command("maild.faces.cli.account", "tenant companies"),
+    "user": Command("maild.faces.cli.user", "people, their logins, communal users"),
+    "address": Command("maild.faces.cli.address", "further addresses of users"),
+    "member": Command("maild.faces.cli.member", "who is in an account, and invitations"),
+    "inbox": Command("maild.faces.cli.inbox", "the addresses that maild answers for"),
+    "client": Command("maild.faces.cli.client", "whom mail is about"),
     "mail": Command("maild.faces.cli.mail:commands", "list, show, hand over, file"),
     "explain": Command("maild.faces.cli.explain:explain", "why a mail went where it is"),
     "inspect": Command(
         "maild.faces.cli.inspect:inspect", "what maild reads from a file; stores nothing"
     ),
-    "db": Command("maild.faces.cli.db:app", "the schema of the database"),
+    "db": Command("maild.faces.cli.db", "the schema of the database"),
 }
-"""Those of this face.  `maild.__main__` adds `serve`, `check` and `demo`, which a face may not know."""
+"""Those of this face.  `maild.__main__` adds `serve`, `deliver`, `check` and `demo`, which a face may not know."""
 
 
 def run(argv: Sequence[str], commands: Mapping[str, Command]) -> int:
@@ -144,13 +134,11 @@ def _run_command(cli: Context, name: str, command: Command, words: list[str]) ->
 
     # UsageError; typer hands out only what derives from it, and has moved it between versions.
     wrong_usage: Any = typer.BadParameter.__mro__[1]
-    found = command.load()
-    if not isinstance(found, typer.Typer):
-        app = plain(command.about)
-        app.command()(found)
-        found = app
-    found.rich_markup_mode = None  # Help in plain text, and no import of rich.
-    runner: Any = get_command(found)
+    app = command.load()
+    if not isinstance(app, typer.Typer):
+        app, function = plain(command.about), app
+        app.command()(function)
+    runner: Any = get_command(app)
     try:
         ended = runner.main(args=words, prog_name=f"maild {name}", standalone_mode=False, obj=cli)
     except wrong_usage as error:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maild.model.reason import EX_DATAERR, EX_OK, EX_TEMPFAIL, EX_USAGE
 
@@ -96,12 +96,10 @@ def _clean(argument: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
-def main(arguments: Sequence[str], *, config: str | None = None, as_json: bool = False) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Deliver the mail on stdin; return the exit status.  Never raises."""
     try:
         call = parse(arguments)
-        call.config = call.config or (None if config is None else Path(config))
-        call.as_json = call.as_json or as_json
     except UsageError as error:
         _say(f"{error}; use it as: {USAGE}")
         return EX_USAGE
@@ -194,28 +192,3 @@ def _quiet_logs() -> None:
     output.setFormatter(logging.Formatter("maild deliver: %(message)s"))
     output.addFilter(one_line)
     logging.getLogger().handlers[:] = [output]
-
-
-def __getattr__(name: str) -> Any:
-    """Return the command for the frame, where common options stand before `deliver` (PEP 562: not at import)."""
-    if name != "app":
-        raise AttributeError(name)
-    import typer
-
-    from maild.faces.cli.context import of
-    from maild.faces.cli.group import plain
-
-    app = plain("Take in one mail from stdin.")
-    app.info.no_args_is_help = False
-
-    def deliver(ctx: typer.Context) -> None:
-        cli = of(ctx)
-        cli.exit = main(ctx.args, config=cli.options.config, as_json=cli.json)
-
-    app.command(
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    )(deliver)
-    # The frame reads annotations from the module; `typer` is none of its names before now.
-    deliver.__annotations__ = {"ctx": typer.Context, "return": None}
-    return app
