@@ -34,7 +34,7 @@ lint: venv-dev
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/codespell -L unparseable maild docs config tools systemd Makefile README.md
+	$(BIN)/codespell
 
 check: lint
 	$(PYTEST) tests/unit tests/parse tests/core tests/store -q -m "not slow and not real"

@@ -29,7 +29,9 @@ def _as_postgres(*command: str | Path) -> None:
 @pytest.fixture(scope="session")
 def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Start a PostgreSQL cluster; yield the folder of its socket."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    programs = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name)
+    )
     if not programs:
         absent("PostgreSQL")
     folder = Path(f"/tmp/maild-pg-{os.getpid()}")
@@ -39,9 +41,13 @@ def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         shutil.chown(folder, "postgres")
     data = folder / "data"
     try:
-        _as_postgres(programs[-1] / "initdb", "-D", data, "-A", "trust", "-U", "maild", "-E", "UTF8")
+        _as_postgres(
+            programs[-1] / "initdb", "-D", data, "-A", "trust", "-U", "maild", "-E", "UTF8"
+        )
         options = f"-k {folder} -c listen_addresses='' -c fsync=on"
-        _as_postgres(programs[-1] / "pg_ctl", "-D", data, "-o", options, "-w", "-l", folder / "log", "start")
+        _as_postgres(
+            programs[-1] / "pg_ctl", "-D", data, "-o", options, "-w", "-l", folder / "log", "start"
+        )
         yield folder
         _as_postgres(programs[-1] / "pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:

@@ -9,7 +9,7 @@ from maild.config.problem import cause, printable
 from maild.model.clock import Clock, Ids, new_ulid, system_clock
 from maild.model.written import FileBodies
 from maild.settings import Settings
-from maild.store.migrate import current, newest, require_newest, upgrade
+from maild.store.migrate import NEWEST, current, require_newest, upgrade
 from maild.store.store import Store
 
 
@@ -77,7 +77,7 @@ def schema_state(settings: Settings) -> SchemaState:
 
 
 def _state(store: Store) -> SchemaState:
-    found, needed = current(store.database), newest()
+    found, needed = current(store.database), NEWEST
     return SchemaState(
         database="sqlite" if store.database.is_sqlite else "postgresql",
         current=found,

@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from maild.testing.installation import Installation, a_small_company
 from maild.testing.postfix import Postfix, is_installed
@@ -224,6 +225,7 @@ class Sender(threading.Thread):
         self.stored: list[str] = []
         self.unanswered: list[str] = []
 
+    @override
     def run(self) -> None:
         count = 0
         while not self.stop.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -17,16 +18,18 @@ from maild.store.types import UtcDateTime
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite":
         opened = Database(f"sqlite:///{tmp_path}/maild.db")
     else:
         opened = Database(request.getfixturevalue("postgres_url"))
-    request.addfinalizer(opened.close)
-    return opened
+    yield opened
+    opened.close()
 
 
-def test_an_empty_database_is_brought_to_the_schema_and_again_changes_nothing(database: Database) -> None:
+def test_an_empty_database_is_brought_to_the_schema_and_again_changes_nothing(
+    database: Database,
+) -> None:
     assert migrate.current(database) is None
     migrate.upgrade(database)
     migrate.upgrade(database)
@@ -47,9 +50,16 @@ def test_an_outdated_schema_is_refused_with_the_remedy(database: Database) -> No
 
 def test_a_failed_write_leaves_nothing(database: Database) -> None:
     migrate.upgrade(database)
-    with pytest.raises(RuntimeError), database.write() as connection:
-        connection.execute(text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'user', 1)"))
-        raise RuntimeError
+
+    def half_an_act() -> None:
+        with database.write() as connection:
+            connection.execute(
+                text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'user', 1)")
+            )
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half_an_act()
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM names")).scalar_one() == 0
 
@@ -59,14 +69,18 @@ def test_a_reader_sees_one_moment(database: Database) -> None:
     with database.read() as before:
         assert before.execute(text("SELECT count(*) FROM names")).scalar_one() == 0
         with database.write() as connection:
-            connection.execute(text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'user', 1)"))
+            connection.execute(
+                text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'user', 1)")
+            )
         assert before.execute(text("SELECT count(*) FROM names")).scalar_one() == 0
 
 
 def test_a_wrong_word_in_a_closed_list_is_refused_by_the_database(database: Database) -> None:
     migrate.upgrade(database)
-    with pytest.raises(Exception, match="(?i)check"), database.write() as connection:
-        connection.execute(text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'nonsense', 1)"))
+    with pytest.raises(Exception, match=r"(?i)check"), database.write() as connection:
+        connection.execute(
+            text("INSERT INTO names (norm, kind, ref) VALUES ('a@b', 'nonsense', 1)")
+        )
 
 
 def test_a_database_that_is_not_there_is_down_and_not_a_fault() -> None:
@@ -94,3 +108,17 @@ def test_a_locked_database_is_down_after_the_busy_timeout(tmp_path: Path) -> Non
 def test_a_time_without_a_zone_is_never_stored() -> None:
     with pytest.raises(ValueError, match="zone"):
         UtcDateTime().process_bind_param(datetime(2026, 11, 20), None)  # type: ignore[arg-type]
+
+
+def test_the_revision_that_maild_needs_is_the_newest_one() -> None:
+    from alembic.script import ScriptDirectory
+
+    assert (
+        ScriptDirectory.from_config(migrate.alembic_config()).get_current_head() == migrate.NEWEST
+    )
+
+
+def test_looking_at_a_database_that_is_not_there_does_not_make_one(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/maild.db")
+    assert migrate.current(database) is None
+    assert list(tmp_path.iterdir()) == []
