@@ -16,6 +16,7 @@ from maild.core.app import App
 from maild.core.raw import Raw
 from maild.model.address import Address, InvalidAddressError
 from maild.model.envelope import Envelope
+from maild.model.plain_text import storable
 from maild.model.reason import Answer, Reason
 from maild.model.states import State
 from maild.parse import header_block
@@ -25,6 +26,24 @@ RETRY_WINDOW = timedelta(days=7)
 """How long the same bytes by the same door and envelope are a retry, if the mail has Message-ID and Date (D6)."""
 RETRY_WINDOW_ANONYMOUS = timedelta(minutes=15)
 """The same without them: a device's nightly mail is a new mail each night."""
+_CONTENT = (
+    b"message-id",
+    b"from",
+    b"date",
+    b"to",
+    b"cc",
+    b"subject",
+    b"in-reply-to",
+    b"references",
+    b"content-type",
+    b"content-transfer-encoding",
+    b"auto-submitted",
+)
+"""The fields that make a mail, with its body, the same mail (D6): those that deciding and reading go by.
+
+A copy that differs in one of them is another mail.  Else whoever saw a user's mail could send it on before it comes in,
+with other recipients or another thread, and the proof that comes with the true one would speak for the false one (I3).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +70,11 @@ class _Share:
     refs: dict[int, str] = field(default_factory=dict)
     """Delivery ULIDs by inbox."""
 
+    @property
+    def identity(self) -> str:
+        """What the same mail in one batch has in common."""
+        return self.outline.content_key if self.outline.names_itself else self.retry_key
+
 
 @dataclass(frozen=True, slots=True)
 class _Outline:
@@ -60,6 +84,11 @@ class _Outline:
     has_date: bool
     content_key: str
     trusted_results: str | None
+
+    @property
+    def names_itself(self) -> bool:
+        """Whether Message-ID and Date tell it from every other mail; a device may use one Message-ID for ever (D6)."""
+        return self.message_id is not None and self.has_date
 
 
 def find_inbox(rows: IntakeRows, addresses: Sequence[str]) -> dict[str, InboxRow]:
@@ -119,6 +148,7 @@ def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
         if share.mail.raw.spooled is not None
     )
     with app.store.write() as tx:
+        tx.intake.hold_accounts(share.account_id for share in shares)
         _recognise(tx.intake, shares, now)
         _store(app, tx.intake, shares, now)
     for mail in batch:
@@ -154,22 +184,30 @@ def _too_large(mail: Incoming, inbox: InboxRow) -> bool:
 
 
 def _retry_key(envelope: Envelope, digest: str) -> str:
-    parts = (envelope.door.value, envelope.mail_from, *sorted(envelope.recipients), digest)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    """Name door, listener's trust, envelope and bytes: what another listener vouches for is no retry (I3)."""
+    trust = envelope.trust
+    parts = (
+        envelope.door.value,
+        *(",".join(sorted(names)) for names in (trust.authenticated_for, trust.authserv_ids)),
+        envelope.mail_from,
+        *sorted(envelope.recipients),
+        digest,
+    )
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _outline_of(mail: Incoming) -> _Outline:
     fields = header_block.fields(mail.raw.head)
     message_id = header_block.topmost(fields, b"message-id")
-    sender = header_block.topmost(fields, b"from")
     date = header_block.topmost(fields, b"date")
     key = hashlib.sha256()
-    for value in (message_id, sender, date):
-        key.update(b"\0" if value is None else b"\1" + b" ".join(value.split()) + b"\0")
+    for name in _CONTENT:
+        for value in header_block.every(fields, name):
+            key.update(name + b"\0" + b" ".join(value.split()) + b"\0")
     key.update(mail.raw.body_digest.encode())
     return _Outline(
         message_id=header_block.message_id_of(message_id) if message_id is not None else None,
-        has_date=date is not None,
+        has_date=bool(date),
         content_key=key.hexdigest(),
         trusted_results=_trusted_results(fields, mail.envelope.trust.authserv_ids),
     )
@@ -189,7 +227,7 @@ def _trusted_results(
         if received > 1:
             return None
         if one.name == b"authentication-results":
-            text = b" ".join(one.value.split()).decode("utf-8", "replace")
+            text = storable(b" ".join(one.value.split()).decode("utf-8", "replace"))
             words = text.partition(";")[0].split()
             return text if words and words[0].lower() in authserv_ids else None
     return None
@@ -201,19 +239,15 @@ def _recognise(rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
     stored = rows.known_messages(
         (share.account_id, share.outline.content_key)
         for share in shares
-        if share.outline.message_id
+        if share.outline.names_itself
     )
     for share in shares:
         known = arrived.get((share.account_id, share.retry_key))
-        window = (
-            RETRY_WINDOW
-            if share.outline.message_id and share.outline.has_date
-            else RETRY_WINDOW_ANONYMOUS
-        )
+        window = RETRY_WINDOW if share.outline.names_itself else RETRY_WINDOW_ANONYMOUS
         if known is not None and known.at >= now - window:
             share.retry_of = known
             share.message_id = known.message_id
-        elif share.outline.message_id:
+        elif share.outline.names_itself:
             share.message_id = stored.get((share.account_id, share.outline.content_key), 0)
 
 
@@ -223,8 +257,7 @@ def _store(app: App, rows: IntakeRows, shares: list[_Share], now: datetime) -> N
     for share in shares:
         if share.message_id:
             continue
-        identity = share.outline.content_key if share.outline.message_id else share.retry_key
-        twin = first.setdefault((share.account_id, identity), share)
+        twin = first.setdefault((share.account_id, share.identity), share)
         share.is_new_message = twin is share
     fresh = [share for share in shares if share.is_new_message]
     rows.add_bodies([_body_row(share) for share in fresh])
@@ -234,8 +267,7 @@ def _store(app: App, rows: IntakeRows, shares: list[_Share], now: datetime) -> N
         share.message_id = message_id
     for share in shares:
         if not share.message_id:
-            identity = share.outline.content_key if share.outline.message_id else share.retry_key
-            share.message_id = first[share.account_id, identity].message_id
+            share.message_id = first[share.account_id, share.identity].message_id
     _store_arrivals(rows, shares, now)
     _store_deliveries(app, rows, shares, now)
 
@@ -320,11 +352,11 @@ def _arrival_row(share: _Share, now: datetime) -> dict[str, Any]:
         "message_id": share.message_id,
         "at": now,
         "door": envelope.door,
-        "peer": envelope.peer,
-        "helo": envelope.helo,
+        "peer": storable(envelope.peer),
+        "helo": storable(envelope.helo),
         "tls": envelope.tls,
-        "mail_from": envelope.mail_from,
-        "recipients": share.recipients,
+        "mail_from": storable(envelope.mail_from),
+        "recipients": [storable(text) for text in share.recipients],
         "digest": share.mail.raw.digest,
         "authenticated_for": list(envelope.trust.authenticated_for),
         "trusted_results": share.outline.trusted_results,

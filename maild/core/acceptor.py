@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from maild.core.accept import Incoming, accept
 from maild.core.app import App
 from maild.model.reason import Answer, Reason
-from maild.store.engine import StoreDownError
+from maild.store.engine import CollisionError, StoreDownError
 
 BATCH_MAILS = 200
 BATCH_OCTETS = 16 * 1024 * 1024
@@ -36,6 +36,7 @@ class Acceptor:
         self._app = app
         self._accepted = accepted
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING_MAX)
+        self._is_ending = False
         self._thread = threading.Thread(target=self._run, name="acceptor", daemon=True)
 
     def start(self) -> None:
@@ -50,6 +51,8 @@ class Acceptor:
     def submit(self, mail: Incoming) -> Future[list[Answer]]:
         """Return a future of the answers, one for each recipient; it never holds an exception."""
         future: Future[list[Answer]] = Future()
+        # Who waits may give up; the commit is made all the same, and its answer must find a place.
+        future.set_running_or_notify_cancel()
         try:
             self._queue.put_nowait((mail, future))
         except queue.Full:
@@ -58,7 +61,7 @@ class Acceptor:
         return future
 
     def _run(self) -> None:
-        while batch := self._take():
+        while not self._is_ending and (batch := self._take()):
             self._commit(batch)
 
     def _take(self) -> list[_Waiting]:
@@ -74,7 +77,7 @@ class Acceptor:
             except queue.Empty:
                 break
             if following is None:
-                self._queue.put(None)
+                self._is_ending = True
                 break
             batch.append(following)
             octets += _kept_inline(following[0])
@@ -83,19 +86,28 @@ class Acceptor:
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
             answers = accept(self._app, [mail for mail, _ in batch])
+        except CollisionError:
+            self._one_by_one(batch)
         except StoreDownError as error:
             _log.error("store_down mails=%d error=%s", len(batch), error)
             self._refuse(batch, Answer(Reason.STORE_DOWN))
         except Exception as error:  # noqa: BLE001 - one of two broad catches: a fault of ours is a temporary answer
             if len(batch) > 1:
-                for waiting in batch:
-                    self._commit([waiting])
+                self._one_by_one(batch)
                 return
             self._refuse(batch, _fault(self._app, error))
         else:
             self._accepted()
             for (_, future), answer in zip(batch, answers, strict=True):
                 future.set_result(answer)
+
+    def _one_by_one(self, batch: list[_Waiting]) -> None:
+        """Commit each alone, so that it fails alone; one that is alone already is the peer's to repeat."""
+        if len(batch) == 1:
+            self._refuse(batch, Answer(Reason.BUSY))
+            return
+        for waiting in batch:
+            self._commit([waiting])
 
     def _refuse(self, batch: list[_Waiting], answer: Answer) -> None:
         for mail, future in batch:

@@ -41,10 +41,14 @@ def new_act(app: App, by: Actor, note: str = "") -> Act:
 
 
 def mails(tx: Tx, ulids: Sequence[str]) -> list[EntryRow]:
-    """Return the mails, each once.  Raises RefusedError NOT_FOUND before anything is done."""
+    """Return the mails, each once.  Raises RefusedError NOT_FOUND before anything is done.
+
+    They are held in one order, whatever order was asked for: two acts at once never wait for each other in a circle.
+    """
+    held = {ulid: tx.mailbox.entry(ulid, for_update=True) for ulid in sorted(set(ulids))}
     found = []
     for ulid in dict.fromkeys(ulids):
-        row = tx.mailbox.entry(ulid, for_update=True)
+        row = held[ulid]
         if row is None or row.state is State.ERASED:
             raise RefusedError(
                 Reason.NOT_FOUND, noun="mail", value=ulid, hint="`maild mail list` shows the ids."

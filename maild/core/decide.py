@@ -22,9 +22,9 @@ from maild.model.reason import Reason
 from maild.model.states import IN_A_MAILBOX, Move, State, moved
 from maild.model.trace import Trace
 from maild.parse import codec
-from maild.parse.pool import ReaderDiedError
+from maild.parse.pool import ReaderClosedError, ReaderDiedError
 from maild.store.deliveries import Claimed, Settled
-from maild.store.engine import StoreDownError
+from maild.store.engine import CollisionError, StoreDownError
 from maild.store.store import Tx
 
 BATCH = 50
@@ -70,6 +70,16 @@ class _Done:
     """Where it lay before it was put away, if somebody released it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """A delivery that is given back undecided, to be taken again after `wait`."""
+
+    claimed: Claimed
+    wait: timedelta
+    counts: bool = True
+    """Whether the attempt says something about the mail."""
+
+
 def decide_due(app: App, reader: Reader, *, limit: int = BATCH) -> int:
     """Decide what is due, oldest first; return how many deliveries were taken.
 
@@ -102,7 +112,7 @@ def decide_again(app: App, reader: Reader, delivery_ids: Sequence[int]) -> None:
 def _work(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
     letters = _read(app, reader, [claimed for claimed in batch if claimed.attempts <= CRASH_TRIES])
     done: list[_Done] = []
-    later: list[Claimed] = []
+    later: list[_Later] = []
     readable: list[tuple[Claimed, Letter]] = []
     for claimed in batch:
         match letters.get(claimed.message_id):
@@ -110,9 +120,11 @@ def _work(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
                 readable.append((claimed, letter))
             case UnreadableError() as error:
                 done.append(_failed(claimed, Reason.UNPARSEABLE, error=str(error)))
+            case ReaderClosedError():
+                later.append(_Later(claimed, timedelta(), counts=False))
             case ReaderDiedError() as error if claimed.attempts < READING_TRIES:
                 _log.warning("reading_died delivery=%s attempt=%d", claimed.ulid, claimed.attempts)
-                later.append(claimed)
+                later.append(_Later(claimed, TRY_AGAIN))
             case ReaderDiedError() as error:
                 done.append(_failed(claimed, Reason.UNPARSEABLE, error=str(error)))
             case error:
@@ -126,18 +138,20 @@ def _read(app: App, reader: Reader, batch: Sequence[Claimed]) -> dict[int, Lette
     by_message = {claimed.message_id: claimed for claimed in batch}
     with app.store.read() as tx:
         stored = tx.deliveries.readings(by_message, PARSER_VERSION)
+        letters: dict[int, Letter | Exception] = {
+            key: letter
+            for key, reading in stored.items()
+            if (letter := codec.load_or_none(reading)) is not None
+        }
         sources: dict[int, bytes | Path] = {}
         for message_id, claimed in by_message.items():
-            if message_id not in stored:
+            if message_id not in letters:
                 inline = tx.deliveries.inline_body(claimed.account_id, claimed.digest)
                 sources[message_id] = (
                     app.store.bodies.path(claimed.account_id, claimed.digest)
                     if inline is None
                     else inline
                 )
-    letters: dict[int, Letter | Exception] = {
-        key: codec.load(letter) for key, letter in stored.items()
-    }
     letters.update(zip(sources, reader.read_many(sources.values()), strict=True))
     return letters
 
@@ -191,27 +205,44 @@ def _fault(app: App, claimed: Claimed, error: Exception | None) -> _Done:
     return _failed(claimed, Reason.INTERNAL_ERROR, ref=ref)
 
 
-def _settle(app: App, done: list[_Done], later: list[Claimed], lease: str) -> None:
+def _settle(app: App, done: list[_Done], later: list[_Later], lease: str) -> None:
     """Write every outcome in one transaction (TX 2); if that fails, each in its own, so that one fails alone."""
     now = app.clock()
     try:
         with app.store.write() as tx:
-            for claimed in later:
-                tx.deliveries.put_off(claimed.id, lease=lease, due_at=now + TRY_AGAIN)
+            for late in later:
+                tx.deliveries.put_off(
+                    late.claimed.id, lease=lease, due_at=now + late.wait, counts=late.counts
+                )
             owners = tx.facts.owners(one.claimed.inbox_id for one in done)
             for one in done:
                 _settle_one(tx, one, lease, now, owners.get(one.claimed.inbox_id))
-    except StoreDownError:
-        raise
     except Exception as error:
+        if isinstance(error, StoreDownError) and not isinstance(error, CollisionError):
+            raise
         if len(done) + len(later) > 1:
             for one in done:
                 _settle(app, [one], [], lease)
-            return
-        _log.exception("settle_failed delivery=%s", done[0].claimed.ulid if done else "-")
-        if not done or done[0].decision.reason is Reason.INTERNAL_ERROR:
+            for late in later:
+                _settle(app, [], [late], lease)
+        elif not done or isinstance(error, CollisionError):
             raise
-        _settle(app, [_fault(app, done[0].claimed, error)], [], lease)
+        else:
+            _settle_fault(app, done[0], error, lease)
+
+
+def _settle_fault(app: App, one: _Done, error: Exception, lease: str) -> None:
+    """Say on the delivery that it could not be settled; where not even that can be written, it stays due."""
+    claimed = one.claimed
+    if isinstance(error, NoReaderError):
+        _log.warning("no_owner delivery=%s", claimed.ulid)
+        _settle(app, [], [_Later(claimed, HOLD, counts=False)], lease)
+        return
+    _log.error("settle_failed delivery=%s", claimed.ulid, exc_info=error)
+    if one.decision.reason is Reason.INTERNAL_ERROR:
+        _settle(app, [], [_Later(claimed, HOLD)], lease)
+    else:
+        _settle(app, [_fault(app, claimed, error)], [], lease)
 
 
 def _settle_one(tx: Tx, one: _Done, lease: str, now: datetime, chain_owner: int | None) -> None:
@@ -267,12 +298,22 @@ def _place(tx: Tx, one: _Done, chain_owner: int | None) -> None:
     owner, unread = one.decision.owner, False
     if owner is None:
         owner, unread = chain_owner, True
+    status = None
     if one.released is not None and one.released.get("owner_id") is not None:
-        owner, unread = one.released["owner_id"], one.released["unread"]
+        unread, status = one.released["unread"], one.released.get("status_id")
+        # It may have been given away between the word that put it away and the act.
+        given = next(reversed(tx.mailbox.transfers(one.claimed.id)), None)
+        owner = one.released["owner_id"] if given is None else given.to_user_id
     if owner is None:
         raise NoReaderError(f"no active user can own the mail of inbox {one.claimed.inbox_id}")
     row = tx.mailbox.entry_of(one.claimed.id)
-    tx.mailbox.place(row, owner_id=owner, unread=unread, received_at=one.claimed.received_at)
+    tx.mailbox.place(
+        row,
+        owner_id=owner,
+        unread=unread,
+        received_at=one.claimed.received_at,
+        status_id=status,
+    )
 
 
 def _keep_reading(tx: Tx, claimed: Claimed, letter: Letter) -> None:

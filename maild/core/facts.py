@@ -19,6 +19,7 @@ from maild.model.facts import (
     Witness,
 )
 from maild.model.letter import Author, Letter, Mailbox
+from maild.model.people import MemberState
 from maild.store.deliveries import Claimed
 from maild.store.facts import DecisionRows, Owned
 
@@ -169,6 +170,8 @@ def _tagged(
     ours = tuple(
         binding
         for of_account, binding in tagged
-        if of_account == account and Address.parse(binding.norm).base.norm == norm
+        if of_account == account
+        and binding.membership is MemberState.ACTIVE
+        and Address.parse(binding.norm).base.norm == norm
     )
     return {norm: ours} if ours else {}

@@ -20,6 +20,7 @@ from maild.core.acts import (
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
 from maild.core.rulings import release
+from maild.model.plain_text import short, storable
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.store.mailbox import EntryRow, TransferRow
@@ -221,10 +222,10 @@ def add_note(app: App, ulid: str, text: str, *, by: Actor) -> None:
 
 
 def _require_note(text: str) -> None:
-    if not text.strip() or len(text) > NOTE_MAX:
+    if not text.strip() or len(text) > NOTE_MAX or storable(text) != text:
         raise RefusedError(
             Reason.INVALID_VALUE,
             what="The note",
-            value=text[:20],
-            why=f"it must have 1 to {NOTE_MAX} characters",
+            value=short(text, 20),
+            why=f"it must have 1 to {NOTE_MAX} characters of text",
         )

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -29,7 +30,7 @@ class Raw:
     digest: str
     """SHA-256 of all bytes, hex."""
     body_digest: str
-    """SHA-256 of what follows the header block, less line ends at its end (D6)."""
+    """SHA-256 of what follows the header block, less line ends at its end; CRLF and LF count alike (D6)."""
     head: bytes
     """The header block, cut at HEAD_MAX."""
     inline: bytes | None = None
@@ -37,9 +38,13 @@ class Raw:
     """A flushed file that `discard` deletes."""
 
     def discard(self) -> None:
-        """Delete the spool file, if there is one.  Safe to repeat."""
+        """Delete the spool file, if there is one.  Safe to repeat.
+
+        Never raises: a file that does not go away must not undo what is committed; the hourly sweep takes it.
+        """
         if self.spooled is not None:
-            self.spooled.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.spooled.unlink(missing_ok=True)
 
 
 class Spool:
@@ -118,7 +123,8 @@ class Spool:
 class _BodyDigest:
     """Cuts the header block off and hashes the rest, whatever the pieces are.
 
-    Line ends at the very end do not count: carriers add and drop them.  A mail without an empty line is all head.
+    Line ends at the very end do not count, and CRLF counts as LF: carriers add, drop and change them.  A mail without
+    an empty line is all head.
     """
 
     def __init__(self) -> None:
@@ -140,7 +146,7 @@ class _BodyDigest:
         end = _HEAD_END.search(self._head, start)
         if end is not None and end.start() <= HEAD_MAX:
             self._leave_head(end.end(), end.end())
-        elif len(self._head) > HEAD_MAX:
+        elif len(self._head) > HEAD_MAX + 3:  # An empty line that begins at the limit may still be under way.
             self._leave_head(HEAD_MAX, HEAD_MAX)
 
     def _leave_head(self, head_end: int, body_start: int) -> None:
@@ -152,20 +158,19 @@ class _BodyDigest:
     def _hash(self, piece: bytes) -> None:
         """Hash what is sure to be followed by something else than line ends; count the line ends held back."""
         piece = self._held + piece
-        self._held = b""
-        solid = piece.rstrip(b"\r\n")
-        tail = piece[len(solid) :]
+        self._held = b"\r" if piece.endswith(b"\r") else b""  # Perhaps half of a line end.
+        lines = piece[: len(piece) - len(self._held)].replace(b"\r\n", b"\n")
+        solid = lines.rstrip(b"\n")
         if solid:
-            self._digest.update(b"\r\n" * self._held_ends + solid)
+            self._digest.update(b"\n" * self._held_ends + solid)
             self._held_ends = 0
-        if tail.endswith(b"\r"):
-            self._held = b"\r"
-            tail = tail[:-1]
-        self._held_ends += tail.count(b"\n")
+        self._held_ends += len(lines) - len(solid)
 
     def finish(self) -> tuple[bytes, str]:
+        if self._in_head and len(self._head) > HEAD_MAX:
+            self._leave_head(HEAD_MAX, HEAD_MAX)
         if self._held:
-            self._digest.update(self._held)
+            self._digest.update(b"\n" * self._held_ends + self._held)
         return bytes(self._head), self._digest.hexdigest()
 
 

@@ -52,7 +52,7 @@ def retry(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Chang
 
 def release(tx: Tx, row: EntryRow, act: Act, dismissal: dict[str, Any]) -> None:
     """Record that a dismissed mail is wanted back where it lay; the caller decides it again after the commit."""
-    answer = {key: dismissal.get(key) for key in ("owner_id", "unread")}
+    answer = {key: dismissal.get(key) for key in ("owner_id", "unread", "status_id")}
     _record(tx, row, act, "release", answer)
 
 
@@ -75,7 +75,7 @@ def _rule_and_decide(
                     why=f"The mail {row.ulid} is being read; try again in a moment.",
                 )
             answer = (
-                {"owner_id": row.owner_id, "unread": row.unread}
+                {"owner_id": row.owner_id, "unread": row.unread, "status_id": row.status_id}
                 if client is None
                 else _client(tx, row, client)
             )

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections import deque
+from typing import Protocol
 
 from maild.core.app import App
 from maild.core.decide import BATCH, Reader, decide_due
@@ -14,16 +15,26 @@ from maild.store.engine import StoreDownError
 REST_AFTER_FAULT_S = 2.0
 """Pause after a fault, so that a broken store is not hammered."""
 
+GRACE_S = 5.0
+"""How long the batch in hand may take at the end before its reading is given up."""
+
 _PROCESSORS = os.cpu_count() or 1
 _NOTHING = b"Subject: warm\r\n\r\n"
 
 _log = logging.getLogger("maild.decide")
 
 
+class ClosableReader(Reader, Protocol):
+    """A reader that can be told to give up what it reads."""
+
+    def close(self) -> None:
+        """Make every reading end at once with ReaderClosedError."""
+
+
 class Decider:
     """Decides whatever is due until it is stopped."""
 
-    def __init__(self, app: App, reader: Reader) -> None:
+    def __init__(self, app: App, reader: ClosableReader) -> None:
         """Prepare; `start` begins."""
         self._app = app
         self._reader = reader
@@ -39,11 +50,17 @@ class Decider:
         """Say that there may be work.  Cheap; from any thread."""
         self._awake.set()
 
-    def stop(self) -> None:
-        """Finish the batch in hand, then end."""
+    def stop(self, grace: float = GRACE_S) -> None:
+        """Finish the batch in hand, then end.
+
+        What is not read within the grace is given back unread: the next start reads it, and nobody waits for a bomb.
+        """
         self._stopping.set()
         self._awake.set()
-        self._thread.join()
+        self._thread.join(grace)
+        if self._thread.is_alive():
+            self._reader.close()
+            self._thread.join()
 
     def _warm_up(self) -> None:
         """Start the reading processes before the first claim: a claim counts as an attempt and must not wait for them."""

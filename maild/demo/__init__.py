@@ -219,7 +219,7 @@ def _show(mails: dict[str, Any], given: dict[str, Any]) -> None:
             Text(step.mail),
             step.door,
             _local(mail["inbox"]),
-            f"{mail['state']}\n{mail['reason']}",
+            "\n".join([mail["state"], mail["reason"], *(f"+ {mark}" for mark in mail["beside"])]),
             Text(f"{_local(mail['owner']) or '(nobody)'}{unread}"),
             Text(mail["reason_text"]),
         )

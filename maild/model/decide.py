@@ -237,7 +237,7 @@ def _forward(case: Case, trace: Trace) -> Decision:
 
 def _stranger(case: Case, sender: Stranger, trace: Trace) -> Decision:
     """Mail from outside: held in a forward inbox, matched by its From in a shared one."""
-    if case.inbox.kind is InboxKind.FORWARD and case.inbox.unknown_policy == "hold":
+    if case.inbox.kind is InboxKind.FORWARD and case.inbox.unknown_policy != "share":
         if sender.claimed is not None:
             return Decision(
                 move=Move.HOLD,

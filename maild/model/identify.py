@@ -50,10 +50,11 @@ def identify(
     binding = directory.bindings.get(norm)
     if binding is None:
         return _by_tag(norm, inbox, directory, proof, trace)
-    trace.say(
-        "identify",
-        f"{norm} is a {binding.kind.value.replace('_', '-')} address of {binding.user_name}.",
-    )
+    if binding.membership is not None:  # People of other accounts are named to nobody.
+        trace.say(
+            "identify",
+            f"{norm} is a {binding.kind.value.replace('_', '-')} address of {binding.user_name}.",
+        )
     return _judge(binding, norm, inbox, proof, trace)
 
 

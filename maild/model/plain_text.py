@@ -37,3 +37,8 @@ def short(text: str, most: int = 60) -> str:
     """Make hostile input fit to be repeated in a sentence."""
     clean = "".join(char if char.isprintable() else "�" for char in text[:most])
     return clean + "…" if len(text) > most else clean
+
+
+def storable(text: str) -> str:
+    """Replace what no database takes as text: NUL and lone surrogates.  For what peers say, which is never refused."""
+    return text.replace("\0", "�").encode("utf-8", "replace").decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from maild.model.letter import Letter
 
@@ -17,3 +17,11 @@ def dump(letter: Letter) -> bytes:
 def load(stored: bytes) -> Letter:
     """Return the letter again.  Raises pydantic.ValidationError for what `dump` of this version did not write."""
     return _ADAPTER.validate_json(stored)
+
+
+def load_or_none(stored: bytes) -> Letter | None:
+    """Return the letter, or None for what this version cannot load: then the mail is to be read again."""
+    try:
+        return load(stored)
+    except ValidationError:
+        return None

@@ -39,6 +39,10 @@ class ReaderDiedError(Exception):
     """Reading a mail took too long, broke its process, or ran into a fault of ours; the message says which."""
 
 
+class ReaderClosedError(ReaderDiedError):
+    """The pool was closed before or while the mail was read: that says nothing about the mail."""
+
+
 Outcome: TypeAlias = Letter | UnreadableError | ReaderDiedError
 
 
@@ -72,7 +76,7 @@ class ReaderPool:
         self.close()
 
     def close(self) -> None:
-        """End all workers, those at work too; their mails raise ReaderDiedError.  Safe to repeat."""
+        """End all workers, those at work too; their mails raise ReaderClosedError.  Safe to repeat."""
         with self._lock:
             self._closed.set()
             idle, self._idle = self._idle, []
@@ -91,6 +95,11 @@ class ReaderPool:
             worker = self._take()
             try:
                 answer = worker.ask(raw, time.monotonic() + self._seconds)
+            except ReaderDiedError as error:
+                self._give_back(worker, fit=False)
+                if self._closed.is_set():
+                    raise ReaderClosedError("The reader is closed.") from error
+                raise
             except BaseException:
                 self._give_back(worker, fit=False)
                 raise
@@ -130,12 +139,12 @@ class ReaderPool:
                 self._busy.add(worker)
                 return worker
         worker.end()
-        raise ReaderDiedError("The reader is closed.")
+        raise ReaderClosedError("The reader is closed.")
 
     def _idle_one(self) -> _Worker | None:
         with self._lock:
             if self._closed.is_set():
-                raise ReaderDiedError("The reader is closed.")
+                raise ReaderClosedError("The reader is closed.")
             return self._idle.pop() if self._idle else None
 
     def _give_back(self, worker: _Worker, *, fit: bool) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -38,25 +39,14 @@ class BodyFiles:
         touched: set[Path] = set()
         for account_id, digest, spooled in items:
             target = self.path(account_id, digest)
-            touched |= self._make_folder(target.parent)
-            try:
+            for part in (target.parent.parent, target.parent):
+                part.mkdir(mode=0o700, exist_ok=True)
+            # Whoever made the folder or the file before us may not have flushed them yet.
+            touched |= {target.parent, target.parent.parent, self.folder}
+            with suppress(FileExistsError):
                 os.link(spooled, target)
-            except FileExistsError:
-                continue
-            touched.add(target.parent)
         for folder in touched:
             _flush_folder(folder)
-
-    def _make_folder(self, folder: Path) -> set[Path]:
-        """Create what is missing of the path; return the folders whose listing changed by it."""
-        if folder.is_dir():
-            return set()
-        changed = set()
-        for part in (folder.parent, folder):
-            if not part.is_dir():
-                part.mkdir(mode=0o700, exist_ok=True)
-                changed.add(part.parent)
-        return changed
 
     def free(self) -> int:
         """Return the octets that are free on the file system of the bodies."""

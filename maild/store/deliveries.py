@@ -128,12 +128,16 @@ class DeliveryRows:
         )
         return result.rowcount
 
-    def put_off(self, delivery_id: int, *, lease: str, due_at: datetime) -> None:
-        """Give the lease back: the delivery is to be looked at again then."""
+    def put_off(self, delivery_id: int, *, lease: str, due_at: datetime, counts: bool) -> None:
+        """Give the lease back: the delivery is to be looked at again then.  Without `counts`, the attempt was none."""
         self._connection.execute(
             update(deliveries)
             .where(deliveries.c.id == delivery_id, deliveries.c.lease == lease)
-            .values(lease=None, due_at=due_at)
+            .values(
+                lease=None,
+                due_at=due_at,
+                attempts=deliveries.c.attempts - (0 if counts else 1),
+            )
         )
 
     def readings(self, message_ids: Iterable[int], parser_version: int) -> dict[int, bytes]:

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, pool, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
+_COLLISIONS = frozenset({"40001", "40P01"})
+"""PostgreSQL's serialization failure and deadlock."""
 READERS = 4
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another process's write; beyond it the act is answered as temporary."""
@@ -24,6 +26,10 @@ BUSY_TIMEOUT_MS = 5000
 
 class StoreDownError(Exception):
     """The database does not answer or is locked; nothing was committed.  Trying again later is right."""
+
+
+class CollisionError(StoreDownError):
+    """Two transactions stood in each other's way and this one was given up; nothing was committed."""
 
 
 class DurabilityError(Exception):
@@ -87,7 +93,11 @@ class Database:
 def _translated() -> Generator[None]:
     try:
         yield
+    except TimeoutError as error:
+        raise StoreDownError("every connection is in use") from error
     except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) in _COLLISIONS:
+            raise CollisionError(_first_line(error)) from error
         raise StoreDownError(_first_line(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated:

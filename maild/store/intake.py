@@ -11,7 +11,16 @@ from sqlalchemy import Connection, Table, and_, insert, or_, select, update
 
 from maild.model.reason import Reason
 from maild.model.states import State
-from maild.store.schema import arrivals, bodies, deliveries, events, inboxes, messages, recipients
+from maild.store.schema import (
+    accounts,
+    arrivals,
+    bodies,
+    deliveries,
+    events,
+    inboxes,
+    messages,
+    recipients,
+)
 from maild.store.sql import insert_new, slices
 
 
@@ -55,6 +64,20 @@ class IntakeRows:
                     id=row.id, account_id=row.account_id, norm=row.norm, max_size=row.max_size
                 )
         return found
+
+    def hold_accounts(self, account_ids: Iterable[int]) -> None:
+        """Let acceptances for the same account wait for each other: what one stores, the next one recognises (D6).
+
+        In order, so that they never wait in a circle; weak enough to let rows that refer to the account come in.  On
+        SQLite there is one writer anyway.
+        """
+        for some in slices(account_ids):
+            self._connection.execute(
+                select(accounts.c.id)
+                .where(accounts.c.id.in_(some))
+                .order_by(accounts.c.id)
+                .with_for_update(key_share=True)
+            )
 
     def known_arrivals(
         self, keys: Iterable[str], since: datetime
@@ -146,7 +169,10 @@ class IntakeRows:
             self._connection.execute(insert(events), rows)
 
     def look_again(self, message_ids: Iterable[int], now: datetime) -> None:
-        """Make workers decide again where new evidence about the sender may change the outcome (I4)."""
+        """Make workers decide again where new evidence about the sender may change the outcome (I4).
+
+        A worker that has the mail in hand may have looked before: it loses its lease, and writes nothing.
+        """
         for some in slices(message_ids):
             self._connection.execute(
                 update(deliveries)
@@ -156,9 +182,10 @@ class IntakeRows:
                     or_(
                         deliveries.c.reason == Reason.SENDER_NOT_VERIFIED.code,
                         deliveries.c.claimed_user_id.is_not(None),
+                        deliveries.c.lease.is_not(None),
                     ),
                 )
-                .values(due_at=now)
+                .values(due_at=now, lease=None)
             )
 
     def _insert_returning(self, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:

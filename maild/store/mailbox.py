@@ -109,7 +109,15 @@ class MailboxRows:
 
     # --- placing --------------------------------------------------------------------------------------------------
 
-    def place(self, row: EntryRow, *, owner_id: int, unread: bool, received_at: datetime) -> None:
+    def place(
+        self,
+        row: EntryRow,
+        *,
+        owner_id: int,
+        unread: bool,
+        received_at: datetime,
+        status_id: int | None = None,
+    ) -> None:
         """Give a delivery its entry; one that is there keeps everything, but for an owner that nobody chose."""
         self._connection.execute(
             insert_new(self._connection, entries),
@@ -119,11 +127,14 @@ class MailboxRows:
                 "owner_id": owner_id,
                 "unread": unread,
                 "received_at": received_at,
+                "status_id": status_id,
             },
         )
         if row.owner_id is not None and row.owner_id != owner_id and not self.transfers(row.id):
             self._connection.execute(
-                update(entries).where(entries.c.delivery_id == row.id).values(owner_id=owner_id)
+                update(entries)
+                .where(entries.c.delivery_id == row.id)
+                .values(owner_id=owner_id, version=entries.c.version + 1)
             )
 
     def remove(self, delivery_id: int) -> None:

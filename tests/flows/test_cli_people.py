@@ -269,7 +269,7 @@ class TestUsers:
             acme.refused("user", "password", "lea@acme.example", "--password-file", secret)
             == "INVALID_VALUE"
         )
-        for place in (tmp_path, tmp_path / "missing", "\0", "x" * 5000):
+        for place in (tmp_path, tmp_path / "missing", "x" * 5000):
             assert (
                 acme.refused("user", "password", "lea@acme.example", "--password-file", place)
                 == "INVALID_VALUE"

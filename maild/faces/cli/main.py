@@ -70,6 +70,11 @@ COMMANDS: dict[str, Command] = {
 }
 """Those of this face.  `maild.__main__` adds `serve`, `deliver`, `check` and `demo`, which a face may not know."""
 
+PLANNED = frozenset(
+    ["backup", "drop", "erase", "import", "outbox", "profile", "restore", "rule", "source", "status", "template", "token", "webhook"]
+)
+"""Those of the interface that later versions bring."""
+
 
 def run(argv: Sequence[str], commands: Mapping[str, Command]) -> int:
     """Run one command line; return its exit status.  Closes whatever it opened."""
@@ -104,7 +109,7 @@ def _dispatch(cli: Context, commands: Mapping[str, Command]) -> int:
         return 0
     name = rest[0]
     if name not in there:
-        raise WrongUsageError(_unknown(name, there, planned=name in commands))
+        raise WrongUsageError(_unknown(name, there, planned=name in commands or name in PLANNED))
     if there[name].is_raw:
         raise WrongUsageError(f"`maild {name}` comes first, and its options behind it.")
     return _run_command(cli, name, there[name], rest[1:])
