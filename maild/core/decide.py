@@ -7,7 +7,7 @@ without any transaction; TX 2 writes all outcomes by compare-and-set.  One mail'
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,8 @@ CRASH_TRIES = 10
 More than for readings: a daemon that is killed again and again says little about the mails that it had in hand.
 """
 TRY_AGAIN = timedelta(seconds=10)
+SETTLE_AFTER = timedelta(seconds=2)
+"""How long what is read already may wait for the rest of its batch."""
 SHOWN_MAX = 998
 """Characters of a header that lists show (RFC 5322 2.1.1: the longest line)."""
 
@@ -110,7 +112,26 @@ def decide_again(app: App, reader: Reader, delivery_ids: Sequence[int]) -> None:
 
 
 def _work(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
-    letters = _read(app, reader, [claimed for claimed in batch if claimed.attempts <= CRASH_TRIES])
+    """Read, decide and settle; what was read before a slow mail is settled while that one is still being read."""
+    waiting: dict[int, list[Claimed]] = {claimed.message_id: [] for claimed in batch}
+    for claimed in batch:
+        waiting[claimed.message_id].append(claimed)
+    readable = [claimed for claimed in batch if claimed.attempts <= CRASH_TRIES]
+    letters: dict[int, Letter | Exception] = {}
+    begun = app.clock()
+    for message_id, outcome in _read(app, reader, readable):
+        letters[message_id] = outcome
+        if app.clock() - begun > SETTLE_AFTER:
+            _finish(app, [one for key in letters for one in waiting.pop(key)], letters, lease)
+            letters.clear()
+            begun = app.clock()
+    _finish(app, [one for some in waiting.values() for one in some], letters, lease)
+
+
+def _finish(
+    app: App, batch: list[Claimed], letters: Mapping[int, Letter | Exception], lease: str
+) -> None:
+    """Decide and settle what was read; a delivery without any outcome ended too many claims (CRASH_TRIES)."""
     done: list[_Done] = []
     later: list[_Later] = []
     readable: list[tuple[Claimed, Letter]] = []
@@ -133,12 +154,14 @@ def _work(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
     _settle(app, done, later, lease)
 
 
-def _read(app: App, reader: Reader, batch: Sequence[Claimed]) -> dict[int, Letter | Exception]:
-    """Return each message's letter, from its stored reading where there is one of this parser's."""
+def _read(
+    app: App, reader: Reader, batch: Sequence[Claimed]
+) -> Iterator[tuple[int, Letter | Exception]]:
+    """Yield each message's letter, from its stored reading where there is one of this parser's."""
     by_message = {claimed.message_id: claimed for claimed in batch}
     with app.store.read() as tx:
         stored = tx.deliveries.readings(by_message, PARSER_VERSION)
-        letters: dict[int, Letter | Exception] = {
+        letters = {
             key: letter
             for key, reading in stored.items()
             if (letter := codec.load_or_none(reading)) is not None
@@ -152,8 +175,8 @@ def _read(app: App, reader: Reader, batch: Sequence[Claimed]) -> dict[int, Lette
                     if inline is None
                     else inline
                 )
-    letters.update(zip(sources, reader.read_many(sources.values()), strict=True))
-    return letters
+    yield from letters.items()
+    yield from zip(sources, reader.read_many(sources.values()), strict=True)
 
 
 def _decide_all(app: App, readable: list[tuple[Claimed, Letter]]) -> list[_Done]:

@@ -146,7 +146,7 @@ class _BodyDigest:
         end = _HEAD_END.search(self._head, start)
         if end is not None and end.start() <= HEAD_MAX:
             self._leave_head(end.end(), end.end())
-        elif len(self._head) > HEAD_MAX + 3:  # An empty line that begins at the limit may still be under way.
+        elif len(self._head) > HEAD_MAX + 3:  # An empty line at the limit may still be on its way.
             self._leave_head(HEAD_MAX, HEAD_MAX)
 
     def _leave_head(self, head_end: int, body_start: int) -> None:

@@ -226,5 +226,9 @@ def _show(mails: dict[str, Any], given: dict[str, Any]) -> None:
     out = Console(width=None if sys.stdout.isatty() else 150)
     out.print(table)
     out.print(
+        f"Sent twice by one door: {RETRIED}; stored once.\n"
+        f"Sent by two doors: {TWO_DOORS}; one mail with two arrivals."
+    )
+    out.print(
         Text(f"Handed over: “{given['subject']}” now lies with Jan: {given['unread_because']}.")
     )

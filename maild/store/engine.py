@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, pool, text
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError as NoConnectionError
 
 _COLLISIONS = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization failure and deadlock."""
@@ -93,7 +93,7 @@ class Database:
 def _translated() -> Generator[None]:
     try:
         yield
-    except TimeoutError as error:
+    except NoConnectionError as error:
         raise StoreDownError("every connection is in use") from error
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in _COLLISIONS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,8 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import insert, update
+from typing_extensions import override
 
-from maild.core import decide, rulings
+from maild.core import decide, facts, rulings
 from maild.core.accept import accept
 from maild.core.acceptor import Acceptor
 from maild.core.app import OPERATOR, Actor, App
@@ -24,7 +27,7 @@ from maild.daemon.deciders import Decider
 from maild.model.envelope import Door, Trust
 from maild.model.letter import PARSER_VERSION
 from maild.model.reason import Reason, RefusedError
-from maild.parse.pool import ReaderPool
+from maild.parse.pool import ReaderClosedError, ReaderPool
 from maild.store import bodies, schema
 from tests.core.company import CRM, EVA, JAN, LEA, READER, SIGNED_IN, InProcess, Post, a_company
 from tests.core.conftest import Frozen
@@ -128,7 +131,8 @@ def test_I3_a_proof_that_arrives_while_the_mail_is_being_decided_is_not_lost(
 ) -> None:
     mail = post.mail("eva@acme.example", to="crm@acme.example", body="hello")
     post.send(mail, "crm@acme.example")
-    real, done = decide.gather, []
+    real = facts.gather
+    done: list[int] = []
 
     def gather(rows: Any, batch: Any) -> Any:
         found = real(rows, batch)
@@ -248,6 +252,40 @@ def test_D11_a_body_whose_file_is_gone_fails_alone_and_says_so(post: Post) -> No
     assert post.lies()[0]["state"] == "filed"
 
 
+def test_D11_slow_mails_do_not_keep_back_what_was_read_before_them(
+    post: Post, clock: Frozen
+) -> None:
+    post.send(post.mail())
+    for _ in range(3):
+        post.send(post.mail(body="kill-the-reader"))
+    seen: list[str] = []
+
+    class Slow(InProcess):
+        @override
+        def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Any]:
+            for number, item in enumerate(items):
+                if number == 3:
+                    seen.extend(str(row["state"]) for row in post.lies())
+                clock.advance(timedelta(seconds=10))
+                yield from super().read_many([item])
+
+    assert decide_due(post.app, Slow()) == 4
+    assert seen == ["filed", "received", "received", "received"]
+
+
+def test_D11_a_reader_that_is_closed_says_so_even_of_the_mail_in_hand(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "never")
+    pool = ReaderPool(1)
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(
+            lambda: list(pool.read_many([tmp_path / "never", b"A: b\r\n\r\nc"]))
+        )
+        while not pool._busy:
+            time.sleep(0.01)
+        pool.close()
+        assert [type(outcome) for outcome in reading.result(5)] == [ReaderClosedError] * 2
+
+
 def test_D11_a_mail_that_nobody_can_own_waits_and_stops_nobody(post: Post, clock: Frozen) -> None:
     """The first mail's account has no active member; the second one's is in order."""
     now = post.app.clock()
@@ -313,11 +351,10 @@ def test_a_decider_stuck_in_a_long_mail_ends_soon_and_its_mail_is_not_blamed(pos
         def __init__(self) -> None:
             self.closed = threading.Event()
 
+        @override
         def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Any]:
-            from maild.parse.pool import ReaderClosedError
-
             for item in items:
-                if b"endless" in bytes(item):  # type: ignore[arg-type]
+                if b"endless" in bytes(item):
                     started.set()
                     assert self.closed.wait(20)
                     yield ReaderClosedError("The reader is closed.")
@@ -465,6 +502,7 @@ def test_M4_a_mail_that_was_given_away_while_it_was_dismissed_comes_back_to_its_
     given: list[int] = []
 
     class Meanwhile(InProcess):
+        @override
         def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Any]:
             if not given:
                 given.append(1)

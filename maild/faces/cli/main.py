@@ -71,7 +71,21 @@ COMMANDS: dict[str, Command] = {
 """Those of this face.  `maild.__main__` adds `serve`, `deliver`, `check` and `demo`, which a face may not know."""
 
 PLANNED = frozenset(
-    ["backup", "drop", "erase", "import", "outbox", "profile", "restore", "rule", "source", "status", "template", "token", "webhook"]
+    [
+        "backup",
+        "drop",
+        "erase",
+        "import",
+        "outbox",
+        "profile",
+        "restore",
+        "rule",
+        "source",
+        "status",
+        "template",
+        "token",
+        "webhook",
+    ]
 )
 """Those of the interface that later versions bring."""
 
