@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from maild.auth.results import MethodResult, read_results
 from maild.model.address import Address, InvalidAddressError, canonical_domain
-from maild.model.facts import Proven, Witness, Unproven
+from maild.model.facts import Proven, Unproven, Witness
 
 
 def proof_of(author: str, arrivals: Sequence[Witness]) -> Proven | Unproven:

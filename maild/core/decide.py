@@ -25,6 +25,7 @@ from maild.parse import codec
 from maild.parse.pool import ReaderClosedError, ReaderDiedError
 from maild.store.deliveries import Claimed, Settled
 from maild.store.engine import CollisionError, StoreDownError
+from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
 
 BATCH = 50
@@ -70,6 +71,14 @@ class _Done:
     twins: Sequence[int] = ()
     released: dict[str, Any] | None = None
     """Where it lay before it was put away, if somebody released it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """The settling of a batch: its name, which is its lease's, and its time."""
+
+    change_id: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +288,7 @@ def _settle_one(tx: Tx, one: _Done, lease: str, now: datetime, chain_owner: int 
         _keep_reading(tx, claimed, one.letter)
     tx.deliveries.refile(claimed, decision.hits, by=None, now=now)
     if state in IN_A_MAILBOX:
-        _place(tx, one, chain_owner)
+        _place(tx, one, chain_owner, _Act(lease, now))
     else:
         tx.mailbox.remove(claimed.id)
     tx.deliveries.add_trace(claimed.id, [step.as_dict() for step in one.trace.steps], now)
@@ -316,20 +325,19 @@ def _settled(one: _Done, state: State) -> Settled:
     )
 
 
-def _place(tx: Tx, one: _Done, chain_owner: int | None) -> None:
+def _place(tx: Tx, one: _Done, chain_owner: int | None, act: _Act) -> None:
     """Put it into exactly one mailbox: the forwarder's, read, or the owner chain's, unread (M1)."""
+    row = tx.mailbox.entry_of(one.claimed.id)
     owner, unread = one.decision.owner, False
     if owner is None:
         owner, unread = chain_owner, True
     status = None
     if one.released is not None and one.released.get("owner_id") is not None:
         unread, status = one.released["unread"], one.released.get("status_id")
-        # It may have been given away between the word that put it away and the act.
-        given = next(reversed(tx.mailbox.transfers(one.claimed.id)), None)
-        owner = one.released["owner_id"] if given is None else given.to_user_id
+        owner = _back_to(tx, row, one.released, chain_owner, act)
+        unread = unread or owner != one.released["owner_id"]
     if owner is None:
         raise NoReaderError(f"no active user can own the mail of inbox {one.claimed.inbox_id}")
-    row = tx.mailbox.entry_of(one.claimed.id)
     tx.mailbox.place(
         row,
         owner_id=owner,
@@ -337,6 +345,36 @@ def _place(tx: Tx, one: _Done, chain_owner: int | None) -> None:
         received_at=one.claimed.received_at,
         status_id=status,
     )
+
+
+def _back_to(
+    tx: Tx, row: EntryRow, released: dict[str, Any], chain_owner: int | None, act: _Act
+) -> int | None:
+    """Return whose a released mail is: the last owner's, or the owner chain's if that one has left the account (M1).
+
+    It may have been given away between the word that put it away and the act; history ends at today's owner (M3).
+    """
+    if row.owner_id is not None:
+        return row.owner_id
+    given = next(reversed(tx.mailbox.transfers(row.id)), None)
+    owner: int = released["owner_id"] if given is None else given.to_user_id
+    if tx.rights.active_role(row.account_id, owner) is not None:
+        return owner
+    if given is not None and chain_owner is not None:
+        tx.mailbox.add_transfer(
+            {
+                "delivery_id": row.id,
+                "from_user_id": owner,
+                "to_user_id": chain_owner,
+                "by_user_id": None,
+                "at": act.at,
+                "note": "",
+                "was_unread": released["unread"],
+                "became_unread": True,
+                "change_id": act.change_id,
+            }
+        )
+    return chain_owner
 
 
 def _keep_reading(tx: Tx, claimed: Claimed, letter: Letter) -> None:

@@ -153,9 +153,11 @@ def undo(app: App, reader: Reader, *, by: Actor, change_id: str | None = None) -
 
 
 def _take_back(tx: Tx, row: EntryRow, transfer: TransferRow, act: Act) -> bool:
-    """Reverse one owner change, unless the mail moved since."""
+    """Reverse one owner change, unless the mail moved since or its former owner has left."""
     newest = tx.mailbox.transfers(row.id)[-1]
     if newest.id != transfer.id or row.owner_id != transfer.to_user_id:
+        return False
+    if tx.rights.active_role(row.account_id, transfer.from_user_id) is None:
         return False
     if not tx.mailbox.move(row, to=transfer.from_user_id, unread=transfer.was_unread, cause=None):
         return False

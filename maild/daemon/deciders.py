@@ -64,7 +64,11 @@ class Decider:
 
     def _warm_up(self) -> None:
         """Start the reading processes before the first claim: a claim counts as an attempt and must not wait for them."""
-        deque(self._reader.read_many([_NOTHING] * (2 * _PROCESSORS)), maxlen=0)
+        try:
+            deque(self._reader.read_many([_NOTHING] * (2 * _PROCESSORS)), maxlen=0)
+        except OSError as error:
+            # Out of processes or memory for now; it goes on without head start.
+            _log.warning("warm_up_failed error=%s", error.strerror)
 
     def _run(self) -> None:
         self._warm_up()

@@ -62,9 +62,7 @@ def _play(place: Installation, *, once: bool) -> int:
     with talk.status("sending mail …"):
         _send_all(place)
         place.settle()
-    mails = {
-        mail["message_id"]: mail for mail in place.cli("mail", "list", "--limit", "1000")["mails"]
-    }
+    mails = {mail["message_id"]: mail for mail in place.cli("mail", "list", "--limit", "1000")}
     handed = mails[_message_id(HANDED_OVER)]
     place.cli(
         "mail",

@@ -235,7 +235,7 @@ messages = Table(
     Column("message_id_header", Text),  # without brackets; None when missing or malformed
     Column(
         "content_key", Text, nullable=False
-    ),  # Message-ID, From, Date and body in one digest (D6)
+    ),  # Message-ID, From, Date, what deciding goes by, and the body, in one digest (D6)
     Column("from_norm", Text),  # the strict From; None while unread or unclear
     Column(
         "from_shown", Text, nullable=False, server_default=""

@@ -151,7 +151,7 @@ format = "logfmt"
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until nothing is received and undecided any more."""
         deadline = time.monotonic() + timeout
-        while self.cli("mail", "list", "--state", "received", "--limit", "1")["mails"]:
+        while self.cli("mail", "list", "--state", "received", "--limit", "1"):
             if time.monotonic() > deadline:
                 raise InstallationError("mail is still waiting to be decided")
             select.select([], [], [], 0.2)

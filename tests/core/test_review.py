@@ -189,9 +189,12 @@ def test_D1_a_large_body_is_flushed_even_if_an_earlier_attempt_left_it_there(
     monkeypatch.setattr(bodies, "_flush_folder", broken)
     with pytest.raises(OSError, match="Input"):
         accept(post.app, [incoming])
-    monkeypatch.setattr(
-        bodies, "_flush_folder", lambda folder: (flushed.append(folder), real(folder))
-    )
+
+    def told(folder: Path) -> None:
+        flushed.append(folder)
+        real(folder)
+
+    monkeypatch.setattr(bodies, "_flush_folder", told)
     accept(post.app, [incoming])
     assert post.app.store.bodies.path(1, incoming.raw.digest).parent in flushed
 
@@ -382,6 +385,31 @@ def test_a_decider_stuck_in_a_long_mail_ends_soon_and_its_mail_is_not_blamed(pos
     ]
 
 
+def test_a_reader_that_cannot_start_at_first_does_not_end_the_decider(post: Post) -> None:
+    class Tired(InProcess):
+        calls = 0
+
+        @override
+        def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Any]:
+            self.calls += 1
+            if self.calls == 1:
+                raise OSError(11, "Resource temporarily unavailable")
+            return super().read_many(items)
+
+        def close(self) -> None:
+            pass
+
+    post.send(post.mail())
+    decider = Decider(post.app, Tired())
+    decider.start()
+    decider.wake()
+    until = time.monotonic() + 10
+    while time.monotonic() < until and post.lies()[0]["state"] == "received":
+        time.sleep(0.02)
+    decider.stop()
+    assert post.outcome()[0] == "filed"
+
+
 # --- who sent it --------------------------------------------------------------------------------------------------------
 
 
@@ -520,6 +548,35 @@ def test_M4_undoing_a_dismissal_brings_the_status_back_too(post: Post) -> None:
     change = rulings.dismiss(post.app, READER, [mail], by=Actor(LEA))
     undo(post.app, READER, by=Actor(LEA), change_id=change.id)
     assert post.lies()[0]["status"] == "Waiting"
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_M1_a_released_mail_whose_owner_has_left_comes_to_the_owner_chain(
+    post: Post, *, moved: bool
+) -> None:
+    mail = a_mail(post)
+    give(post.app, [mail], to=JAN if moved else LEA, by=OPERATOR)
+    if not moved:
+        run(post.app, update(schema.entries).values(owner_id=JAN))
+    change = rulings.dismiss(post.app, READER, [mail], by=OPERATOR)
+    run(
+        post.app,
+        schema.memberships.delete().where(schema.memberships.c.user_id == JAN),
+    )
+    undo(post.app, READER, by=OPERATOR, change_id=change.id)
+    assert post.outcome()[2:] == ("lea@acme.example", True)
+
+
+def test_M1_undo_gives_nothing_back_to_somebody_who_has_left(post: Post) -> None:
+    mail = a_mail(post)
+    give(post.app, [mail], to=JAN, by=OPERATOR)
+    change = give(post.app, [mail], to=EVA, by=OPERATOR)
+    run(
+        post.app,
+        schema.memberships.delete().where(schema.memberships.c.user_id == JAN),
+    )
+    assert undo(post.app, READER, by=OPERATOR, change_id=change.id).unchanged == (mail,)
+    assert post.outcome()[2] == "eva@acme.example"
 
 
 # --- whatever comes -----------------------------------------------------------------------------------------------------

@@ -119,9 +119,7 @@ def test_D2_postfix_hands_one_mail_to_two_inboxes_with_different_fates(place: In
     assert fates == {"info@acme.example": "sent", "small@acme.example": "bounced"}, log
     place.settle()
     mails = [
-        mail
-        for mail in place.cli("mail", "list")["mails"]
-        if mail["message_id"] == "fates@rossi.example"
+        mail for mail in place.cli("mail", "list") if mail["message_id"] == "fates@rossi.example"
     ]
     assert [(mail["inbox"], mail["door"], mail["reason"]) for mail in mails] == [
         ("info@acme.example", "lmtp", "FILED_CONTACT")
@@ -146,8 +144,7 @@ def test_the_pipe_delivers_while_the_daemon_runs_and_while_it_does_not(
         assert deliver(2) == 0
         company.settle()
         found = {
-            mail["message_id"]: mail
-            for mail in company.cli("mail", "list", "--limit", "1000")["mails"]
+            mail["message_id"]: mail for mail in company.cli("mail", "list", "--limit", "1000")
         }
         for number in (1, 2):
             mail = found[f"pipe{number}@rossi.example"]
@@ -207,7 +204,7 @@ def test_roles_can_run_apart(company: Installation, only: str) -> None:
             except OSError:
                 time.sleep(0.1)
         company.settle()
-        mails = company.cli("mail", "list", "--limit", "1000")["mails"]
+        mails = company.cli("mail", "list", "--limit", "1000")
         assert any(mail["message_id"] == f"apart-{only}@load.test" for mail in mails)
     finally:
         for process in started:

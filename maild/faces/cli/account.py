@@ -37,7 +37,7 @@ def list_(ctx: typer.Context) -> None:
     cli = of(ctx)
     accounts = list_accounts(cli.app, by=cli.by)
     rows = [(account.slug, account.name, account.default_owner) for account in accounts]
-    cli.emit({"accounts": accounts}, table(("SLUG", "NAME", "DEFAULT OWNER"), rows))
+    cli.emit(accounts, table(("SLUG", "NAME", "DEFAULT OWNER"), rows))
 
 
 @app.command("show")

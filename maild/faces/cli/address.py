@@ -70,7 +70,7 @@ def list_(ctx: typer.Context, email: Email) -> None:
         )
         for row in addresses
     ]
-    cli.emit({"addresses": addresses}, table(("ADDRESS", "KIND", "", "FROM", "UNTIL"), rows))
+    cli.emit(addresses, table(("ADDRESS", "KIND", "", "FROM", "UNTIL"), rows))
 
 
 @app.command("remove")

@@ -52,8 +52,8 @@ def list_(
     cli = of(ctx)
     page = list_clients(cli.app, account=cli.account_slug, after=after, limit=limit, by=cli.by)
     rows = [(one.id, one.name, one.key, one.contacts, one.domains) for one in page.clients]
-    cli.emit(page, table(("ID", "NAME", "KEY", "CONTACTS", "DOMAINS"), rows))
-    if page.next and not cli.json:
+    cli.emit(page.clients, table(("ID", "NAME", "KEY", "CONTACTS", "DOMAINS"), rows))
+    if page.next:
         cli.say(f"There are more: --after {page.next}")
 
 

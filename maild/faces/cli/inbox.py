@@ -73,7 +73,7 @@ def list_(ctx: typer.Context) -> None:
     inboxes = list_inboxes(cli.app, account=cli.account_slug, by=cli.by)
     rows = [(one.address, one.kind, one.mode, one.owner, one.sender_policy) for one in inboxes]
     header = ("ADDRESS", "KIND", "MODE", "OWNER", "SENDERS")
-    cli.emit({"inboxes": inboxes}, table(header, rows))
+    cli.emit(inboxes, table(header, rows))
 
 
 @app.command("show")
@@ -136,4 +136,4 @@ def members(
         by=cli.by,
     )
     rows = [(one["email"], one["name"]) for one in found.members]
-    cli.emit(found, table(("EMAIL", "NAME"), rows))
+    cli.emit(found.members, table(("EMAIL", "NAME"), rows))

@@ -91,7 +91,8 @@ def list_(
     profile: Annotated[str | None, typer.Option(hidden=True)] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Mails of one page.")] = 50,
     after: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="The `next` of the page before.")
+        str | None,
+        typer.Option(metavar="CURSOR", help="The id of the last mail of the page before."),
     ] = None,
 ) -> None:
     """List mails, newest first."""
@@ -116,7 +117,7 @@ def list_(
         after=after,
     )
     page = list_mails(cli.app, wanted, by=cli.by)
-    _tell(cli, {"mails": page.mails, "next": page.next}, mail_words.list_lines(page.mails))
+    _tell(cli, page.mails, mail_words.list_lines(page.mails))
     if page.next is not None:
         cli.say(f"There are more: --after {page.next}")
     elif not page.mails:

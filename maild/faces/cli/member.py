@@ -38,7 +38,7 @@ def list_(ctx: typer.Context) -> None:
     cli = of(ctx)
     members = list_members(cli.app, account=cli.account_slug, by=cli.by)
     rows = [(one.id, one.email, one.name, one.role, one.state) for one in members]
-    cli.emit({"members": members}, table(("ID", "EMAIL", "NAME", "ROLE", "STATE"), rows))
+    cli.emit(members, table(("ID", "EMAIL", "NAME", "ROLE", "STATE"), rows))
 
 
 @app.command("accept")

@@ -114,8 +114,8 @@ def list_(
         )
         for user in page.users
     ]
-    cli.emit(page, table(("EMAIL", "NAME", "ROLE", "USER NAME", ""), rows))
-    if page.next and not cli.json:
+    cli.emit(page.users, table(("EMAIL", "NAME", "ROLE", "USER NAME", ""), rows))
+    if page.next:
         cli.say(f"There are more: --after {page.next}")
 
 
