@@ -9,6 +9,7 @@ from typing import Any
 
 from maild.core.app import Actor, App
 from maild.model.people import InboxKind, Role
+from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.store.mailbox import EntryRow
@@ -33,11 +34,13 @@ class Act:
     at: datetime
     change_id: str
     note: str = ""
+    undoes: str | None = None
+    """The change that this act takes back."""
 
 
-def new_act(app: App, by: Actor, note: str = "") -> Act:
+def new_act(app: App, by: Actor, note: str = "", undoes: str | None = None) -> Act:
     """Begin an act now."""
-    return Act(by=by, at=app.clock(), change_id=app.ids(), note=note)
+    return Act(by=by, at=app.clock(), change_id=app.ids(), note=note, undoes=undoes)
 
 
 def mails(tx: Tx, ulids: Sequence[str]) -> list[EntryRow]:
@@ -51,7 +54,10 @@ def mails(tx: Tx, ulids: Sequence[str]) -> list[EntryRow]:
         row = held[ulid]
         if row is None or row.state is State.ERASED:
             raise RefusedError(
-                Reason.NOT_FOUND, noun="mail", value=ulid, hint="`maild mail list` shows the ids."
+                Reason.NOT_FOUND,
+                noun="mail",
+                value=short(ulid),
+                hint="`maild mail list` shows the ids.",
             )
         found.append(row)
     return found

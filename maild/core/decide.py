@@ -204,8 +204,10 @@ def _decide_all(app: App, readable: list[tuple[Claimed, Letter]]) -> list[_Done]
 
 def _decide_one(claimed: Claimed, letter: Letter, gathered: Gathered) -> _Done:
     trace = Trace()
-    for witness in gathered.witnesses.get(claimed.message_id, ()):
-        trace.say("accept", f"It came in by {witness.door}.")
+    doors = dict.fromkeys(
+        witness.door for witness in gathered.witnesses.get(claimed.message_id, ())
+    )
+    trace.say("accept", f"It came in by {' and by '.join(doors)}.")
     for what in letter.degraded:
         trace.say("parse", f"Could not be read in full: {what}.")
     case = case_of(claimed, letter, gathered)

@@ -99,6 +99,7 @@ def _append(tx: Tx, row: EntryRow, act: Act, *, to: int, unread: bool) -> None:
             "was_unread": bool(row.unread),
             "became_unread": unread,
             "change_id": act.change_id,
+            "undoes": act.undoes,
         }
     )
     note_event(tx, row, act, "owner.changed", {"from": row.owner_id, "to": to})
@@ -114,25 +115,36 @@ def _owner_changed(tx: Tx, row: EntryRow) -> RefusedError:
     )
 
 
-def undo(app: App, reader: Reader, *, by: Actor, change_id: str | None = None) -> Change:
-    """Undo an act, or one's newest: owners and read flags are restored (M4).
+def newest_change(app: App, account_id: int, *, by: Actor) -> str:
+    """Return the newest act in the account that can be undone: one's own, or for the operator anybody's.
+
+    Reads only.  Raises RefusedError when there is none.
+    """
+    with app.store.read() as tx:
+        found = tx.mailbox.last_change(account_id, by.user_id)
+    if found is None:
+        raise RefusedError(Reason.CONFLICT, why="There is nothing to undo.")
+    return found
+
+
+def undo(app: App, reader: Reader, *, by: Actor, change_id: str) -> Change:
+    """Undo an act: owners and read flags are restored (M4).
 
     A mail that somebody moved since is left alone and listed.  Commits one transaction for owner changes; a dismissal
     is released by a ruling and decided again.  Raises RefusedError NOT_FOUND.
     """
-    act = new_act(app, by, "undone")
+    act = new_act(app, by, "undone", undoes=change_id)
     moved: list[str] = []
     unchanged: list[str] = []
     released: list[EntryRow] = []
     with app.store.write() as tx:
-        wanted = change_id or tx.mailbox.last_change(by.user_id) or ""
-        transfers = tx.mailbox.transfers_of_change(wanted)
-        dismissed = tx.mailbox.dismissals_of_change(wanted)
+        transfers = tx.mailbox.transfers_of_change(change_id)
+        dismissed = tx.mailbox.dismissals_of_change(change_id)
         if not transfers and not dismissed:
             raise RefusedError(
                 Reason.NOT_FOUND,
                 noun="change",
-                value=wanted or "newest",
+                value=short(change_id),
                 hint="Nothing was undone.",
             )
         for transfer in transfers:

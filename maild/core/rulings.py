@@ -103,6 +103,7 @@ def _record(tx: Tx, row: EntryRow, act: Act, question: str, answer: dict[str, An
             "by_user_id": act.by.user_id,
             "at": act.at,
             "change_id": act.change_id,
+            "undoes": act.undoes,
         }
     )
     note_event(tx, row, act, "ruled", {"question": question})

@@ -135,11 +135,14 @@ def _machine(case: Case, sender: Sender, trace: Trace) -> Decision | None:
     if case.letter.kind is Kind.NORMAL:
         return None
     proof = case.letter.kind_proof or case.letter.kind.value
-    if case.letter.kind is Kind.LIST and isinstance(sender, Known):
+    is_users = isinstance(sender, Known) or (
+        isinstance(sender, Unknown) and sender.claimed is not None
+    )
+    if case.letter.kind is Kind.LIST and is_users:
         # crm@ may itself be a group upstream, which puts its list fields on every colleague's forward.
         trace.say(
             "parse",
-            f"It came through a list ({proof}), but from a proven user; treated as that user's.",
+            f"It came through a list ({proof}), but a user wrote it or claims to; treated as mail of that user.",
         )
         return None
     reason = _MACHINE[case.letter.kind]

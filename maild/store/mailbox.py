@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
+    Table,
     and_,
     delete,
+    exists,
     insert,
     literal,
     or_,
@@ -98,6 +101,13 @@ class TransferRow:
     was_unread: bool
     became_unread: bool
     change_id: str
+    undoes: str | None
+
+
+def _is_undone(table: Table) -> ColumnElement[bool]:
+    """Whether a later act took back the one that a row belongs to."""
+    later = (transfers.alias("undoing_transfers"), rulings.alias("undoing_rulings"))
+    return or_(*(exists().where(undoing.c.undoes == table.c.change_id) for undoing in later))
 
 
 class MailboxRows:
@@ -211,27 +221,29 @@ class MailboxRows:
         ).mappings()
         return [TransferRow(**row) for row in rows]
 
-    def last_change(self, by: int | None) -> str | None:
-        """Return the newest act of this user (None: the operator) that can be undone."""
-        moved = self._connection.execute(
-            select(transfers.c.change_id, transfers.c.at)
-            .where(transfers.c.by_user_id.is_(None) if by is None else transfers.c.by_user_id == by)
-            .order_by(transfers.c.id.desc())
-            .limit(1)
-        ).first()
-        ruled = self._connection.execute(
-            select(rulings.c.change_id, rulings.c.at)
-            .where(
-                rulings.c.by_user_id.is_(None) if by is None else rulings.c.by_user_id == by,
-                rulings.c.question == "dismiss",
+    def last_change(self, account_id: int, by: int | None) -> str | None:
+        """Return the newest act in the account that can be undone and was not: this user's, or anybody's (None)."""
+        newest: tuple[datetime, str] | None = None
+        for table in (transfers, rulings):
+            query = (
+                select(table.c.at, table.c.change_id)
+                .join(deliveries, deliveries.c.id == table.c.delivery_id)
+                .where(
+                    deliveries.c.account_id == account_id,
+                    table.c.undoes.is_(None),
+                    ~_is_undone(table),
+                )
+                .order_by(table.c.id.desc())
+                .limit(1)
             )
-            .order_by(rulings.c.id.desc())
-            .limit(1)
-        ).first()
-        newest = max(
-            (row for row in (moved, ruled) if row is not None), key=lambda row: row.at, default=None
-        )
-        return None if newest is None else str(newest.change_id)
+            if by is not None:
+                query = query.where(table.c.by_user_id == by)
+            if table is rulings:
+                query = query.where(rulings.c.question == "dismiss")
+            row = self._connection.execute(query).first()
+            if row is not None and (newest is None or row.at > newest[0]):
+                newest = (row.at, row.change_id)
+        return None if newest is None else newest[1]
 
     def dismissals_of_change(self, change_id: str) -> list[tuple[int, dict[str, Any]]]:
         """Return (delivery, answer) of each dismissal of one act."""

@@ -408,8 +408,11 @@ transfers = Table(
     Column("was_unread", Boolean, nullable=False),
     Column("became_unread", Boolean, nullable=False),
     Column("change_id", Text, nullable=False),  # groups the transfers of one act
+    Column("undoes", Text),  # the act that this one took back; None: an act of its own
     Index("ix_transfers_delivery_id", "delivery_id"),
     Index("ix_transfers_change_id", "change_id"),
+    Index("ix_transfers_undoes", "undoes"),
+    Index("ix_transfers_by_user_id_id", "by_user_id", "id"),
 )
 
 notes = Table(
@@ -432,10 +435,13 @@ rulings = Table(
     Column("question", Text, nullable=False),
     Column("answer", Json, nullable=False),
     Column("change_id", Text, nullable=False),  # the act that it belongs to, for undo
+    Column("undoes", Text),  # the act that this one took back; None: an act of its own
     _ref("by_user_id", "users.id", nullable=True),
     Column("at", UtcDateTime, nullable=False),
     Index("ix_rulings_delivery_id", "delivery_id"),
     Index("ix_rulings_change_id", "change_id"),
+    Index("ix_rulings_undoes", "undoes"),
+    Index("ix_rulings_by_user_id_id", "by_user_id", "id"),
 )
 
 filings = Table(

@@ -9,7 +9,7 @@ import pytest
 from maild.core import mailbox, rulings
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.decide import decide_due
-from maild.core.mailbox import give, set_status, set_unread, take, undo
+from maild.core.mailbox import give, newest_change, set_status, set_unread, take, undo
 from maild.model.envelope import Door
 from maild.model.reason import Reason, RefusedError
 from tests.core.company import EVA, JAN, LEA, READER, SIGNED_IN, Post, a_company
@@ -274,7 +274,7 @@ def test_M4_a_dismissed_mail_lies_nowhere_and_comes_back_where_it_lay(post: Post
     give(post.app, [ulid], to=JAN, by=Actor(LEA))
     rulings.dismiss(post.app, READER, [ulid], by=Actor(JAN))
     assert post.outcome() == ("ignored", "DISMISSED", None, None)
-    undo(post.app, READER, by=Actor(JAN))
+    undo(post.app, READER, by=Actor(JAN), change_id=newest_change(post.app, 1, by=Actor(JAN)))
     assert post.outcome() == ("filed", "FILED_CONTACT", "jan@acme.example", True)
 
 
@@ -303,3 +303,27 @@ def test_D5_and_D6_a_retry_after_it_was_given_away_and_dismissed_brings_nothing_
     post.decide()
     assert post.outcome()[:2] == ("ignored", "DISMISSED")
     assert post.table("deliveries") == 1
+
+
+def test_M4_the_newest_act_is_undone_once_and_the_one_before_it_next(
+    post: Post, clock: Frozen
+) -> None:
+    ulid = a_mail_in_the_mailbox(post)
+    for to in (JAN, EVA):
+        clock.advance(timedelta(seconds=1))
+        give(post.app, [ulid], to=to, by=Actor(LEA))
+    owners = []
+    for _ in range(2):
+        clock.advance(timedelta(seconds=1))
+        undo(post.app, READER, by=OPERATOR, change_id=newest_change(post.app, 1, by=OPERATOR))
+        owners.append(post.outcome()[2])
+    assert owners[0] == "jan@acme.example"
+    with pytest.raises(RefusedError, match="nothing to undo"):
+        newest_change(post.app, 1, by=Actor(JAN))
+
+
+def test_I3_a_list_that_carries_an_unproven_users_mail_is_held_and_not_ignored(post: Post) -> None:
+    mail = post.mail("eva@acme.example", body=FORWARD, more="List-Id: <crm.acme.example>\r\n")
+    post.send(mail, "crm@acme.example")
+    post.decide()
+    assert post.outcome()[:2] == ("held", "SENDER_NOT_VERIFIED")

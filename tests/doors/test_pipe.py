@@ -226,7 +226,7 @@ def test_D2_a_limit_of_one_inbox_is_65_for_all(place: Installation) -> None:
 def test_D2_large_and_odd_bytes_are_stored_as_they_are(place: Installation) -> None:
     odd = MAIL + b"\x00\xff\rx\n" * 20_000
     assert _piped(place, "--recipient", INFO, data=odd) == (0, "")
-    [mail] = place.cli("mail", "list")["mails"]
+    [mail] = place.cli("mail", "list")
     raw = place.run("mail", "show", mail["id"], "--raw").stdout
     assert raw == odd.replace(b"\n", b"\r\n")
 

@@ -233,15 +233,19 @@ def take(
 def undo(
     ctx: typer.Context,
     change: Annotated[
-        str | None, typer.Argument(metavar="[CHANGE]", help="Which act; without it your newest.")
+        str | None,
+        typer.Argument(
+            metavar="[CHANGE]", help="Which act; without it your newest, or with no --by anybody's."
+        ),
     ] = None,
 ) -> None:
     """Undo giving, taking or dismissing: owners and read flags are restored."""
-    from maild.core.mailbox import undo as undo_change
+    from maild.core.mailbox import newest_change, undo as undo_change
 
     cli = of(ctx)
+    change_id = change if change is not None else newest_change(cli.app, cli.account_id, by=cli.by)
     with _reader() as reader:
-        done = undo_change(cli.app, reader, by=cli.by, change_id=change)
+        done = undo_change(cli.app, reader, by=cli.by, change_id=change_id)
     _told(cli, done, "Undone")
 
 

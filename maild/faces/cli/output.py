@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
+
+# What JSON lets through and a terminal obeys: DEL, C1 controls, and the marks that turn text around.
+_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def document(value: Any) -> Any:
@@ -31,7 +35,8 @@ def document(value: Any) -> Any:
 
 def as_json(value: Any) -> str:
     """Return one JSON document on one line."""
-    return json.dumps(document(value), ensure_ascii=False, default=str)
+    text = json.dumps(document(value), ensure_ascii=False, default=str)
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def printable(text: str) -> str:
