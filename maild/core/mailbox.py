@@ -123,7 +123,7 @@ def newest_change(app: App, account_id: int, *, by: Actor) -> str:
     with app.store.read() as tx:
         found = tx.mailbox.last_change(account_id, by.user_id)
     if found is None:
-        raise RefusedError(Reason.CONFLICT, why="There is nothing to undo.")
+        raise RefusedError(Reason.NOTHING_TO_UNDO)
     return found
 
 

@@ -192,6 +192,7 @@ class Reason(Enum):
     ACCOUNT_NEEDED = _refusal(
         "There are several accounts: {slugs}. Say which with --account.", http=400
     )
+    NOTHING_TO_UNDO = _refusal("There is nothing to undo.")
     CONFLICT = _refusal("{why}")
 
     # What was done, said with a code.

@@ -111,7 +111,7 @@ def test_a_word_of_a_closed_list_is_wrong_usage(
         (("mail", "read", "x"), "NOT_FOUND"),
         (("mail", "dismiss", "x"), "NOT_FOUND"),
         (("mail", "retry", "x"), "NOT_FOUND"),
-        (("mail", "undo"), "NOT_FOUND"),
+        (("mail", "undo"), "NOTHING_TO_UNDO"),
         (("mail", "undo", "\udcff"), "NOT_FOUND"),
         (("mail", "note", "x", " "), "INVALID_VALUE"),
         (("mail", "take", "x"), "NOT_ALLOWED"),
