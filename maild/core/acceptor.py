@@ -1,4 +1,4 @@
-"""Group commit: whatever waits when the last commit ended shares the next one (design 6).
+"""Group commit: whatever waits when the last commit ended shares the next one.
 
 One thread, no timer: a lonely mail pays no delay, fifty sessions share a flush.  A full queue is an answer (BUSY),
 never memory.

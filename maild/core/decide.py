@@ -1,4 +1,4 @@
-"""Deciding mail: claim, read, gather, decide, settle (design 4).
+"""Deciding mail: claim, read, gather, decide, settle.
 
 A batch is claimed in one short transaction, which counts the attempt before the work; reading and deciding happen
 without any transaction; TX 2 writes all outcomes by compare-and-set.  One mail's fault never stops the next one.

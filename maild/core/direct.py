@@ -27,7 +27,7 @@ class DirectIntake:
         self._reserve = reserve
 
     def room(self, size: int) -> Answer | None:
-        """Return DISK_FULL when the reserve and half as much again as the mail would not stay free (safety 3.2)."""
+        """Return DISK_FULL when the reserve and half as much again as the mail would not stay free."""
         try:
             free = self._app.store.bodies.free()
         except OSError as error:

@@ -10,7 +10,7 @@ from maild.store.engine import DurabilityError, StoreDownError
 from maild.store.migrate import SchemaError
 
 EX_WRONG_USAGE = 2
-"""The command line's own status for wrong usage (interface); sysexits' EX_USAGE is the pipe's."""
+"""The command line's own status for wrong usage; sysexits' EX_USAGE is the pipe's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Inboxes: the addresses that maild answers for, and who owns what comes in (product D, M1, M9, M10)."""
+"""Inboxes: the addresses that maild answers for, and who owns what comes in (M1, M9, M10)."""
 
 from __future__ import annotations
 

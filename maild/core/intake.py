@@ -13,7 +13,7 @@ class Intake(Protocol):
     """The inside, as a door sees it.  None of these raises for a fault of ours: such a fault is an Answer."""
 
     def room(self, size: int) -> Answer | None:
-        """Return DISK_FULL when a mail of `size` octets would eat into the reserve (safety 3.2), else None."""
+        """Return DISK_FULL when a mail of `size` octets would eat into the reserve, else None."""
 
     def spool(self) -> Spool:
         """Return a place for a mail's bytes."""

@@ -1,4 +1,4 @@
-"""What people do with mail: give, take, read, and undo (product E).
+"""What people do with mail: give, take, read, and undo.
 
 Nothing here touches how a mail came in or what is known of its server: the ledger is apart from the mailbox (D5).
 """

@@ -1,4 +1,4 @@
-"""Users: one person (or one communal user) each, with addresses, a login, and memberships (product A)."""
+"""Users: one person (or one communal user) each, with addresses, a login, and memberships."""
 
 from __future__ import annotations
 

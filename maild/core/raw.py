@@ -19,7 +19,7 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 """The empty line; with bare line feeds too, since LMTP and the pipe keep odd bytes (D2)."""
 
 HEAD_MAX = 256 * 1024
-"""Octets of the header block that are kept at hand (design 4, limits)."""
+"""Octets of the header block that are kept at hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What people are shown of mail: lists, one mail, its history, and why it is as it is (M3, M5, E1).
 
-Everything here only reads.  Documents have the shape of `interface.md`; they never hold what their reader may not see.
+Everything here only reads.  Documents never hold what their reader may not see.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def _cursor(tx: Tx, account_id: int, after: str | None) -> int | None:
 def documents(
     tx: Tx, account_id: int, rows: list[dict[str, Any]], now: datetime
 ) -> list[dict[str, Any]]:
-    """Return rows of the mailbox's lists as `interface.md` shows a mail."""
+    """Return rows of the mailbox's lists as `maild mail` shows a mail."""
     first_status = next(iter(tx.mailbox.status_names(account_id)), None)
     return [_document(row, first_status, now) for row in rows]
 

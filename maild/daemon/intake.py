@@ -28,7 +28,7 @@ class DaemonIntake:
         self._lookups = ThreadPoolExecutor(READERS, thread_name_prefix="recipient")
 
     def room(self, size: int) -> Answer | None:
-        """Return DISK_FULL when the reserve and half as much again as the mail would not stay free (safety 3.2)."""
+        """Return DISK_FULL when the reserve and half as much again as the mail would not stay free."""
         try:
             free = self._app.store.bodies.free()
         except OSError as error:

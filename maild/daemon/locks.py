@@ -1,4 +1,4 @@
-"""One daemon for each role on an embedded database: a lock held for life (design 6)."""
+"""One daemon for each role on an embedded database: a lock held for life."""
 
 from __future__ import annotations
 

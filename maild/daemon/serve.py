@@ -1,4 +1,4 @@
-"""`maild serve`: everything in one process, or the roles that were asked for (design 6).
+"""`maild serve`: everything in one process, or the roles that were asked for.
 
 The order of the end is the promise: doors stop taking, sessions past their dot are answered, the last commit is made,
 the batch in hand is settled.  A kill at any moment loses nothing; it only makes the next start do the rest.

@@ -1,6 +1,6 @@
-"""What becomes of a mail: a pure function of letter, proof, directory rows and rulings (product C, D; E2).
+"""What becomes of a mail: a pure function of letter, proof, directory rows and rulings (E2).
 
-The rows of the table at the end of product D are the functions of this file.  A repair adds a ruling and the same
+The rows of the table of outcomes in `docs/rules.md` are the functions of this file.  A repair adds a ruling and the same
 function decides again; nobody pokes state.
 """
 

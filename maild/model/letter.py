@@ -41,7 +41,7 @@ class Mailbox:
     name: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form of `interface.md`."""
+        """Return the JSON form."""
         return {"address": self.address, "name": self.name}
 
 
@@ -74,7 +74,7 @@ class Attachment:
     content_id: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form of `interface.md`, with the part path."""
+        """Return the JSON form, with the part path."""
         return {"name": self.name, "type": self.type, "size": self.size, "path": self.path}
 
 
@@ -95,7 +95,7 @@ class Forwarded:
     message_id: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form of `interface.md`."""
+        """Return the JSON form."""
         return {
             "from": self.from_.as_dict() if self.from_ else None,
             "to": [box.address for box in self.to],

@@ -1,6 +1,6 @@
 """The one table of reasons: what a peer hears, how a program exits, what HTTP says, and the sentence for a person.
 
-Codes are stable (product F, `interface.md`).  Three sorts share the table because they share the speakers: what a door
+Codes are stable.  Three sorts share the table because they share the speakers: what a door
 answers, why a delivery is as it is (`states` says in which states it may stand), and why a request was refused.
 Whatever maild did not foresee is INTERNAL_ERROR, and that is always temporary.
 """
@@ -96,7 +96,7 @@ class Reason(Enum):
         repair="retry",
     )
 
-    # Why a delivery is as it is (product F).
+    # Why a delivery is as it is.
     FILED_THREAD = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
     FILED_TOKEN = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
     FILED_CONTACT = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")

@@ -1,4 +1,4 @@
-"""The life of a delivery: five living states, a beginning, a tombstone, and the only table of legal moves (design 4)."""
+"""The life of a delivery: five living states, a beginning, a tombstone, and the only table of legal moves."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from maild.parse.limits import FIELD, HEADER_BLOCK
 
 _END = re.compile(rb"\r?\n\r?\n")
 # RFC 5322 2.2: a name is printable ASCII without colon; white space before the colon is obsolete (4.5) but read.
-# [^\n] keeps a bare CR inside its field: for us it never is a line end (protocols.md F1).
+# [^\n] keeps a bare CR inside its field: for us it never is a line end.
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"<([^<>\s\x00-\x1f\x7f]{1,998})>")
 _BARE_ID = re.compile(rb"[^<>\s,;()\"\x00-\x1f\x7f]{1,998}")

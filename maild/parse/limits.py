@@ -1,4 +1,4 @@
-"""The counting limits of reading, and why each is what it is (design 4, safety T6).
+"""The counting limits of reading, and why each is what it is.
 
 `read_letter` keeps all of these by itself; time and memory are kept by the pool.  What a limit cuts is said in
 `Letter.degraded`; the stored bytes are never touched.

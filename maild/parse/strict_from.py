@@ -1,4 +1,4 @@
-"""Who sent a mail, beyond doubt, or why nobody can say (I2, safety 2.4).
+"""Who sent a mail, beyond doubt, or why nobody can say (I2).
 
 A scanner of its own over the raw header block.  It accepts only what every mail parser reads the same way: it must
 never be made more lenient than the three parsers of `tests/parse/test_strict_from.py` agree on.  Whether the author

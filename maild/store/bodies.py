@@ -1,6 +1,6 @@
 """Large bodies: content-addressed files beside the database, per account.
 
-A file is complete and durable before the row that names it is committed (safety 3.1): written to `tmp/`, flushed,
+A file is complete and durable before the row that names it is committed: written to `tmp/`, flushed,
 linked to `<account>/<aa>/<sha256>`, and the folder flushed.  A file without a row is left by a crash and swept later;
 a row without its file cannot come from a crash.
 """

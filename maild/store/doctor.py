@@ -1,4 +1,4 @@
-"""Every invariant of the stored data, each as a query that finds what breaks it (design 5)."""
+"""Every invariant of the stored data, each as a query that finds what breaks it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The database: every difference between SQLite and PostgreSQL, and how a transaction begins and ends.
 
 SQLite has one writer connection behind one lock in a process, and a few readers; every write transaction is
-BEGIN IMMEDIATE, so that reading and then writing is one act (design 6).  It must never weaken what a 250 promises:
+BEGIN IMMEDIATE, so that reading and then writing is one act.  It must never weaken what a 250 promises:
 the durability settings are read back on each connection.
 """
 
@@ -33,7 +33,7 @@ class CollisionError(StoreDownError):
 
 
 class DurabilityError(Exception):
-    """The database would lose committed mail at a power cut; maild does not run on it (safety 3.1)."""
+    """The database would lose committed mail at a power cut; maild does not run on it."""
 
 
 class Database:

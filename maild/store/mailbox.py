@@ -1,4 +1,4 @@
-"""Entries, owners, transfers and lists: the mailbox half of the store (product E)."""
+"""Entries, owners, transfers and lists: the mailbox half of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables (design 5).  Only `maild.store` sees them.
+"""The tables.  Only `maild.store` sees them.
 
 Every row of a tenant carries `account_id`.  Times are UTC, addresses canonical, inner ids integers that rise with
 arrival; what the interface names has a ULID.  `migrations/` makes exactly this; a test compares the two.

@@ -41,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """An opaque document: what is asked for in queries gets a column of its own (design 7)."""
+    """An opaque document: what is asked for in queries gets a column of its own."""
 
     impl = Text
     cache_ok = True

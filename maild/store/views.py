@@ -1,4 +1,4 @@
-"""What pages and commands show of mail and nobody decides by: names, histories, and look-ups (product E, F)."""
+"""What pages and commands show of mail and nobody decides by: names, histories, and look-ups."""
 
 from __future__ import annotations
 

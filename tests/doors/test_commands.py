@@ -1,4 +1,4 @@
-"""What the door says to commands, good and bad (protocols 1.1)."""
+"""What the door says to commands, good and bad."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From 354 to the reply after the dot: every byte form, every size, every fault (protocols 1.1, D2)."""
+"""From 354 to the reply after the dot: every byte form, every size, every fault (D2)."""
 
 from __future__ import annotations
 

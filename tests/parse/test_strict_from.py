@@ -1,4 +1,4 @@
-"""The strict From: what it accepts is read alike by three other parsers, and everything else says why not (safety 2.4)."""
+"""The strict From: what it accepts is read alike by three other parsers, and everything else says why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table at the end of product D, row by row, as a pure function."""
+"""The table of outcomes in docs/rules.md, row by row, as a pure function."""
 
 from __future__ import annotations
 

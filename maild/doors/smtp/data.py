@@ -63,7 +63,7 @@ class DotStream:
         self.size = 0
         """Octets of the mail so far, after unstuffing."""
         self.has_odd_bytes = False
-        """Whether there is a bare CR, a bare LF or a NUL (protocols F1)."""
+        """Whether there is a bare CR, a bare LF or a NUL."""
         self.rest: bytes | None = None
         """What followed the end; None until the end is found."""
 

@@ -1,6 +1,6 @@
 """aiosmtpd held tightly: its state, commands and parser are used; its loop, timers and cancelling are replaced.
 
-Why each is replaced is told in protocols 1.1: a peer that half-closes or a timer must not cancel a commit, a fault of
+Why: a peer that half-closes or a timer must not cancel a commit, a fault of
 ours is 451 and never 500 with its text, every reply has an enhanced code, and TLS forgets all that came before it.
 """
 

@@ -21,7 +21,7 @@ from maild.model.envelope import Door, Envelope
 from maild.model.reason import Answer, Reason
 
 MISSES_MAX = 20
-"""Unknown recipients of one connection (safety T23); relays are exempt, they ask for many senders."""
+"""Unknown recipients of one connection; relays are exempt, they ask for many senders."""
 
 
 class Session(Courteous):

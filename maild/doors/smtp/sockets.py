@@ -43,7 +43,7 @@ def _tcp(bind: HostPort) -> Iterator[socket.socket]:
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
     # With port 0 the kernel would choose another port for each address.
     for family, address in addresses[:1] if bind.port == 0 else addresses:
-        # IPPROTO_TCP said aloud: without it the loop leaves Nagle's algorithm on, 40 ms a session (performance).
+        # IPPROTO_TCP said aloud: without it the loop leaves Nagle's algorithm on, 40 ms a session.
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

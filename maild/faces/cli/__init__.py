@@ -1,1 +1,1 @@
-"""The command line of `interface.md`."""
+"""The command line."""

@@ -1,4 +1,4 @@
-"""`maild mail …`: lists, one mail, and what people do with mail (product E)."""
+"""`maild mail …`: lists, one mail, and what people do with mail."""
 
 from __future__ import annotations
 

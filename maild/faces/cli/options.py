@@ -1,4 +1,4 @@
-"""The options that every command takes, wherever they stand on the line (interface).
+"""The options that every command takes, wherever they stand on the line.
 
 They are taken out before a command sees its own: `--config`, `--json`, `-q`, `-v`, `--account`, `--by`.  No command
 may have an option of such a name, and none may take one as a value; behind `--` everything is the command's.

@@ -1,6 +1,6 @@
 """Mail on a terminal: hostile text made harmless, columns, and sentences.
 
-A subject must not move the cursor, colour the screen, or turn the writing direction around (safety T13).
+A subject must not move the cursor, colour the screen, or turn the writing direction around.
 """
 
 from __future__ import annotations

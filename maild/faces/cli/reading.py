@@ -109,7 +109,7 @@ def _why(error: OSError | ValueError) -> tuple[str, str]:
 def documents(
     files: Iterable[File], what_if: WhatIf | None
 ) -> Iterator[tuple[File, dict[str, Any]]]:
-    """Yield each file with its document of `interface.md`."""
+    """Yield each file with its document."""
     if what_if is None:
         for file in files:
             yield file, document(file)
