@@ -7,6 +7,7 @@ parse a mail beyond its header block's outline, never resolve a sender, and neve
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,6 +45,9 @@ _CONTENT = (
 A copy that differs in one of them is another mail.  Else whoever saw a user's mail could send it on before it comes in,
 with other recipients or another thread, and the proof that comes with the true one would speak for the false one (I3).
 """
+
+
+_log = logging.getLogger("maild.accept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,16 @@ def recipient(app: App, address: str, size: int | None) -> tuple[Answer, int | N
     if size is not None and inbox.max_size is not None and size > inbox.max_size:
         return Answer(Reason.TOO_LARGE, {"size": size, "limit": inbox.max_size}), inbox.max_size
     return Answer(Reason.RECIPIENT_OK), inbox.max_size
+
+
+def room(app: App, reserve: int, size: int) -> Answer | None:
+    """Return DISK_FULL when a mail of `size` octets, and half as much again, would not leave the reserve free."""
+    try:
+        free = app.store.bodies.free()
+    except OSError as error:
+        _log.error("disk_unreadable error=%s", error.strerror)
+        return Answer(Reason.STORE_DOWN)
+    return Answer(Reason.DISK_FULL) if free < reserve + size * 3 // 2 else None
 
 
 def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:

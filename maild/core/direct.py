@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from maild.core.accept import Incoming, recipient
+from maild.core.accept import Incoming, recipient, room
 from maild.core.acceptor import Acceptor
 from maild.core.app import App
 from maild.core.raw import Raw, Spool
@@ -28,12 +28,7 @@ class DirectIntake:
 
     def room(self, size: int) -> Answer | None:
         """Return DISK_FULL when the reserve and half as much again as the mail would not stay free."""
-        try:
-            free = self._app.store.bodies.free()
-        except OSError as error:
-            _log.error("disk_unreadable error=%s", error.strerror)
-            return Answer(Reason.STORE_DOWN)
-        return Answer(Reason.DISK_FULL) if free < self._reserve + size * 3 // 2 else None
+        return room(self._app, self._reserve, size)
 
     def spool(self) -> Spool:
         """Return a place for a mail's bytes."""

@@ -59,7 +59,7 @@ def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
     for transfer in transfers:
         ids |= {transfer.from_user_id, transfer.to_user_id, transfer.by_user_id}
     people = {number for number in ids if number is not None}
-    names, emails = tx.views.names(people), tx.mailbox.emails(people)
+    names, emails = tx.views.names(people), tx.lists.emails(people)
     statuses = {
         number: status for status, number in tx.mailbox.status_names(row.account_id).items()
     }
@@ -67,7 +67,7 @@ def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
     def name(user_id: int | None) -> str:
         return OPERATOR_NAME if user_id is None else names[user_id]
 
-    found = [_arrived(one) for one in tx.mailbox.arrivals(row.message_id)]
+    found = [_arrived(one) for one in tx.lists.arrivals(row.message_id)]
     found += [_transferred(one, name, emails.get(one.by_user_id)) for one in transfers]
     found += [
         Happening(

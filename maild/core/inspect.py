@@ -175,7 +175,7 @@ def _documents(
     chains = tx.facts.owners(one.inbox.id for one in decided)
     people = {one.decision.owner for one in decided} | set(chains.values())
     people |= {one.decision.user.user_id for one in decided if one.decision.user is not None}
-    emails = tx.mailbox.emails({number for number in people if number is not None})
+    emails = tx.lists.emails({number for number in people if number is not None})
     ulids = tx.views.client_ulids(hit.client.id for one in decided for hit in one.decision.hits)
     return [
         _document(one, chains.get(one.inbox.id), emails, ulids)

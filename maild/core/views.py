@@ -22,7 +22,8 @@ from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.parse import codec
-from maild.store.mailbox import EntryRow, Filter
+from maild.store.lists import Filter
+from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
 
 PAGE_MAX = 1000
@@ -77,7 +78,7 @@ def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
         )
     with app.store.read() as tx:
         account_id = home(tx, wanted.account, by).id
-        rows = tx.mailbox.page(_filter(tx, account_id, wanted, by))
+        rows = tx.lists.page(_filter(tx, account_id, wanted, by))
         more = len(rows) > wanted.limit
         shown = rows[: wanted.limit]
         mails = documents(tx, account_id, shown, app.clock())
@@ -261,9 +262,9 @@ def show_mail(app: App, reader: Reader, ulid: str, *, by: Actor) -> dict[str, An
     """
     with app.store.read() as tx:
         row = _visible_mail(tx, ulid, by)
-        document = documents(tx, row.account_id, [tx.mailbox.mail(row.id)], app.clock())[0]
+        document = documents(tx, row.account_id, [tx.lists.mail(row.id)], app.clock())[0]
         document |= {
-            "arrivals": [_arrival(one) for one in tx.mailbox.arrivals(row.message_id)],
+            "arrivals": [_arrival(one) for one in tx.lists.arrivals(row.message_id)],
             "notes": [
                 {"at": iso(one.at), "by": one.by, "text": one.note}
                 for one in history_of(tx, row)
@@ -347,10 +348,10 @@ def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
     """
     with app.store.read() as tx:
         row = _visible_mail(tx, ulid, by)
-        shown = tx.mailbox.mail(row.id)
+        shown = tx.lists.mail(row.id)
         document = documents(tx, row.account_id, [shown], app.clock())[0]
         decisions = [{"at": iso(at), "trace": steps} for at, steps in tx.deliveries.traces(row.id)]
-        arrivals = [_arrival(one) for one in tx.mailbox.arrivals(row.message_id)]
+        arrivals = [_arrival(one) for one in tx.lists.arrivals(row.message_id)]
         history = [one.as_dict() for one in history_of(tx, row)]
     latest: dict[str, Any] = decisions[-1] if decisions else {"at": None, "trace": []}
     return document | {

@@ -15,6 +15,7 @@ from maild.store.deliveries import DeliveryRows
 from maild.store.engine import Database
 from maild.store.facts import DecisionRows
 from maild.store.intake import IntakeRows
+from maild.store.lists import ListRows
 from maild.store.mailbox import MailboxRows
 from maild.store.people import PeopleRows
 from maild.store.rights import RightsRows
@@ -61,8 +62,13 @@ class Tx:
 
     @cached_property
     def mailbox(self) -> MailboxRows:
-        """Entries, owners, transfers, lists."""
+        """Entries, owners, transfers."""
         return MailboxRows(self.connection)
+
+    @cached_property
+    def lists(self) -> ListRows:
+        """Lists of mails."""
+        return ListRows(self.connection)
 
     @cached_property
     def rights(self) -> RightsRows:

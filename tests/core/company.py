@@ -18,7 +18,7 @@ from maild.model.reason import Answer
 from maild.parse import read_letter
 from maild.parse.pool import ReaderDiedError
 from maild.store import schema
-from maild.store.mailbox import Filter
+from maild.store.lists import Filter
 
 SIGNED_IN = Trust(authenticated_for=("acme.example",))
 LEA, EVA, JAN = 1, 2, 3
@@ -193,7 +193,7 @@ class Post:
     def lies(self, **wanted: object) -> list[dict[str, object]]:
         """Return the mails of a list, oldest first."""
         with self.app.store.read() as tx:
-            return list(reversed(tx.mailbox.page(Filter(account_id=1, limit=1000, **wanted))))  # type: ignore[arg-type]
+            return list(reversed(tx.lists.page(Filter(account_id=1, limit=1000, **wanted))))  # type: ignore[arg-type]
 
     def outcome(self) -> tuple[str, str, str | None, bool | None]:
         """Return state, reason, owner and unread of the only mail."""

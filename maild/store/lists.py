@@ -1,0 +1,250 @@
+"""Lists of mails, and what stands in them: one page at a time, along an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+
+from maild.model.people import InboxKind
+from maild.model.states import State
+from maild.store.schema import (
+    accounts,
+    addresses,
+    arrivals,
+    clients,
+    deliveries,
+    entries,
+    filings,
+    inboxes,
+    messages,
+    recipients,
+    statuses,
+    users,
+)
+from maild.store.sql import slices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which mails a list shows; None asks nothing."""
+
+    account_id: int
+    owner_id: int | None = None
+    inbox_id: int | None = None
+    state: State | None = None
+    reason: str | None = None
+    client_id: int | None = None
+    unread: bool = False
+    status: str | None = None
+    status_is_first: bool = False
+    """The status is the account's first, which mails without one have."""
+    shared_only: bool = False
+    """All Received: only mail of shared inboxes (M5)."""
+    visible_to: int | None = None
+    """Only what this member may see: the own mailbox, and All Received if `sees_shared` (M5)."""
+    sees_shared: bool = False
+    after: int | None = None
+    """The delivery that the page before ended with."""
+    limit: int = 50
+
+
+class ListRows:
+    """Queries that show mails."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read through an open transaction."""
+        self._connection = connection
+
+    def page(self, wanted: Filter) -> list[dict[str, Any]]:
+        """Return one page of mails, newest first (keyset: no page costs more than the first)."""
+        query = _narrowed(_mails().where(deliveries.c.account_id == wanted.account_id), wanted)
+        # A mailbox is walked along its owner's index, every other list along the account's.
+        at, number = deliveries.c.received_at, deliveries.c.id
+        if wanted.owner_id is not None:
+            at, number = entries.c.received_at, entries.c.delivery_id
+        if wanted.after is not None:
+            last = self._connection.execute(
+                select(deliveries.c.received_at).where(deliveries.c.id == wanted.after)
+            ).scalar_one()
+            # Bound with its type: a bare datetime would be compared as text with the stored number.
+            last_at = literal(last, deliveries.c.received_at.type)
+            query = query.where(tuple_(at, number) < tuple_(last_at, literal(wanted.after)))
+        return self._filled(query.order_by(at.desc(), number.desc()).limit(wanted.limit))
+
+    def mail(self, delivery_id: int) -> dict[str, Any]:
+        """Return one mail as lists show it."""
+        return self._filled(_mails().where(deliveries.c.id == delivery_id))[0]
+
+    def _filled(self, query: Select[Any]) -> list[dict[str, Any]]:
+        """Run a query of `_mails` and add recipients, clients, doors and people's addresses, each in one query."""
+        rows = [dict(row) for row in self._connection.execute(query).mappings()]
+        listed = self._recipients({row["message_id"] for row in rows})
+        filed = self._clients({row["id"] for row in rows})
+        doors = self._doors({row["message_id"] for row in rows})
+        people = self.emails(
+            {
+                row[key]
+                for row in rows
+                for key in ("owner_id", "sender_user_id")
+                if row[key] is not None
+            }
+        )
+        for row in rows:
+            row["to"], row["cc"] = listed.get(row["message_id"], ([], []))
+            row["clients"] = filed.get(row["id"], [])
+            row["door"] = doors.get(row["message_id"])
+            row["owner"] = people.get(row["owner_id"])
+            row["user"] = people.get(row["sender_user_id"])
+        return rows
+
+    def _recipients(self, message_ids: set[int]) -> dict[int, tuple[list[str], list[str]]]:
+        found: dict[int, tuple[list[str], list[str]]] = {}
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(recipients.c.message_id, recipients.c.kind, recipients.c.norm)
+                .where(recipients.c.message_id.in_(some), recipients.c.kind.in_(("to", "cc")))
+                .order_by(recipients.c.id)
+            )
+            for row in rows:
+                found.setdefault(row.message_id, ([], []))[row.kind == "cc"].append(row.norm)
+        return found
+
+    def _clients(self, delivery_ids: set[int]) -> dict[int, list[dict[str, str]]]:
+        found: dict[int, list[dict[str, str]]] = {}
+        for some in slices(delivery_ids):
+            rows = self._connection.execute(
+                select(filings.c.delivery_id, filings.c.how, clients.c.ulid, clients.c.name)
+                .join(clients, clients.c.id == filings.c.client_id)
+                .where(filings.c.delivery_id.in_(some))
+                .order_by(filings.c.id)
+            )
+            for row in rows:
+                client = {"id": row.ulid, "name": row.name, "how": row.how}
+                found.setdefault(row.delivery_id, []).append(client)
+        return found
+
+    def _doors(self, message_ids: set[int]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(arrivals.c.message_id, arrivals.c.door)
+                .where(arrivals.c.message_id.in_(some))
+                .order_by(arrivals.c.id)
+            )
+            for row in rows:
+                found.setdefault(row.message_id, row.door)
+        return found
+
+    def emails(self, user_ids: set[int]) -> dict[int | None, str]:
+        """Return the primary addresses of users."""
+        found: dict[int | None, str] = {}
+        for some in slices(user_ids):
+            rows = self._connection.execute(
+                select(addresses.c.user_id, addresses.c.norm).where(
+                    addresses.c.user_id.in_(some),
+                    addresses.c.kind == "primary",
+                    addresses.c.valid_to.is_(None),
+                )
+            )
+            found.update({row.user_id: row.norm for row in rows})
+        return found
+
+    def arrivals(self, message_id: int) -> list[dict[str, Any]]:
+        """Return how a mail came in, each time."""
+        rows = self._connection.execute(
+            select(
+                arrivals.c.at,
+                arrivals.c.door,
+                arrivals.c.peer,
+                arrivals.c.mail_from,
+                arrivals.c.recipients,
+                arrivals.c.digest,
+                arrivals.c.retries,
+                arrivals.c.last_retry_at,
+            )
+            .where(arrivals.c.message_id == message_id)
+            .order_by(arrivals.c.id)
+        ).mappings()
+        return [dict(row) for row in rows]
+
+
+def _mails() -> Select[Any]:
+    return (
+        select(
+            deliveries.c.id,
+            deliveries.c.ulid,
+            deliveries.c.message_id,
+            deliveries.c.state,
+            deliveries.c.reason,
+            deliveries.c.facts,
+            deliveries.c.beside,
+            deliveries.c.direction,
+            deliveries.c.received_at,
+            deliveries.c.sender_user_id,
+            accounts.c.slug,
+            inboxes.c.norm.label("inbox"),
+            messages.c.subject,
+            messages.c.from_shown,
+            messages.c.from_name,
+            messages.c.message_id_header,
+            messages.c.size,
+            messages.c.digest,
+            messages.c.sent_at,
+            entries.c.owner_id,
+            entries.c.unread,
+            entries.c.unread_cause,
+            entries.c.version,
+            users.c.display_name.label("owner_name"),
+            statuses.c.name.label("status"),
+        )
+        .join(messages, messages.c.id == deliveries.c.message_id)
+        .join(accounts, accounts.c.id == deliveries.c.account_id)
+        .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)
+        .outerjoin(entries, entries.c.delivery_id == deliveries.c.id)
+        .outerjoin(users, users.c.id == entries.c.owner_id)
+        .outerjoin(statuses, statuses.c.id == entries.c.status_id)
+    )
+
+
+def _with_status(wanted: Filter) -> Any:
+    named = statuses.c.name == wanted.status
+    if not wanted.status_is_first:
+        return named
+    return or_(named, and_(entries.c.status_id.is_(None), entries.c.owner_id.is_not(None)))
+
+
+def _visible(wanted: Filter) -> Any:
+    own = entries.c.owner_id == wanted.visible_to
+    return or_(own, inboxes.c.kind == InboxKind.SHARED) if wanted.sees_shared else own
+
+
+def _narrowed(query: Select[Any], wanted: Filter) -> Select[Any]:
+    conditions = [
+        (wanted.owner_id, entries.c.owner_id == wanted.owner_id),
+        (wanted.inbox_id, deliveries.c.inbox_id == wanted.inbox_id),
+        (wanted.state, deliveries.c.state == wanted.state),
+        (wanted.reason, deliveries.c.reason == wanted.reason),
+        (wanted.unread or None, entries.c.unread),
+        (wanted.status, _with_status(wanted)),
+        (wanted.visible_to, _visible(wanted)),
+        (wanted.shared_only or None, inboxes.c.kind == InboxKind.SHARED),
+    ]
+    for value, condition in conditions:
+        if value is not None:
+            query = query.where(condition)
+    if wanted.client_id is not None:
+        query = query.join(
+            filings,
+            and_(filings.c.delivery_id == deliveries.c.id, filings.c.client_id == wanted.client_id),
+        )
+    return query
