@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -95,14 +96,24 @@ def decide_due(app: App, reader: Reader, *, limit: int = BATCH) -> int:
     """Decide what is due, oldest first; return how many deliveries were taken.
 
     Commits a claim, and then the outcomes; safe to repeat and to run in several places at once.  Raises
-    StoreDownError; then the claimed deliveries are taken again when their lease ends.
+    StoreDownError; then the claimed deliveries are due again soon, or at the latest when their lease ends.
     """
     lease, now = app.ids(), app.clock()
     with app.store.write() as tx:
         batch = tx.deliveries.claim(lease=lease, now=now, until=now + HOLD, limit=limit)
     if batch:
-        _work(app, reader, batch, lease)
+        _work_under(app, reader, batch, lease)
     return len(batch)
+
+
+def _work_under(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
+    """Work on a batch; whatever goes wrong, its lease does not outlive us."""
+    try:
+        _work(app, reader, batch, lease)
+    except BaseException:
+        with suppress(StoreDownError), app.store.write() as tx:
+            tx.deliveries.release(lease=lease, now=app.clock() + TRY_AGAIN)
+        raise
 
 
 def decide_again(app: App, reader: Reader, delivery_ids: Sequence[int]) -> None:
@@ -117,7 +128,7 @@ def decide_again(app: App, reader: Reader, delivery_ids: Sequence[int]) -> None:
             batch = tx.deliveries.lease(
                 delivery_ids[start : start + BATCH], lease=lease, until=now + HOLD
             )
-        _work(app, reader, [replace(claimed, attempts=1) for claimed in batch], lease)
+        _work_under(app, reader, [replace(claimed, attempts=1) for claimed in batch], lease)
 
 
 def _work(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
@@ -248,6 +259,9 @@ def _settle(app: App, done: list[_Done], later: list[_Later], lease: str) -> Non
                 tx.deliveries.put_off(
                     late.claimed.id, lease=lease, due_at=now + late.wait, counts=late.counts
                 )
+            tx.deliveries.hold(
+                [one.claimed.id for one in done], [twin for one in done for twin in one.twins]
+            )
             owners = tx.facts.owners(one.claimed.inbox_id for one in done)
             for one in done:
                 _settle_one(tx, one, lease, now, owners.get(one.claimed.inbox_id))

@@ -275,6 +275,21 @@ class DeliveryRows:
         if rows:
             self._connection.execute(insert(events), rows)
 
+    def hold(self, ids: Iterable[int], message_ids: Iterable[int]) -> None:
+        """Lock these deliveries and those of these messages, in one order: two settling workers that mark each other's
+        mails never wait in a circle.  SQLite's one writer needs no such thing.
+        """
+        if self._connection.dialect.name != "postgresql":
+            return
+        self._connection.execute(
+            select(deliveries.c.id)
+            .where(
+                or_(deliveries.c.id.in_(list(ids)), deliveries.c.message_id.in_(list(message_ids)))
+            )
+            .order_by(deliveries.c.id)
+            .with_for_update()
+        ).all()
+
     def mark_twins(self, account_id: int, message_ids: Iterable[int], mark: dict[str, Any]) -> None:
         """Set a mark beside the reasons of these messages' deliveries that do not have it yet."""
         for some in slices(message_ids):
