@@ -37,7 +37,7 @@ lint: venv-dev
 	$(BIN)/codespell
 
 check: lint
-	$(PYTEST) tests/unit tests/parse tests/core tests/store -q -m "not slow and not real"
+	$(PYTEST) tests/unit tests/parse tests/core tests/store -q -n auto --maxprocesses 4 -m "not slow and not real and not postgres"
 
 # Tests that start daemons have the machine to themselves; everything else shares its cores.
 # What is skipped on a developer's machine for want of a program must be there now.

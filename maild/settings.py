@@ -316,14 +316,6 @@ class LimitsSettings(_Section):
     reading_time: Annotated[float, BeforeValidator(_duration_between("1s", "10min"))] = key(
         "10s", "Time to read one mail."
     )
-    reading_memory: Annotated[int, BeforeValidator(_size_between("128MiB", "64GiB"))] = key(
-        "512MiB", "Memory to read one mail."
-    )
-    header_block: Annotated[int, BeforeValidator(_size_between("4KiB", "16MiB"))] = key(
-        "256KiB", "Size of the headers together."
-    )
-    parts: Annotated[int, Field(ge=10, le=100_000)] = key(1000, "MIME parts of one mail.")
-    depth: Annotated[int, Field(ge=5, le=200)] = key(100, "How deep MIME parts may be nested.")
 
 
 class Settings(_Section):

@@ -92,6 +92,12 @@ def _store(settings: Settings) -> Store:
         raise ConfigError(["store.bodies: this version keeps bodies in a folder only: file:PATH"])
     try:
         return Store(settings.database, place.folder, settings.store.inline_max)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            [
+                f"database: the driver {error.name} is not installed; for PostgreSQL: pip install 'maild[postgresql]'"
+            ]
+        ) from None
     except OSError as error:
         raise ConfigError(
             [f"store.bodies: {printable(place.folder)} cannot be used: {cause(error)}"]

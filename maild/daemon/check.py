@@ -48,6 +48,7 @@ def check(ctx: typer.Context) -> None:
 def _lines(settings: Settings) -> Iterator[Line]:
     yield Line("OK", "configuration", "read")
     yield from _store_lines(settings)
+    yield from _unused_lines(settings)
     is_running = _is_running(settings)
     if is_running:
         yield Line("OK", "daemon", "running")
@@ -58,6 +59,21 @@ def _lines(settings: Settings) -> Iterator[Line]:
         return
     for listener in facts:
         yield from _listener_lines(listener, is_running=is_running)
+
+
+def _unused_lines(settings: Settings) -> Iterator[Line]:
+    """Say which settings this version knows and does nothing with yet."""
+    for name, is_set in (
+        ("web.bind: pages and API", settings.web.bind is not None),
+        ("metrics.bind: metrics", settings.metrics.bind is not None),
+        ("relay.host: relayed mails", bool(settings.relay.host)),
+    ):
+        if is_set:
+            yield Line(
+                "WARN",
+                "configuration",
+                f"{name} are not in this version; the setting has no effect",
+            )
 
 
 def _store_lines(settings: Settings) -> Iterator[Line]:

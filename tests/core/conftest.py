@@ -32,7 +32,7 @@ def clock() -> Frozen:
     return Frozen()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def app(request: pytest.FixtureRequest, tmp_path: Path, clock: Frozen) -> Iterator[App]:
     url = f"sqlite:///{tmp_path}/maild.db"
     if request.param == "postgresql":
