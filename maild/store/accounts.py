@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from maild.model.people import MemberState
-from maild.store.schema import accounts, addresses, contacts, memberships, statuses, users
+from maild.store.schema import accounts, addresses, contacts, entries, memberships, statuses, users
 from maild.store.sql import insert_new
 
 
@@ -51,6 +51,25 @@ class AccountRows:
             .returning(accounts.c.id)
         ).scalar_one_or_none()
         return None if added is None else int(added)
+
+    def next_status_rank(self, account_id: int) -> int:
+        """Return the rank behind the account's last status."""
+        rank: int = self._connection.execute(
+            select(func.coalesce(func.max(statuses.c.rank), -1) + 1).where(
+                statuses.c.account_id == account_id
+            )
+        ).scalar_one()
+        return rank
+
+    def count_with_status(self, status_id: int) -> int:
+        """Return how many mails have a status."""
+        return self._connection.execute(
+            select(func.count()).select_from(entries).where(entries.c.status_id == status_id)
+        ).scalar_one()
+
+    def remove_status(self, status_id: int) -> None:
+        """Remove a status that nothing refers to."""
+        self._connection.execute(delete(statuses).where(statuses.c.id == status_id))
 
     def add_status(self, account_id: int, name: str, rank: int) -> None:
         """Add a status to an account's own list (M7)."""

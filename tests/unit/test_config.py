@@ -306,7 +306,11 @@ def test_the_first_listener_of_the_environment_is_the_default_one(file: Path) ->
         ("MAILD_LISTENER__7__BIND", "x", "the next number that can be used is 1"),
         ("MAILD_LISTENER__0", "x", "there is no such setting"),
         ("MAILD_STORE", "x", "is a table; set one of its keys, as MAILD_STORE__INLINE_MAX"),
-        ("MAILD_LIMITS__RECIPIENTS", "many", "must be a whole number, without quotes; it is “many”"),
+        (
+            "MAILD_LIMITS__RECIPIENTS",
+            "many",
+            "must be a whole number, without quotes; it is “many”",
+        ),
         ("MAILD_RELAY__PORT", "0", "must be at least 1"),
         ("MAILD_HOSTNAME", "\udcff", "broken Unicode"),
         ("MAILD_HOSTNAME", "x" * 100_000, "100000 characters long"),

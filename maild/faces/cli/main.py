@@ -61,6 +61,7 @@ COMMANDS: dict[str, Command] = {
     "member": Command("maild.faces.cli.member", "who is in an account, and invitations"),
     "inbox": Command("maild.faces.cli.inbox", "the addresses that maild answers for"),
     "client": Command("maild.faces.cli.client", "whom mail is about"),
+    "status": Command("maild.faces.cli.status", "how far the work on a mail can have come"),
     "mail": Command("maild.faces.cli.mail:commands", "list, show, hand over, file"),
     "explain": Command("maild.faces.cli.explain:explain", "why a mail went where it is"),
     "inspect": Command(
