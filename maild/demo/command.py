@@ -27,6 +27,11 @@ def demo(
 
     Offline, in a temporary folder.  Exit 0 when every mail has the outcome that the demo expects.
     """
-    from maild.demo import run
+    from maild.core.faults import Fault, FaultError
+    from maild.demo import DemoError, run
+    from maild.testing.installation import InstallationError
 
-    of(ctx).exit = run(port_base=port_base, once=once)
+    try:
+        of(ctx).exit = run(port_base=port_base, once=once)
+    except (DemoError, InstallationError) as error:
+        raise FaultError(Fault("DEMO_FAILED", 1, str(error))) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maild.testing.installation import Installation
+from maild.testing.installation import Installation, InstallationError
 
 _USERS = """\
 email,name,role
@@ -32,7 +32,7 @@ def a_demo_company(place: Installation) -> None:
         file.write_text(rows, encoding="utf-8")
         done = place.run(noun, "import", str(file))
         if done.returncode:
-            raise RuntimeError(done.stderr.decode())
+            raise InstallationError(done.stderr.decode())
     place.cli("address", "add", "tom@acme.example", "thomas.weiss@acme.example", "--confirm")
     for local, kind in (("crm", "forward"), ("info", "shared")):
         place.cli(
