@@ -1,8 +1,7 @@
 """Mails a second through the doors: N sessions at a time, one connection a mail or kept open.
 
-python benchmarks/door_load.py                         our door, with an inside that keeps nothing
-python benchmarks/door_load.py --library               aiosmtpd as released, in the same way
-python benchmarks/door_load.py --port 2525 --to x@y    any server
+python benchmarks/door_load.py                         our door beside aiosmtpd as released, an inside that keeps nothing
+python benchmarks/door_load.py --port 2525 --to x@y    any server that listens already
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import asyncio
 import multiprocessing
 import os
 import resource
+import statistics
 import tempfile
 import time
 from multiprocessing.connection import Connection
@@ -102,30 +102,57 @@ async def _load(options: argparse.Namespace, port: int) -> float:
     return time.perf_counter() - begin
 
 
+def measured(options: argparse.Namespace, *, library: bool) -> tuple[float, float, int]:
+    """Return mails a second, the server's CPU seconds a mail, and its resident octets, of one fresh server."""
+    pipe, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("fork").Process(
+        target=_serve, args=(theirs, library), daemon=True
+    )
+    server.start()
+    seconds = uvloop.run(_load(options, pipe.recv()))
+    pipe.send("end")
+    cpu, rss = pipe.recv()
+    server.join()
+    return options.mails / seconds, cpu / options.mails, rss
+
+
+def compared(options: argparse.Namespace) -> None:
+    """Run both sides in turn and print medians with min-max, and their ratio."""
+    rates: dict[str, list[float]] = {"maild": [], "aiosmtpd": []}
+    for _ in range(options.rounds):
+        for name, found in rates.items():
+            rate, cpu, rss = measured(options, library=name == "aiosmtpd")
+            found.append(rate)
+            print(
+                f"  {name:9} {rate:6.0f} mails/s, {cpu * 1e6:4.0f} µs CPU a mail, {rss // 1024} MiB"
+            )
+    for name, found in rates.items():
+        print(
+            f"{name:9} {statistics.median(found):6.0f} mails/s ({min(found):.0f}-{max(found):.0f})"
+        )
+    ratio = statistics.median(rates["maild"]) / statistics.median(rates["aiosmtpd"])
+    print(f"ratio maild / aiosmtpd as released, nothing stored on either side: {ratio:.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=50)
-    parser.add_argument("--mails", type=int, default=5000)
+    parser.add_argument("--mails", type=int, default=3000)
     parser.add_argument("--per-session", type=int, default=1)
-    parser.add_argument("--size", type=int, default=8000)
+    parser.add_argument("--size", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--to", default="info@acme.example")
-    parser.add_argument("--port", type=int)
-    parser.add_argument("--library", action="store_true")
+    parser.add_argument(
+        "--port", type=int, help="measure the server that listens there, and nothing else"
+    )
     options = parser.parse_args()
-    pipe, theirs = multiprocessing.Pipe()
-    port = options.port
-    if port is None:
-        multiprocessing.get_context("fork").Process(
-            target=_serve, args=(theirs, options.library), daemon=True
-        ).start()
-        port = pipe.recv()
-    seconds = uvloop.run(_load(options, port))
-    line = f"{options.mails / seconds:.0f} mails/s, {options.sessions} sessions, {options.size} octets a mail"
+    print(
+        f"{options.mails} mails of {options.size} octets, {options.sessions} sessions, {options.per_session} a session"
+    )
     if options.port is None:
-        pipe.send("end")
-        cpu, rss = pipe.recv()
-        line += f", server: {cpu / options.mails * 1e6:.0f} µs CPU a mail, {rss // 1024} MiB"
-    print(line)
+        compared(options)
+    else:
+        print(f"{options.mails / uvloop.run(_load(options, options.port)):.0f} mails/s")
 
 
 if __name__ == "__main__":
