@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import insert
 
@@ -190,15 +191,15 @@ class Post:
         while decide_due(self.app, READER):
             pass
 
-    def lies(self, **wanted: object) -> list[dict[str, object]]:
+    def lies(self, **wanted: Any) -> list[dict[str, Any]]:
         """Return the mails of a list, oldest first."""
         with self.app.store.read() as tx:
-            return list(reversed(tx.lists.page(Filter(account_id=1, limit=1000, **wanted))))  # type: ignore[arg-type]
+            return list(reversed(tx.lists.page(Filter(account_id=1, limit=1000, **wanted))))
 
     def outcome(self) -> tuple[str, str, str | None, bool | None]:
         """Return state, reason, owner and unread of the only mail."""
         [row] = self.lies()
-        return row["state"], row["reason"], row["owner"], row["unread"]  # type: ignore[return-value]
+        return row["state"], row["reason"], row["owner"], row["unread"]
 
     def table(self, name: str) -> int:
         """Return how many rows a table has."""

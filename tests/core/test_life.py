@@ -99,7 +99,7 @@ def test_D6_mails_of_one_message_id_with_other_content_are_each_marked(post: Pos
     for body in ("one", "two"):
         post.send(post.mail(body=body, message_id="same@test"))
         post.decide()
-    marks = [[mark["code"] for mark in row["beside"]] for row in post.lies()]  # type: ignore[attr-defined]
+    marks = [[mark["code"] for mark in row["beside"]] for row in post.lies()]
     assert marks == [["SAME_ID_OTHER_CONTENT"], ["SAME_ID_OTHER_CONTENT"]]
 
 
@@ -203,7 +203,7 @@ def test_M2_it_is_unread_for_the_new_owner_with_its_cause(post: Post) -> None:
     give(post.app, [ulid], to=JAN, by=Actor(LEA))
     [row] = post.lies()
     assert row["unread"] is True
-    assert row["unread_cause"]["by"] == "Lea"  # type: ignore[index]
+    assert row["unread_cause"]["by"] == "Lea"
 
 
 @pytest.mark.parametrize("unread", [True, False])
@@ -233,9 +233,9 @@ def test_M2_a_colleague_cannot_clear_the_owners_flag(post: Post) -> None:
 def test_M1_whoever_comes_second_hears_who_was_first(post: Post) -> None:
     ulid = a_mail_in_the_mailbox(post)
     seen = post.lies()[0]["version"]
-    give(post.app, [ulid], to=JAN, by=Actor(LEA), seen_version=seen)  # type: ignore[arg-type]
+    give(post.app, [ulid], to=JAN, by=Actor(LEA), seen_version=seen)
     with pytest.raises(RefusedError, match="Lea already gave this to Jan at") as error:
-        give(post.app, [ulid], to=EVA, by=OPERATOR, seen_version=seen)  # type: ignore[arg-type]
+        give(post.app, [ulid], to=EVA, by=OPERATOR, seen_version=seen)
     assert refusal(error) is Reason.OWNER_CHANGED
 
 

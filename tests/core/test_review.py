@@ -344,7 +344,7 @@ def test_two_deciders_at_once_decide_each_mail_once(post: Post) -> None:
         thread.join()
     post.decide()
     assert (post.table("deliveries"), post.table("traces"), post.table("entries")) == (80, 80, 80)
-    assert {len(row["beside"]) for row in post.lies()} == {1}  # type: ignore[arg-type]
+    assert {len(row["beside"]) for row in post.lies()} == {1}
 
 
 def test_a_decider_stuck_in_a_long_mail_ends_soon_and_its_mail_is_not_blamed(post: Post) -> None:
