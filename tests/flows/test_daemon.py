@@ -166,6 +166,8 @@ def test_a_second_daemon_on_one_store_refuses_to_start_and_names_the_first(
 
 def test_a_taken_port_is_named_and_nothing_is_left_open(company: Installation) -> None:
     with closing(socket.socket()) as other:
+        # Connections of the test before may linger on the port.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", company.submission))
         other.listen()
         done = company.run("serve")
