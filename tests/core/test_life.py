@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from maild.core import mailbox, rulings
 from maild.core.app import OPERATOR, Actor, App
@@ -12,7 +16,7 @@ from maild.core.decide import decide_due
 from maild.core.mailbox import give, newest_change, set_status, set_unread, take, undo
 from maild.model.envelope import Door
 from maild.model.reason import Reason, RefusedError
-from tests.core.company import EVA, JAN, LEA, READER, SIGNED_IN, Post, a_company
+from tests.core.company import EVA, JAN, LEA, READER, SIGNED_IN, InProcess, Post, a_company
 from tests.core.conftest import Frozen
 
 FORWARD = (
@@ -128,11 +132,15 @@ def test_D11_a_failed_mail_heals_by_retry_in_place(post: Post, clock: Frozen) ->
     [bad] = post.lies()
     give(post.app, [str(bad["ulid"])], to=JAN, by=OPERATOR)
 
-    class Mended(type(READER)):  # type: ignore[misc]
-        def read_many(self, items):  # type: ignore[no-untyped-def]
+    class Mended(InProcess):
+        @override
+        def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Any]:
             from maild.parse import read_letter
 
-            return (read_letter(item) for item in items)
+            return (
+                read_letter(item if isinstance(item, bytes) else item.read_bytes())
+                for item in items
+            )
 
     rulings.retry(post.app, Mended(), [str(bad["ulid"])], by=OPERATOR)
     assert post.outcome() == ("filed", "FILED_CONTACT", "jan@acme.example", True)
@@ -141,8 +149,9 @@ def test_D11_a_failed_mail_heals_by_retry_in_place(post: Post, clock: Frozen) ->
 def test_a_worker_whose_lease_was_taken_writes_nothing(post: Post, clock: Frozen) -> None:
     post.send(post.mail())
 
-    class Slow(type(READER)):  # type: ignore[misc]
-        def read_many(self, items):  # type: ignore[no-untyped-def]
+    class Slow(InProcess):
+        @override
+        def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Any]:
             clock.advance(timedelta(hours=1))
             assert decide_due(post.app, READER) == 1
             return super().read_many(items)
