@@ -5,7 +5,7 @@ PYTEST := $(BIN)/python -m pytest
 
 # Not parallel: the targets below share .venv and print in order.
 .NOTPARALLEL:
-.PHONY: help run demo check lint test test-full bench docs clean venv venv-dev
+.PHONY: help run demo check lint test test-full fuzz bench docs clean venv venv-dev
 
 help:
 	@echo "make run        set up and start maild on an embedded database, in ./run"
@@ -13,6 +13,7 @@ help:
 	@echo "make check      format, lint, types, layers, quick tests; about a minute"
 	@echo "make test       set up and run everything; under 20 minutes"
 	@echo "make test-full  the same with full counts"
+	@echo "make fuzz       a million damaged mails (COUNT=, SEED=), for a night"
 	@echo "make bench      measure     make docs  write the generated pages"
 	@echo "make clean      remove what was built; ./run, where your mail is, stays"
 
@@ -50,6 +51,9 @@ test: venv-dev
 
 test-full:
 	@MAILD_TEST_FULL=1 $(MAKE) --no-print-directory test
+
+fuzz: venv-dev
+	@$(BIN)/python tools/fuzz.py
 
 bench: venv-dev
 	@for file in benchmarks/[!_]*.py; do $(BIN)/python "$$file" || exit 1; done

@@ -50,6 +50,7 @@ def _serve(pipe: Connection, library: bool) -> None:
                 bind=HostPort("127.0.0.1", 0),
                 hostname="x",
                 max_per_address=10_000,
+                max_rate_per_address=1_000_000,
             )
             listener = Listener(facts, system_clock)
             await listener.start(intake)

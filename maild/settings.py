@@ -118,6 +118,7 @@ LocalPath = Annotated[Path | None, PlainValidator(_local_path)]
 Domain = Annotated[str, BeforeValidator(written.domain)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(written.network)]
 Resolver = Annotated[HostPort, PlainValidator(written.resolver)]
+SpamField = Annotated[written.SpamHeader, PlainValidator(written.spam_header)]
 AuthservId = Annotated[str, BeforeValidator(written.authserv_id)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 AsTuple = BeforeValidator(_as_tuple)
@@ -176,9 +177,16 @@ class ListenerSettings(_Section):
     relays: Annotated[tuple[Network, ...], AsTuple] = key(
         ["127.0.0.1", "::1"], "Peers exempt from the limits per address: IP addresses and networks."
     )
-    proxy_protocol: bool = key(False, "The peers in `relays` begin with a PROXY header (HAProxy).")
+    proxy_protocol: bool = key(
+        False,
+        "Peers in `relays` are balancers, which must begin with a PROXY header (v1, v2); limits see who is behind.",
+    )
     trusted_authserv_ids: Annotated[tuple[AuthservId, ...], AsTuple] = key(
         [], "Whose topmost Authentication-Results count on this listener."
+    )
+    spam_headers: Annotated[tuple[SpamField, ...], AsTuple, Field(max_length=100)] = key(
+        [],
+        'What the filter in front writes on spam, such as "X-Spam-Flag: YES": it is kept, and put aside.',
     )
     max_size: Annotated[int, BeforeValidator(_size_between("1KiB", "1GiB"))] = key(
         "35MiB", "Largest mail taken; more is refused with 552."
@@ -189,11 +197,19 @@ class ListenerSettings(_Section):
     max_per_address: Annotated[int, Field(ge=1, le=100_000)] = key(
         20, "Sessions at a time from one address that is not in `relays`."
     )
+    max_rate_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = key(
+        600,
+        "Connections a minute from one address (IPv6: one /64) that is not in `relays`; more hear 421.",
+    )
     idle_timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "1h"))] = key(
         "60s", "How long a peer may be silent."
     )
     data_timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "1d"))] = key(
         "15min", "How long one mail may take to arrive."
+    )
+    session_timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "1d"))] = key(
+        "10min",
+        "How long a session may bring no mail, be it a relay's; then 421, and the peer may come back.",
     )
 
     @model_validator(mode="after")
@@ -203,6 +219,8 @@ class ListenerSettings(_Section):
             raise ValueError(f"tls_cert and tls_key belong together; {lacking} is missing")
         if self.tls == "implicit" and self.tls_cert is None:
             raise ValueError('tls = "implicit" needs tls_cert and tls_key')
+        if self.proxy_protocol and not self.relays and not isinstance(self.bind, UnixSocket):
+            raise ValueError("proxy_protocol = true needs the addresses of the balancers in relays")
         if self.auth and (self.tls == "none" or self.tls_cert is None):
             raise ValueError("auth = true needs TLS: set tls_cert and tls_key")
         if self.protocol == "lmtp" and isinstance(self.bind, HostPort) and self.bind.port == 25:
@@ -278,10 +296,10 @@ class SourcesSettings(_Section):
 
 
 class WebSettings(_Section):
-    """`[web]`: pages and API."""
+    """`[web]`: mail by HTTP (pages and API follow)."""
 
     bind: Annotated[Bind | None, PlainValidator(_optional_bind)] = key(
-        "127.0.0.1:8025", "Where to listen; empty: no pages."
+        "127.0.0.1:8025", "Where to listen; empty: nowhere."
     )
     public_url: Annotated[str, BeforeValidator(written.public_url)] = key(
         "", "The URL that people use, for links in mail."

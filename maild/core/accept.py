@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from maild import failpoint
 from maild.core.app import App
 from maild.core.raw import Raw
+from maild.core.spam import mark_of
 from maild.model.address import Address, InvalidAddressError
 from maild.model.envelope import Envelope
 from maild.model.plain_text import storable
@@ -88,6 +90,7 @@ class _Outline:
     has_date: bool
     content_key: str
     trusted_results: str | None
+    spam_mark: str | None
 
     @property
     def names_itself(self) -> bool:
@@ -119,12 +122,26 @@ def recipient(app: App, address: str, size: int | None) -> tuple[Answer, int | N
 
     `size` is what the peer declared, or None.  Reads only.  Raises StoreDownError.
     """
+    with app.store.read() as tx:
+        return _about(tx.intake, address, size)
+
+
+def glance(app: App, address: str, size: int | None) -> tuple[Answer, int | None]:
+    """Do as `recipient`, where an embedded database can tell at once and nothing can hang; for one thread.
+
+    Raises StoreDownError where it cannot: then `recipient` may know.
+    """
+    with app.store.glance() as tx:
+        return _about(tx.intake, address, size)
+
+
+def _about(rows: IntakeRows, address: str, size: int | None) -> tuple[Answer, int | None]:
     try:
         Address.parse(address)
     except InvalidAddressError:
         return Answer(Reason.BAD_RECIPIENT, {"address": address}), None
-    with app.store.read() as tx:
-        inbox = find_inbox(tx.intake, [address]).get(address)
+    inbox = find_inbox(rows, [address]).get(address)
+    failpoint.reached("recipient.looked_up")
     if inbox is None:
         return Answer(Reason.NO_SUCH_RECIPIENT, {"address": address}), None
     if size is not None and inbox.max_size is not None and size > inbox.max_size:
@@ -150,21 +167,29 @@ def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
     new and is answered as the first time (D6), so repeating the call is safe.  Deletes the spool files when it
     returns; leaves them when it raises.  Raises StoreDownError, OSError.
     """
-    with app.store.read() as tx:
-        reached = find_inbox(
-            tx.intake, [text for mail in batch for text in mail.envelope.recipients]
-        )
+    outlines = [_outline_of(mail) for mail in batch]
+    addresses = [text for mail in batch for text in mail.envelope.recipients]
+    reached: dict[str, InboxRow] | None = None
+    if any(mail.raw.spooled is not None for mail in batch):
+        # Large bodies are durable files before the transaction begins: nobody waits for their flush.
+        with app.store.read() as tx:
+            reached = find_inbox(tx.intake, addresses)
+        _publish(app, batch, reached)
     now = app.clock()
-    shares = [share for mail in batch for share in _shares(mail, reached)]
-    app.store.bodies.publish(
-        (share.account_id, share.mail.raw.digest, share.mail.raw.spooled)
-        for share in shares
-        if share.mail.raw.spooled is not None
-    )
+    failpoint.reached("accept.before_transaction")
     with app.store.write() as tx:
+        if reached is None:
+            reached = find_inbox(tx.intake, addresses)
+        shares = [
+            share
+            for mail, outline in zip(batch, outlines, strict=True)
+            for share in _shares(mail, outline, reached)
+        ]
         tx.intake.hold_accounts(share.account_id for share in shares)
         _recognise(tx.intake, shares, now)
         _store(app, tx.intake, shares, now)
+        failpoint.reached("accept.before_commit")
+    failpoint.reached("accept.after_commit")
     for mail in batch:
         mail.raw.discard()
     by_mail = {(id(share.mail), share.account_id): share for share in shares}
@@ -174,17 +199,30 @@ def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
     ]
 
 
-def _shares(mail: Incoming, reached: dict[str, InboxRow]) -> list[_Share]:
+def _publish(app: App, batch: Sequence[Incoming], reached: dict[str, InboxRow]) -> None:
+    """Make the large bodies durable in each account that gets them."""
+    app.store.bodies.publish(
+        (account_id, mail.raw.digest, mail.raw.spooled)
+        for mail in batch
+        if mail.raw.spooled is not None
+        for account_id in _accounts_of(mail, reached)
+    )
+
+
+def _accounts_of(mail: Incoming, reached: dict[str, InboxRow]) -> set[int]:
+    there = [reached[text] for text in mail.envelope.recipients if text in reached]
+    return {inbox.account_id for inbox in there if not _too_large(mail, inbox)}
+
+
+def _shares(mail: Incoming, outline: _Outline, reached: dict[str, InboxRow]) -> list[_Share]:
     """Divide a mail by account; an inbox whose own limit it breaks has no share in it."""
     shares: dict[int, _Share] = {}
-    outline = None
     for text in mail.envelope.recipients:
         inbox = reached.get(text)
         if inbox is None or _too_large(mail, inbox):
             continue
         share = shares.get(inbox.account_id)
         if share is None:
-            outline = outline or _outline_of(mail)
             share = shares[inbox.account_id] = _Share(
                 mail, inbox.account_id, {}, outline, _retry_key(mail.envelope, mail.raw.digest), []
             )
@@ -206,6 +244,8 @@ def _retry_key(envelope: Envelope, digest: str) -> str:
         envelope.mail_from,
         *sorted(envelope.recipients),
         digest,
+        # Behind the digest, and nothing where there are none: keys of earlier versions stay what they are.
+        *map(str, trust.spam_headers),
     )
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -224,6 +264,7 @@ def _outline_of(mail: Incoming) -> _Outline:
         has_date=bool(date),
         content_key=key.hexdigest(),
         trusted_results=_trusted_results(fields, mail.envelope.trust.authserv_ids),
+        spam_mark=mark_of(fields, mail.envelope.trust.spam_headers),
     )
 
 
@@ -374,6 +415,7 @@ def _arrival_row(share: _Share, now: datetime) -> dict[str, Any]:
         "digest": share.mail.raw.digest,
         "authenticated_for": list(envelope.trust.authenticated_for),
         "trusted_results": share.outline.trusted_results,
+        "spam_mark": share.outline.spam_mark,
         "retry_key": share.retry_key,
     }
 

@@ -10,8 +10,8 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 
+from maild import failpoint
 from maild.core.accept import Incoming, accept
 from maild.core.app import App
 from maild.model.reason import Answer, Reason
@@ -25,7 +25,9 @@ WAITING_MAX = 2000
 
 _log = logging.getLogger("maild.accept")
 
-_Waiting = tuple[Incoming, "Future[list[Answer]]"]
+Tell = Callable[[list[Answer]], None]
+"""Takes the answers for one mail, one for each recipient; called on the acceptor's thread, and must not raise."""
+_Waiting = tuple[Incoming, Tell]
 
 
 class Acceptor:
@@ -35,7 +37,7 @@ class Acceptor:
         """`accepted` is called after each commit, on the acceptor's thread: there is work for the deciders."""
         self._app = app
         self._accepted = accepted
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING_MAX)
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._is_ending = False
         self._thread = threading.Thread(target=self._run, name="acceptor", daemon=True)
 
@@ -48,17 +50,13 @@ class Acceptor:
         self._queue.put(None)
         self._thread.join()
 
-    def submit(self, mail: Incoming) -> Future[list[Answer]]:
-        """Return a future of the answers, one for each recipient; it never holds an exception."""
-        future: Future[list[Answer]] = Future()
-        # Who waits may give up; the commit is made all the same, and its answer must find a place.
-        future.set_running_or_notify_cancel()
-        try:
-            self._queue.put_nowait((mail, future))
-        except queue.Full:
+    def submit(self, mail: Incoming, tell: Tell) -> None:
+        """Have a mail stored, and its answers told; whoever asked may be gone by then."""
+        if self._queue.qsize() >= WAITING_MAX:
             mail.raw.discard()
-            future.set_result(_same(mail, Answer(Reason.BUSY)))
-        return future
+            tell(_same(mail, Answer(Reason.BUSY)))
+        else:
+            self._queue.put((mail, tell))
 
     def _run(self) -> None:
         while not self._is_ending and (batch := self._take()):
@@ -85,6 +83,7 @@ class Acceptor:
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
+            failpoint.reached("acceptor.batch_taken")
             answers = accept(self._app, [mail for mail, _ in batch])
         except CollisionError:
             self._one_by_one(batch)
@@ -98,8 +97,8 @@ class Acceptor:
             self._refuse(batch, _fault(self._app, error))
         else:
             self._accepted()
-            for (_, future), answer in zip(batch, answers, strict=True):
-                future.set_result(answer)
+            for (_, tell), answer in zip(batch, answers, strict=True):
+                tell(answer)
 
     def _one_by_one(self, batch: list[_Waiting]) -> None:
         """Commit each alone, so that it fails alone; one that is alone already is the peer's to repeat."""
@@ -110,9 +109,9 @@ class Acceptor:
             self._commit([waiting])
 
     def _refuse(self, batch: list[_Waiting], answer: Answer) -> None:
-        for mail, future in batch:
+        for mail, tell in batch:
             mail.raw.discard()
-            future.set_result(_same(mail, answer))
+            tell(_same(mail, answer))
 
 
 def _kept_inline(mail: Incoming) -> int:

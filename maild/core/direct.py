@@ -6,6 +6,7 @@ The synchronous sister of the daemon's intake.  Nothing here raises for a fault 
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future
 
 from maild.core.accept import Incoming, recipient, room
 from maild.core.acceptor import Acceptor
@@ -47,6 +48,8 @@ class DirectIntake:
         acceptor = Acceptor(self._app, accepted=lambda: None)
         acceptor.start()
         try:
-            return acceptor.submit(Incoming(envelope, raw)).result()
+            told: Future[list[Answer]] = Future()
+            acceptor.submit(Incoming(envelope, raw), told.set_result)
+            return told.result()
         finally:
             acceptor.stop()

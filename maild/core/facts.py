@@ -20,6 +20,7 @@ from maild.model.facts import (
 )
 from maild.model.letter import Author, Letter, Mailbox
 from maild.model.people import MemberState
+from maild.model.states import State
 from maild.store.deliveries import Claimed
 from maild.store.facts import DecisionRows, Owned
 
@@ -63,19 +64,23 @@ def gather(rows: DecisionRows, batch: Sequence[tuple[Claimed, Letter]]) -> Gathe
         threads=rows.threads(accounts, {ref for _, letter in batch for ref in _references(letter)}),
         rulings=rows.rulings(claimed.id for claimed, _ in batch),
         owners=rows.owners(inboxes),
-        twins={
-            claimed.message_id: rows.twins(
-                claimed.account_id, claimed.message_id_header, claimed.content_key
+        twins=rows.twins(
+            (
+                claimed.message_id,
+                claimed.account_id,
+                claimed.message_id_header,
+                claimed.content_key,
             )
             for claimed, _ in batch
             if claimed.message_id_header is not None
-        },
+        ),
     )
 
 
 def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
     """Return the pure input of one decision."""
     account = claimed.account_id
+    witnesses = gathered.witnesses.get(claimed.message_id, ())
     addresses = named_in(letter)
     norms = {name.norm for address in addresses for name in (address, address.base)}
     domains = {address.domain for address in addresses}
@@ -99,7 +104,7 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
                 if (account, name) in gathered.domains
             },
         ),
-        proof=_proof(letter, gathered.witnesses.get(claimed.message_id, ())),
+        proof=_proof(letter, witnesses),
         thread=tuple(
             gathered.threads[account, ref]
             for ref in _references(letter)
@@ -107,6 +112,8 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         ),
         rulings=tuple(gathered.rulings.get(claimed.id, ())),
         same_id_other_content=bool(gathered.twins.get(claimed.message_id)),
+        marked=next((one for one in witnesses if one.spam_mark is not None), None),
+        lies_in_a_mailbox=claimed.state in {State.FILED, State.UNFILED, State.HELD},
     )
 
 

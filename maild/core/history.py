@@ -88,11 +88,12 @@ def _arrived(row: dict[str, Any]) -> Happening:
     times = row["retries"]
     how_often = "once" if times == 1 else f"{times} times"
     again = f", and was offered again {how_often}" if times else ""
+    marked = f", marked as spam ({row['spam_mark']})" if row["spam_mark"] else ""
     return Happening(
         at=row["at"],
         kind="arrived",
         by=None,
-        text=f"It came in by {row['door']} from {row['peer']}{again}.",
+        text=f"It came in by {row['door']} from {row['peer']}{marked}{again}.",
     )
 
 
@@ -115,6 +116,7 @@ def _ruled(row: RulingRow, name: Namer, by: str | None) -> Happening:
     text = {
         "dismiss": f"{who} put it away.",
         "release": f"{who} wanted it back.",
+        "withdraw": f"{who} put it aside again.",
         "file": f"{who} filed it under {client}.",
         "unfile": f"{who} took it off {client}.",
     }.get(row.ruling.question, f"{who} answered: {row.ruling.question}.")

@@ -19,10 +19,10 @@ from maild.core.acts import (
 )
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
-from maild.core.rulings import release
+from maild.core.rulings import release, withdraw
 from maild.model.plain_text import short, storable
 from maild.model.reason import Reason, RefusedError
-from maild.model.states import State
+from maild.model.states import IN_A_MAILBOX, State
 from maild.store.mailbox import EntryRow, TransferRow
 from maild.store.store import Tx
 
@@ -131,7 +131,7 @@ def undo(app: App, reader: Reader, *, by: Actor, change_id: str) -> Change:
     """Undo an act: owners and read flags are restored (M4).
 
     A mail that somebody moved since is left alone and listed.  Commits one transaction for owner changes; a dismissal
-    is released by a ruling and decided again.  Raises RefusedError NOT_FOUND.
+    is released by a ruling, a release withdrawn by one, and the mail decided again.  Raises RefusedError NOT_FOUND.
     """
     act = new_act(app, by, "undone", undoes=change_id)
     moved: list[str] = []
@@ -140,7 +140,8 @@ def undo(app: App, reader: Reader, *, by: Actor, change_id: str) -> Change:
     with app.store.write() as tx:
         transfers = tx.mailbox.transfers_of_change(change_id)
         dismissed = tx.mailbox.dismissals_of_change(change_id)
-        if not transfers and not dismissed:
+        taken_back = tx.mailbox.releases_of_change(change_id)
+        if not transfers and not dismissed and not taken_back:
             raise RefusedError(
                 Reason.NOT_FOUND,
                 noun="change",
@@ -148,14 +149,23 @@ def undo(app: App, reader: Reader, *, by: Actor, change_id: str) -> Change:
                 hint="Nothing was undone.",
             )
         for transfer in transfers:
-            row = tx.mailbox.entry_of(transfer.delivery_id)
+            row = tx.mailbox.entries_of([transfer.delivery_id])[transfer.delivery_id]
             require_right(tx, row, by)
             (moved if _take_back(tx, row, transfer, act) else unchanged).append(row.ulid)
         for delivery_id, answer in dismissed:
-            row = tx.mailbox.entry_of(delivery_id)
+            row = tx.mailbox.entries_of([delivery_id])[delivery_id]
             require_right(tx, row, by)
             if row.state is State.IGNORED:
                 release(tx, row, act, answer)
+                released.append(row)
+            else:
+                unchanged.append(row.ulid)
+        for delivery_id, at in taken_back:
+            row = tx.mailbox.entries_of([delivery_id])[delivery_id]
+            require_right(tx, row, by)
+            moved_since = any(one.at > at for one in tx.mailbox.transfers(row.id))
+            if row.state in IN_A_MAILBOX and not moved_since:
+                withdraw(tx, row, act)
                 released.append(row)
             else:
                 unchanged.append(row.ulid)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from maild import failpoint
+
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 """The empty line; with bare line feeds too, since LMTP and the pipe keep odd bytes (D2)."""
 
@@ -72,26 +74,30 @@ class Spool:
                 self._open()
         else:
             self._file.write(piece)
+            failpoint.reached("spool.written")
 
     def _open(self) -> None:
         self._path = self._folder / secrets.token_hex(16)
         self._file = os.fdopen(
             os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", 0
         )
+        failpoint.reached("spool.opened")
         self._file.write(self._buffer)
         self._buffer = bytearray()
 
     def finish(self) -> Raw:
-        """Return the whole; a file is flushed to the disk first.  Raises OSError, and then nothing is left behind.
+        """Return the whole; a file is flushed to the disk first.  Raises OSError.  If it raises, nothing is left behind.
 
         Blocks for the flush: call it outside an event loop when `is_spooled`.
         """
         inline = None
         if self._file is not None:
             try:
+                failpoint.reached("spool.before_flush")
                 os.fdatasync(self._file.fileno())
                 self._file.close()
-            except OSError:
+                failpoint.reached("spool.after_flush")
+            except BaseException:
                 self.abandon()
                 raise
         else:

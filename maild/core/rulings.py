@@ -16,6 +16,9 @@ from maild.model.states import State
 from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
 
+_PLACE = ("owner_id", "unread", "status_id")
+"""What is kept of a mail's place in a mailbox while it lies in none."""
+
 
 def dismiss(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Change:
     """Take mails out of the mailboxes: IGNORED, DISMISSED; nothing is deleted and `undo` brings them back (M4).
@@ -50,10 +53,43 @@ def retry(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Chang
     return Change(id="", moved=tuple(row.ulid for row in rows))
 
 
-def release(tx: Tx, row: EntryRow, act: Act, dismissal: dict[str, Any]) -> None:
-    """Record that a dismissed mail is wanted back where it lay; the caller decides it again after the commit."""
-    answer = {key: dismissal.get(key) for key in ("owner_id", "unread", "status_id")}
-    _record(tx, row, act, "release", answer)
+def release_mails(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Change:
+    """Take back what put mails aside: a dismissal, an upstream's spam mark, or that a machine wrote them.
+
+    They are decided as if nothing had; one that had lain in a mailbox comes back there.  Commits the rulings, then
+    decides again in place.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, CONFLICT); then nothing was done.
+    """
+    act = new_act(app, by)
+    with app.store.write() as tx:
+        rows = mails(tx, ulids)
+        for row in rows:
+            require_right(tx, row, by)
+            if row.state is not State.IGNORED:
+                raise RefusedError(
+                    Reason.CONFLICT,
+                    why=f"The mail {row.ulid} is {row.state.value}; only what was put aside can be released.",
+                )
+            release(tx, row, act, _where_it_lay(tx, row))
+    decide_again(app, reader, [row.id for row in rows])
+    return Change(id=act.change_id, moved=tuple(row.ulid for row in rows))
+
+
+def release(tx: Tx, row: EntryRow, act: Act, aside: dict[str, Any]) -> None:
+    """Record that a mail is wanted back where it lay; the caller decides it again after the commit."""
+    _record(tx, row, act, "release", {key: aside.get(key) for key in _PLACE})
+
+
+def withdraw(tx: Tx, row: EntryRow, act: Act) -> None:
+    """Record that a release is taken back; the caller decides it again after the commit."""
+    _record(tx, row, act, "withdraw", {key: getattr(row, key) for key in _PLACE})
+
+
+def _where_it_lay(tx: Tx, row: EntryRow) -> dict[str, Any]:
+    """Return what the newest ruling that took the mail out of a mailbox says of its place there."""
+    for given in reversed(tx.views.rulings(row.id)):
+        if given.ruling.question in {"dismiss", "withdraw"}:
+            return given.ruling.answer
+    return {}
 
 
 def _rule_and_decide(

@@ -305,6 +305,7 @@ def _arrival(row: dict[str, Any]) -> dict[str, Any]:
         "digest": f"sha256:{row['digest']}",
         "retries": row["retries"],
         "last_retry_at": None if row["last_retry_at"] is None else iso(row["last_retry_at"]),
+        "spam_mark": row["spam_mark"],
     }
 
 
@@ -353,6 +354,7 @@ def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
         decisions = [{"at": iso(at), "trace": steps} for at, steps in tx.deliveries.traces(row.id)]
         arrivals = [_arrival(one) for one in tx.lists.arrivals(row.message_id)]
         history = [one.as_dict() for one in history_of(tx, row)]
+        twins = tx.views.twins(row.message_id)
     latest: dict[str, Any] = decisions[-1] if decisions else {"at": None, "trace": []}
     return document | {
         "repair": Reason[shown["reason"]].value.repair if shown["reason"] else "",
@@ -361,6 +363,7 @@ def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
         "trace": latest["trace"],
         "earlier": decisions[:-1],
         "marks": [_mark(mark) for mark in shown["beside"]],
+        "same_message_id": twins,
         "history": history,
     }
 

@@ -17,7 +17,7 @@ from maild.doors.smtp.facts import ListenerFacts
 from maild.doors.smtp.sockets import ListenError, listening
 from maild.faces.cli.context import of
 from maild.faces.cli.group import plain
-from maild.model.written import HostPort
+from maild.model.written import FdSocket, HostPort, UnixSocket
 from maild.settings import Settings
 from maild.store.engine import sqlite_file
 
@@ -59,12 +59,49 @@ def _lines(settings: Settings) -> Iterator[Line]:
         return
     for listener in facts:
         yield from _listener_lines(listener, is_running=is_running)
+    yield from _web_lines(settings, is_running=is_running)
+
+
+def _web_lines(settings: Settings, *, is_running: bool) -> Iterator[Line]:
+    """Say what `web.bind` serves: mail by HTTP; pages and API are not in this version."""
+    bind = settings.web.bind
+    if bind is None:
+        return
+    what = f"web on {bind}"
+    yield _port_line(what, None if isinstance(bind, FdSocket) else bind, is_running=is_running)
+    yield Line(
+        "OK",
+        what,
+        "takes mail for the inboxes that have a key (POST /in/ADDRESS); pages and API are not in this version",
+    )
+    if isinstance(bind, HostPort) and not _is_loopback(bind):
+        yield Line(
+            "WARN",
+            what,
+            "keys and mail pass in clear, and this address can be reached from outside: bind it to loopback or a "
+            "unix socket, behind a server that speaks HTTPS",
+        )
+
+
+def _port_line(
+    what: str, bind: HostPort | UnixSocket | socket.socket | None, *, is_running: bool
+) -> Line:
+    """Say whether a place to listen can be had; None is a socket that the supervisor hands in."""
+    if is_running:
+        return Line("OK", what, "the running daemon has it")
+    if bind is None:
+        return Line("OK", what, "is handed in by the supervisor")
+    try:
+        for opened in listening(bind):
+            opened.close()
+    except ListenError as error:
+        return Line("FAIL", what, str(error))
+    return Line("OK", what, "can be opened")
 
 
 def _unused_lines(settings: Settings) -> Iterator[Line]:
     """Say which settings this version knows and does nothing with yet."""
     for name, is_set in (
-        ("web.bind: pages and API", settings.web.bind is not None),
         ("metrics.bind: metrics", settings.metrics.bind is not None),
         ("relay.host: relayed mails", bool(settings.relay.host)),
     ):
@@ -117,15 +154,7 @@ def _is_running(settings: Settings) -> bool:
 
 def _listener_lines(listener: ListenerFacts, *, is_running: bool) -> Iterator[Line]:
     what = f"listener {listener.name} on {listener.bind}"
-    if is_running:
-        yield Line("OK", what, "the running daemon has it")
-    else:
-        try:
-            for opened in listening(listener.bind):
-                opened.close()
-            yield Line("OK", what, "can be opened")
-        except ListenError as error:
-            yield Line("FAIL", what, str(error))
+    yield _port_line(what, listener.bind, is_running=is_running)
     if listener.trust.authenticated_for and not _is_private(listener):
         yield Line(
             "WARN",
@@ -141,6 +170,10 @@ def _is_private(listener: ListenerFacts) -> bool:
     bind = listener.bind
     if isinstance(bind, socket.socket) or not isinstance(bind, HostPort):
         return True
+    return _is_loopback(bind)
+
+
+def _is_loopback(bind: HostPort) -> bool:
     try:
         return ip_address(bind.host).is_loopback
     except ValueError:

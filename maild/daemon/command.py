@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -20,14 +22,18 @@ def serve(
         str | None,
         typer.Option(help="Run these roles alone, of: doors, workers.", metavar="ROLE,…"),
     ] = None,
+    beneath: Annotated[
+        bool, typer.Option("--beneath", hidden=True, help="Started by the doors, which hold stdin.")
+    ] = False,
 ) -> None:
     """Run the daemon in the foreground; SIGTERM ends it in good order, a second one at once."""
     from maild.config import ConfigError
     from maild.core.faults import Fault, FaultError
+    from maild.daemon.arming import arm_failpoints
     from maild.daemon.listeners import ListenerError
     from maild.daemon.locks import RoleTakenError
     from maild.daemon.logs import set_up
-    from maild.daemon.serve import ROLES, serve as run
+    from maild.daemon.serve import ROLES, Plan, serve as run
     from maild.doors.smtp.sockets import ListenError
     from maild.model.reason import EX_TEMPFAIL
 
@@ -40,8 +46,12 @@ def serve(
     cli = of(ctx)
     settings = cli.settings
     set_up(settings.log.level, settings.log.format)
+    arm_failpoints(settings, os.environ)
     try:
-        run(settings, roles)
+        command = [sys.executable, "-m", "maild", "serve", "--only", "workers", "--beneath"]
+        if cli.config_path is not None:
+            command += ["--config", str(cli.config_path)]
+        run(settings, Plan(roles=roles, workers_command=command, is_beneath=beneath))
     except ListenerError as error:
         raise ConfigError([str(error)]) from error
     except ListenError as error:

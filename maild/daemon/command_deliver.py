@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maild import failpoint
 from maild.model.reason import EX_DATAERR, EX_OK, EX_TEMPFAIL, EX_USAGE
 
 if TYPE_CHECKING:
@@ -123,10 +124,12 @@ def _deliver(call: Call) -> int:
     from maild.config import find_config, load
     from maild.core.app import open_app
     from maild.core.direct import DirectIntake
+    from maild.daemon.arming import arm_failpoints
     from maild.doors.pipe import Piped, exit_status, take
 
     _quiet_logs()
     settings = load(find_config(call.config, os.environ), os.environ)
+    arm_failpoints(settings, os.environ)
     app = open_app(settings)
     try:
         said = Piped(
@@ -139,6 +142,7 @@ def _deliver(call: Call) -> int:
             answers = take(DirectIntake(app, settings.store.reserve), stdin, said)
     finally:
         app.store.close()
+    failpoint.reached("pipe.before_exit")
     status = exit_status(answers)
     _tell(call, said.recipients, answers, status)
     return status
@@ -173,8 +177,25 @@ def _say(sentence: str) -> None:
 
 
 def _in_words(error: Exception) -> str:
-    words = " ".join(str(error).split())
-    return f"not stored, try again later: {words or type(error).__name__}"
+    from maild.core.faults import fault_of
+
+    fault = fault_of(error)
+    if fault is not None:
+        words = " ".join(fault.message.split())
+    elif isinstance(error, OSError):
+        words = " ".join(str(error).split())
+    else:
+        words = _place_of(error)
+    return f"not stored, try again later: {words}"
+
+
+def _place_of(error: BaseException) -> str:
+    """Name an unforeseen fault and its place, never its text: what we say may end up in a bounce."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 def _quiet_logs() -> None:
@@ -182,9 +203,8 @@ def _quiet_logs() -> None:
     import logging
 
     def one_line(record: logging.LogRecord) -> bool:
-        if record.exc_info:
-            error = record.exc_info[1]
-            record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {error})", ()
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg, record.args = f"{record.getMessage()} ({_place_of(record.exc_info[1])})", ()
             record.exc_info = None
         return True
 

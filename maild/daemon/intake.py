@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
-from maild.core.accept import Incoming, recipient, room
+from maild.core.accept import Incoming, glance, recipient, room
 from maild.core.acceptor import Acceptor
 from maild.core.app import App
 from maild.core.raw import Raw, Spool
@@ -25,6 +26,8 @@ class DaemonIntake:
         self._app = app
         self._acceptor = acceptor
         self._reserve = reserve
+        self._told: deque[tuple[asyncio.Future[list[Answer]], list[Answer]]] = deque()
+        """Answers that the acceptor's thread has given and the loop has not taken yet."""
         self._lookups = ThreadPoolExecutor(READERS, thread_name_prefix="recipient")
 
     def room(self, size: int) -> Answer | None:
@@ -36,7 +39,13 @@ class DaemonIntake:
         return Spool(self._app.store.bodies.tmp, self._app.store.inline_max)
 
     async def recipient(self, address: str, size: int | None) -> tuple[Answer, int | None]:
-        """Ask the directory, on a thread: a store that hangs must not hang the loop."""
+        """Ask the directory: an embedded one at once, another one on a thread, because a network may hang."""
+        try:
+            return glance(self._app, address, size)
+        except StoreDownError:
+            return await self._ask(address, size)
+
+    async def _ask(self, address: str, size: int | None) -> tuple[Answer, int | None]:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._lookups, recipient, self._app, address, size)
@@ -46,7 +55,23 @@ class DaemonIntake:
 
     async def accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
         """Hand the mail to the next commit and wait for it."""
-        return await asyncio.wrap_future(self._acceptor.submit(Incoming(envelope, raw)))
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[list[Answer]] = loop.create_future()
+
+        def tell(answers: list[Answer]) -> None:
+            self._told.append((waiting, answers))
+            if len(self._told) == 1:
+                # One wake-up for all that share a commit; more than one would do no harm.
+                loop.call_soon_threadsafe(self._answer_all)
+
+        self._acceptor.submit(Incoming(envelope, raw), tell)
+        return await waiting
+
+    def _answer_all(self) -> None:
+        while self._told:
+            waiting, answers = self._told.popleft()
+            if not waiting.done():  # Cancelled: who asked is gone; the mail is stored all the same.
+                waiting.set_result(answers)
 
     def close(self) -> None:
         """End the look-up threads."""

@@ -28,27 +28,30 @@ def _facts(settings: Settings, number: int, listener: ListenerSettings) -> Liste
     key = f"listener.{number}"
     if listener.auth:
         raise ListenerError(f"{key}.auth: SMTP AUTH is not in this version; set it to false")
-    if listener.proxy_protocol:
-        raise ListenerError(f"{key}.proxy_protocol: PROXY is not in this version; set it to false")
     bind = listener.bind
     context = _tls(key, listener)
     return ListenerFacts(
         name=f"{listener.protocol}-{number}",
         door=Door(listener.protocol),
-        bind=_inherited(key, bind) if isinstance(bind, FdSocket) else bind,
+        bind=inherited(key, bind) if isinstance(bind, FdSocket) else bind,
         hostname=settings.hostname,
         tls=TlsMode(listener.tls) if context is not None else TlsMode.NONE,
         tls_context=context,
         trust=Trust(
-            authenticated_for=listener.authenticated_for, authserv_ids=listener.trusted_authserv_ids
+            authenticated_for=listener.authenticated_for,
+            authserv_ids=listener.trusted_authserv_ids,
+            spam_headers=listener.spam_headers,
         ),
         relays=listener.relays,
+        proxy_protocol=listener.proxy_protocol,
         max_size=listener.max_size,
         max_recipients=settings.limits.recipients,
         max_connections=listener.max_connections,
         max_per_address=listener.max_per_address,
+        max_rate_per_address=listener.max_rate_per_address,
         idle_timeout=listener.idle_timeout,
         data_timeout=listener.data_timeout,
+        session_timeout=listener.session_timeout,
     )
 
 
@@ -71,7 +74,7 @@ def _tls(key: str, listener: ListenerSettings) -> ssl.SSLContext | None:
     return context
 
 
-def _inherited(key: str, bind: FdSocket) -> socket.socket:
+def inherited(key: str, bind: FdSocket) -> socket.socket:
     """Return the socket of that name that the supervisor handed in (LISTEN_FDS, LISTEN_FDNAMES)."""
     names = os.environ.get("LISTEN_FDNAMES", "").split(":")
     count = int(os.environ.get("LISTEN_FDS", "0") or 0)

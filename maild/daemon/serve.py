@@ -1,4 +1,4 @@
-"""`maild serve`: everything in one process, or the roles that were asked for.
+"""`maild serve`: the doors, with the workers in a process beneath, or the roles that were asked for.
 
 The order of the end is the promise: doors stop taking, sessions past their dot are answered, the last commit is made,
 the batch in hand is settled.  A kill at any moment loses nothing; it only makes the next start do the rest.
@@ -10,13 +10,15 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass
 
 import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from maild import failpoint
 from maild.core.acceptor import Acceptor
 from maild.core.app import App, open_app
 from maild.daemon.deciders import Decider
@@ -24,6 +26,8 @@ from maild.daemon.intake import DaemonIntake
 from maild.daemon.listeners import listener_facts
 from maild.daemon.locks import RoleLock
 from maild.daemon.notify import notify
+from maild.daemon.web import Web
+from maild.daemon.workers import Workers
 from maild.doors.smtp.listener import Listener
 from maild.parse.pool import ReaderPool
 from maild.settings import Settings
@@ -37,23 +41,33 @@ GRACE_S = 25.0
 _log = logging.getLogger("maild.daemon")
 
 
-def serve(
-    settings: Settings, roles: Sequence[str] = ROLES, ready: Callable[[], None] = lambda: None
-) -> None:
-    """Run until SIGTERM or SIGINT.  `ready` is called when every door is open.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one process of a daemon does."""
+
+    roles: Sequence[str] = ROLES
+    workers_command: Sequence[str] = ()
+    """Starts the workers beneath the doors, when both roles are asked for."""
+    is_beneath: bool = False
+    """Whether this is that child: woken, and ended, by its stdin; its role's lock is the parent's."""
+
+
+def serve(settings: Settings, plan: Plan) -> None:
+    """Run until SIGTERM or SIGINT.
 
     Raises RoleTakenError, ConfigError, SchemaError, DurabilityError, StoreDownError, ListenerError and ListenError before anything is open.
     """
-    uvloop.run(Daemon(settings, roles).run())
+    uvloop.run(Daemon(settings, plan).run())
 
 
 class Daemon:
-    """One running installation."""
+    """One process of a running installation."""
 
-    def __init__(self, settings: Settings, roles: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, plan: Plan) -> None:
         """Keep the plan; `run` carries it out."""
         self._settings = settings
-        self._roles = roles
+        self._plan = plan
+        self._roles = plan.roles
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -61,25 +75,49 @@ class Daemon:
         with ExitStack() as stack:
             app = open_app(self._settings)
             stack.callback(app.store.close)
-            for role in self._roles:
-                stack.callback(_lock(self._settings, role))
-            decider = self._start_decider(app, stack) if "workers" in self._roles else None
-            scheduler = self._schedule(app, decider)
+            locks = [] if self._plan.is_beneath else self._take_locks(stack)
+            scheduler = self._schedule(app)
             stack.callback(scheduler.shutdown, wait=False)
-            listeners: list[Listener] = []
-            if "doors" in self._roles:
-                listeners = await self._open_doors(app, decider, stack)
+            listeners: list[Listener | Web] = []
+            workers: Workers | None = None
+            if "doors" not in self._roles:
+                self._start_decider(app, scheduler, stack)
+            else:
+                if "workers" in self._roles:
+                    workers = Workers(self._plan.workers_command, locks)
+                wake = workers.wake if workers is not None else lambda: None
+                listeners = await self._open_doors(app, wake, stack)
+            if workers is not None:
+                workers.start()
             self._obey_signals()
-            notify("READY=1")
-            _log.info("ready pid=%d roles=%s", os.getpid(), ",".join(self._roles))
+            self._tell_ready()
             await self._stop.wait()
             notify("STOPPING=1")
             _log.info("stopping")
             await asyncio.gather(*(listener.stop(GRACE_S) for listener in listeners))
+            if workers is not None:
+                await workers.stop()
             await asyncio.get_running_loop().run_in_executor(None, stack.close)
         _log.info("stopped")
 
-    def _start_decider(self, app: App, stack: ExitStack) -> Decider:
+    def _take_locks(self, stack: ExitStack) -> list[int]:
+        """Hold each role on an embedded database; several nodes may share another one."""
+        file = sqlite_file(self._settings.database)
+        if file is None:
+            return []
+        locks = [RoleLock(file.absolute().parent, role) for role in self._roles]
+        for lock in locks:
+            stack.callback(lock.release)
+        return [lock.descriptor for lock in locks]
+
+    def _tell_ready(self) -> None:
+        if self._plan.is_beneath:
+            _log.info("workers_ready pid=%d", os.getpid())
+            return
+        notify("READY=1")
+        _log.info("ready pid=%d roles=%s", os.getpid(), ",".join(self._roles))
+
+    def _start_decider(self, app: App, scheduler: AsyncIOScheduler, stack: ExitStack) -> None:
         pool = ReaderPool(
             self._settings.workers.processes or os.cpu_count() or 1,
             seconds=self._settings.limits.reading_time,
@@ -88,40 +126,46 @@ class Daemon:
         decider = Decider(app, pool)
         if app.store.database.is_sqlite:
             # We hold the workers' lock: whoever had leases is dead.
+            failpoint.reached("start.before_release")
             with app.store.write() as tx:
                 tx.deliveries.release(lease=None, now=app.clock())
+            failpoint.reached("start.after_release")
         decider.start()
         stack.callback(decider.stop)
         decider.wake()
-        return decider
+        scheduler.add_job(decider.wake, "interval", seconds=1)
+        if self._plan.is_beneath:
+            threading.Thread(target=_obey_stdin, args=(decider.wake,), daemon=True).start()
 
-    def _schedule(self, app: App, decider: Decider | None) -> AsyncIOScheduler:
-        """Start what comes round: looking for due work, and sweeping what crashes left."""
+    def _schedule(self, app: App) -> AsyncIOScheduler:
+        """Start what comes round: sweeping what crashes left."""
         scheduler = AsyncIOScheduler(
             timezone="UTC",
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        if decider is not None:
-            scheduler.add_job(decider.wake, "interval", seconds=1)
         scheduler.add_job(lambda: app.store.bodies.sweep_spool(app.clock()), "interval", hours=1)
         scheduler.start()
         return scheduler
 
     async def _open_doors(
-        self, app: App, decider: Decider | None, stack: ExitStack
-    ) -> list[Listener]:
-        acceptor = Acceptor(app, decider.wake if decider is not None else lambda: None)
+        self, app: App, wake: Callable[[], None], stack: ExitStack
+    ) -> list[Listener | Web]:
+        acceptor = Acceptor(app, wake)
         acceptor.start()
         stack.callback(acceptor.stop)
         intake = DaemonIntake(app, acceptor, self._settings.store.reserve)
         stack.callback(intake.close)
-        listeners = [Listener(facts, app.clock) for facts in listener_facts(self._settings)]
-        opened: list[Listener] = []
+        listeners: list[Listener | Web] = [
+            Listener(facts, app.clock) for facts in listener_facts(self._settings)
+        ]
+        listeners.append(Web(self._settings, app))
+        opened: list[Listener | Web] = []
         try:
             for listener in listeners:
                 await listener.start(intake)
                 opened.append(listener)
-                _log.info("listening name=%s address=%s", listener.name, listener.address)
+                if listener.address:
+                    _log.info("listening name=%s address=%s", listener.name, listener.address)
         except BaseException:
             await asyncio.gather(*(listener.stop(0) for listener in opened))
             raise
@@ -139,9 +183,8 @@ class Daemon:
             loop.add_signal_handler(number, end)
 
 
-def _lock(settings: Settings, role: str) -> Callable[[], None]:
-    """Hold the role on an embedded database; several nodes may share another one."""
-    file = sqlite_file(settings.database)
-    if file is None:
-        return lambda: None
-    return RoleLock(Path(file).absolute().parent, role).release
+def _obey_stdin(wake: Callable[[], None]) -> None:
+    """Wake the workers at each octet; at its end the doors are gone, and whatever is in hand the next start does."""
+    while os.read(0, 4096):
+        wake()
+    os._exit(1)

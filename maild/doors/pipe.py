@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from maild import failpoint
+from maild.core.given_bytes import LineEnds, Separator
 from maild.core.raw import Raw, Spool
 from maild.model.envelope import Door, Envelope
 from maild.model.reason import Answer, Reason
 
 PIECE = 64 * 1024
 """Octets read at a time."""
-_SEPARATOR = b"From "
 
 
 class Inside(Protocol):
@@ -59,7 +60,12 @@ def take(inside: Inside, stream: BinaryIO, said: Piped) -> list[Answer]:
     read = _read(inside, stream, said.max_size)
     if isinstance(read, Answer):
         return [read]
-    refusals = _refusals(inside, said.recipients, read.size)
+    try:
+        failpoint.reached("pipe.after_end")
+        refusals = _refusals(inside, said.recipients, read.size)
+    except BaseException:
+        read.discard()
+        raise
     if not refusals and (full := inside.room(0)) is not None:
         refusals = [full]
     if refusals:
@@ -104,33 +110,20 @@ def pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 def without_separator(parts: Iterator[bytes]) -> Iterator[bytes]:
     """Drop a first line that is an mbox separator (RFC 4155)."""
-    start = b""
-    for part in parts:
-        start += part
-        if not _SEPARATOR.startswith(start[: len(_SEPARATOR)]):
-            break
-        _, end, rest = start.partition(b"\n")
-        if end:
-            start = rest
-            break
-        start = start[: len(_SEPARATOR)]
-    else:
-        start = b"" if start.startswith(_SEPARATOR) else start
-    if start:
-        yield start
-    yield from parts
+    return _through(Separator(), parts)
 
 
 def with_crlf(parts: Iterator[bytes]) -> Iterator[bytes]:
     """Make every lone LF a CRLF; what ends with CRLF stays, and every other odd octet, too."""
-    held = b""
+    return _through(LineEnds(), parts)
+
+
+def _through(change: Separator | LineEnds, parts: Iterator[bytes]) -> Iterator[bytes]:
     for part in parts:
-        piece = held + part
-        held = b"\r" if piece.endswith(b"\r") else b""
-        piece = piece[: len(piece) - len(held)]
-        yield piece.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    if held:
-        yield held
+        if piece := change.feed(part):
+            yield piece
+    if rest := change.end():
+        yield rest
 
 
 def exit_status(answers: Sequence[Answer]) -> int:

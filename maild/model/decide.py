@@ -10,7 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maild.model.address import Address, InvalidAddressError
-from maild.model.facts import Binding, Directory, InboxFacts, Proven, Ruling, ThreadHit, Unproven
+from maild.model.facts import (
+    Binding,
+    Directory,
+    InboxFacts,
+    Proven,
+    Ruling,
+    ThreadHit,
+    Unproven,
+    Witness,
+)
 from maild.model.identify import Known, Sender, Stranger, Unknown, from_norms, identify
 from maild.model.letter import Author, Kind, Letter, Mailbox
 from maild.model.match import Ambiguous, Hit, NoClient, by_address, by_thread, each_by_address
@@ -42,6 +51,10 @@ class Case:
     thread: tuple[ThreadHit, ...] = ()
     rulings: tuple[Ruling, ...] = ()
     same_id_other_content: bool = False
+    marked: Witness | None = None
+    """The first arrival that its listener's upstream called spam."""
+    lies_in_a_mailbox: bool = False
+    """It was decided before, and its owner has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +75,11 @@ class Decision:
 
 def decide(case: Case, trace: Trace) -> Decision:
     """Decide one delivery.  Total: every Case has a Decision."""
+    spam = _spam(case, trace)
+    if spam is not None:
+        trace.say("place", f"{spam.reason.code}: {spam.reason.say(**spam.facts)}.")
+        return _with_marks(spam, case)
+    case = replace(case, rulings=_standing(case.rulings))
     sender = identify(case.letter, case.inbox, case.directory, case.proof, trace)
     decision = (
         _ruled(case, sender, trace)
@@ -88,6 +106,38 @@ def _with_marks(decision: Decision, case: Case) -> Decision:
     if case.letter.degraded:
         marks.append((Reason.PARSE_DEGRADED, {"parts": "; ".join(case.letter.degraded)}))
     return replace(decision, beside=tuple(marks))
+
+
+def _spam(case: Case, trace: Trace) -> Decision | None:
+    """A trusted upstream called it spam: put aside whoever wrote it, unless a person said something about it.
+
+    Nobody can make a mail disappear by sending a marked copy after it: what lies in a mailbox stays there.
+    """
+    if case.marked is None or case.marked.spam_mark is None:
+        return None
+    header = case.marked.spam_mark
+    trace.say("accept", f"What stands in front of the {case.marked.door} door marked it: {header}.")
+    if _standing(case.rulings):
+        trace.say("place", "A person decided about it since; the mark does not count.")
+        return None
+    was_taken_back = any(ruling.question == "withdraw" for ruling in case.rulings)
+    if case.lies_in_a_mailbox and not was_taken_back:
+        trace.say("place", "It lay in a mailbox when the mark came; it stays.")
+        return None
+    return Decision(move=Move.IGNORE, reason=Reason.SPAM, facts={"header": header})
+
+
+def _standing(rulings: tuple[Ruling, ...]) -> tuple[Ruling, ...]:
+    """Return the rulings that nobody took back: a withdrawal takes the newest release away."""
+    standing: list[Ruling] = []
+    for ruling in rulings:
+        if ruling.question != "withdraw":
+            standing.append(ruling)
+            continue
+        at = max((at for at, one in enumerate(standing) if one.question == "release"), default=None)
+        if at is not None:
+            del standing[at]
+    return tuple(standing)
 
 
 def _ruled(case: Case, sender: Sender, trace: Trace) -> Decision | None:

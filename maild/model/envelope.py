@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from maild.model.written import SpamHeader
+
 
 class Door(StrEnum):
     """The ways in (D1)."""
@@ -27,6 +29,8 @@ class Trust:
     """Canonical domains whose users alone can send through this listener, after signing in upstream."""
     authserv_ids: tuple[str, ...] = ()
     """Lower-case authserv-ids whose topmost Authentication-Results field counts."""
+    spam_headers: tuple[SpamHeader, ...] = ()
+    """The fields by which the filter in front of the listener calls a mail spam."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,8 @@ class Witness:
     door: str
     authenticated_for: tuple[str, ...] = ()
     trusted_results: str | None = None
+    spam_mark: str | None = None
+    """The field by which the listener's upstream called it spam."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ class Ruling:
     """What a person answered; the newest of a question counts (E2)."""
 
     question: str
-    """`dismiss`, `release`, `file`, `unfile`."""
+    """`dismiss`, `release`, `withdraw` (of the newest release), `file`, `unfile`."""
     answer: dict[str, Any]
 
 

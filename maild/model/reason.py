@@ -96,6 +96,18 @@ class Reason(Enum):
         repair="retry",
     )
 
+    # What only the HTTP door answers.
+    NO_SUCH_INBOX = _refusal("There is no inbox of that name that this key opens.", http=404)
+    NO_SUCH_PAGE = _refusal("There is nothing here; mail is sent to /in/ADDRESS.", http=404)
+    METHOD_NOT_ALLOWED = _refusal("Mail is sent with POST.", http=405)
+    NO_MAIL_FORMAT = _refusal(
+        "A mail is sent as Content-Type: message/rfc822, without Content-Encoding; this is {what}.",
+        http=415,
+    )
+    BAD_REQUEST = _refusal("{why}", http=400)
+    BAD_SENDER = _refusal("The sender “{sender}” is not a mail address.", http=422)
+    TOO_SLOW = _refusal("The mail did not come within {seconds} seconds.", http=408)
+
     # Why a delivery is as it is.
     FILED_THREAD = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
     FILED_TOKEN = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")

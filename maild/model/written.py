@@ -29,6 +29,7 @@ _POSTGRESQL = re.compile(
     r"postgresql\+psycopg://(?:[^\s/?#@:]+(?::[^\s/?#@]*)?@)?"
     r"(?:[A-Za-z0-9_.%-]+|\[[0-9A-Fa-f:.]+\])?(?::(?P<port>[0-9]{1,5}))?(?:/[^\s?#/]*)?(?:\?[^\s#]*)?"
 )
+_SPAM_HEADER = re.compile(r"([!-9;-~]{1,76}):[ \t]*([!-~](?:[ -~]{0,198}[!-~])?)[ \t]*", re.ASCII)
 _AUTHSERV_ID = re.compile(r"[!#$%&'*+./0-9A-Z^_`a-z{|}~-]{1,253}", re.ASCII)
 
 
@@ -70,6 +71,19 @@ class FdSocket:
 
 
 Bind = HostPort | UnixSocket | FdSocket
+
+
+@dataclass(frozen=True, slots=True)
+class SpamHeader:
+    """A field by which an upstream filter calls a mail spam."""
+
+    name: str
+    value: str
+
+    @override
+    def __str__(self) -> str:
+        """Return it as written in the file."""
+        return f"{self.name}: {self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +277,19 @@ def authserv_id(value: object) -> str:
             f"{shown(text)} cannot be an authserv-id; take the first word of its Authentication-Results"
         )
     return text.lower()
+
+
+def spam_header(value: object) -> SpamHeader:
+    """Read a field and what it says of spam: "X-Spam-Flag: YES"."""
+    if isinstance(value, SpamHeader):
+        return value
+    text = text_of(value, 'a header field and its value, such as "X-Spam-Flag: YES"')
+    found = _SPAM_HEADER.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            f'{shown(text)} is no header field with a value, such as "X-Spam-Flag: YES"'
+        )
+    return SpamHeader(found[1], found[2])
 
 
 def database_url(value: object, folder: Path | None) -> str:

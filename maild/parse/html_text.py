@@ -8,68 +8,15 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from maild.parse.charsets import clean
-from maild.parse.limits import HTML, HTML_DEPTH, HTML_REOPENED, HTML_TAGS
+from maild.parse.limits import HTML
+from maild.parse.outline import Outline
 
-# A tag as the HTML standard tokenises it (13.2.5), possessive throughout: each character is looked at once or twice.
-_ATTRIBUTES = (
-    r"(?:[\s/]++|[^\s/>][^\s/>=]*+"
-    r"(?:\s*+=\s*+(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^\s>\"'][^\s>]*+)?+)?+)*+(?:>|\Z)"
-)
-_MARKUP = re.compile(
-    r"<!--(?:-?>|.*?(?:--!?>|\Z))"
-    rf"|<(?P<hidden>script|style)(?=[\s/>]){_ATTRIBUTES}.*?(?:</(?P=hidden)[^>]*+>?|\Z)"
-    r"|<(?:[!?]|/[^a-z])[^>]*+>?"
-    rf"|<(?P<end>/?)(?P<name>[a-z][^\s/>]*+){_ATTRIBUTES}",
-    re.IGNORECASE | re.DOTALL,
-)
 # [^<>] and not [^>]: a million opening brackets must not make each of them look for its end.
 _ANY_TAG = re.compile(r"<[^<>]*+>?")
-_NAME = re.compile(r"[a-z][a-z0-9:-]{0,30}")
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _MANY_LINES = re.compile(r"\n{3,}")
 _LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}+;?")
 
-_VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-        "!doctype",
-    ]
-)
-_CLOSED_BY_THEMSELVES = frozenset(
-    ["p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot", "option", "o:p"]
-)
-_FORMATTING = frozenset(
-    [
-        "a",
-        "b",
-        "big",
-        "code",
-        "em",
-        "font",
-        "i",
-        "nobr",
-        "s",
-        "small",
-        "strike",
-        "strong",
-        "tt",
-        "u",
-    ]
-)
-_UNSEEN = frozenset(["script", "style", "head", "title", "template", "noscript", "object"])
 _LINE = frozenset(
     [
         "div",
@@ -101,7 +48,6 @@ _LINE = frozenset(
     "thead",
 }
 _PARAGRAPH = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr"])
-_SKIPPED = _VOID | _CLOSED_BY_THEMSELVES
 
 
 def html_to_text(html: str, notes: list[str]) -> str:
@@ -109,51 +55,13 @@ def html_to_text(html: str, notes: list[str]) -> str:
     if len(html) > HTML:
         html = html[:HTML]
         notes.append("the HTML part is longer than 2 MB; only its beginning was read")
-    guard = _Guard()
-    bare = _MARKUP.sub(guard.tag, html)
-    if guard.why is not None:
-        notes.append(f"the HTML part has {guard.why}; it was read without its layout")
+    outline = Outline()
+    bare = outline.read(html)
+    if outline.why is not None:
+        notes.append(f"the HTML part has {outline.why}; it was read without its layout")
         return _unescaped(bare)
     root = LexborHTMLParser(bare).root
     return "" if root is None else _Writer().write(root)
-
-
-class _Guard:
-    """Makes bare tags of tags and counts them.
-
-    Attributes say nothing to a text, and the HTML parser needs quadratic time on many in one tag: it gets none.  What
-    would be costly besides is nesting, number, and formats that are opened again behind each tag (HTML 13.2.4.3).
-    Once a limit is broken, each tag becomes a space.
-    """
-
-    def __init__(self) -> None:
-        self.why: str | None = None
-        self.depth = self.count = self.formats = self.reopened = 0
-
-    def tag(self, match: re.Match[str]) -> str:
-        if match["name"] is None:
-            return ""
-        name = match["name"].lower()
-        if self.why is not None or _NAME.fullmatch(name) is None:
-            return " "
-        step = -1 if match["end"] else 1
-        if name not in _SKIPPED:
-            self.depth = max(0, self.depth + step)
-        if name in _FORMATTING:
-            self.formats = max(0, self.formats + step)
-        self.count += 1
-        self.reopened += self.formats
-        self.why = self._broken()
-        return f"<{match['end']}{name}>" if self.why is None else " "
-
-    def _broken(self) -> str | None:
-        if self.count > 2 * HTML_TAGS:
-            return f"more than {HTML_TAGS} elements"
-        if self.depth > HTML_DEPTH:
-            return f"elements more than {HTML_DEPTH} deep"
-        if self.reopened > HTML_REOPENED:
-            return "too many formats that are never closed"
-        return None
 
 
 def _unescaped(text: str) -> str:
@@ -199,7 +107,7 @@ class _Writer:
         if tag == "-text":
             self._text(node.text_content or "")
             return False
-        if tag in _UNSEEN or tag.startswith(("-", "_", "!")):
+        if tag == "head" or tag.startswith(("-", "_", "!")):
             return tag == "-document"
         if tag == "br":
             self.out.append("\n")

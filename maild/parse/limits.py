@@ -43,8 +43,6 @@ HTML_DEPTH: Final = 500
 """Elements inside each other: HTML parsers need quadratic time on nesting."""
 HTML_TAGS: Final = 50_000
 """Elements, for the same reason; start and end tags together may be twice as many."""
-HTML_REOPENED: Final = 1_000_000
-"""Formatting elements that a parser may have to open again behind tags that close what held them (HTML 13.2.4.3)."""
 TEXT_PARTS: Final = 100
 """Parts whose text is joined into the text of the mail."""
 ORIGINALS: Final = 20

@@ -20,6 +20,8 @@ _WELL_FORMED = re.compile(
 _FROM = re.compile(
     rb"^(from)([ \t]*+):([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)", re.IGNORECASE | re.MULTILINE
 )
+# Obsolete (RFC 5322 4.5); for many parsers the header ends in front of it, and the From below is text.
+_SPACED = re.compile(rb"^[!-9;-~]++[ \t]++:", re.MULTILINE)
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 # A dot may end a word, as in initials (obs-phrase); words that begin with one crash a parser of the standard library.
 _ATOM = (
@@ -30,6 +32,7 @@ _MAILBOX = re.compile(
     rf"[ \t]*+(?:(?:(?:{_QUOTED}|{_ATOM})[ \t]*+)*+<(?P<angle>{_ADDRESS})>|(?P<bare>{_ADDRESS}))[ \t]*+"
 )
 _QUOTED_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?')
+_QUOTED_OCTETS = re.compile(_QUOTED_STRINGS.pattern.encode())
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _ENCODED_WORD = re.compile(r"=\?[^?\s]*\?[^?\s]*\?")
 
@@ -41,13 +44,15 @@ def author_of(block: bytes) -> Author | Unclear:
     """
     if (why := _damage(block)) is not None:
         return Unclear(why)
-    found = _FROM.findall(block)
+    found = list(_FROM.finditer(block))
     if len(found) != 1:
         many = f"{len(found)} From fields; there must be one" if found else "no From field"
         return Unclear(f"The mail has {many}.")
-    _, blanks, value = found[0]
+    _, blanks, value = found[0].groups()
     if blanks:
         return Unclear("There is a space between “From” and its colon.")
+    if _SPACED.search(block, 0, found[0].start()):
+        return Unclear("Above the From field there is one with a space in front of its colon.")
     if len(value) > FIELD:
         return Unclear("The From field is longer than 64 KiB.")
     return _author_in(value)
@@ -91,6 +96,9 @@ def _author_in(value: bytes) -> Author | Unclear:
     text = _text_of(value)
     if isinstance(text, Unclear):
         return text
+    # A parser of the standard library ends the quotation there and reads what follows as an address.
+    if any(b"\n" in one for one in _QUOTED_OCTETS.findall(value)):
+        return Unclear("The From field has a line break between quotation marks.")
     match = _MAILBOX.fullmatch(text)
     if match is None:
         return Unclear(_why_not(text))

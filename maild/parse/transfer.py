@@ -33,10 +33,16 @@ def decoded(content: bytes, encoding: str) -> bytes:
 
 def decoded_size(content: bytes, encoding: str) -> int:
     """Return the number of octets that `decoded` gives."""
-    if encoding == "base64":
-        letters = base64_letters(content)
-        return letters // 4 * 3 + (0, 0, 1, 2)[letters % 4]
-    return len(decoded(content, encoding))
+    if encoding != "base64" or _goes_on(content):
+        return len(decoded(content, encoding))
+    letters = base64_letters(content)
+    return letters // 4 * 3 + (0, 0, 1, 2)[letters % 4]
+
+
+def _goes_on(content: bytes) -> bool:
+    """Whether letters stand behind the padding; which of them count, only decoding tells."""
+    padding = content.find(b"=")
+    return padding >= 0 and base64_letters(content[padding:].replace(b"=", b"")) > 0
 
 
 def _uudecoded(content: bytes) -> bytes:

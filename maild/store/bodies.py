@@ -14,6 +14,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from maild import failpoint
+
 SWEEP_AFTER_S = 48 * 3600
 """How old a file without a row must be before it is swept: long enough for any commit in flight."""
 
@@ -43,10 +45,15 @@ class BodyFiles:
                 part.mkdir(mode=0o700, exist_ok=True)
             # Whoever made the folder or the file before us may not have flushed them yet.
             touched |= {target.parent, target.parent.parent, self.folder}
+            failpoint.reached("publish.before_link")
             with suppress(FileExistsError):
                 os.link(spooled, target)
+            failpoint.reached("publish.after_link")
         for folder in touched:
+            failpoint.reached("publish.before_folder_flush")
             _flush_folder(folder)
+        if touched:
+            failpoint.reached("publish.after_folder_flush")
 
     def free(self) -> int:
         """Return the octets that are free on the file system of the bodies."""

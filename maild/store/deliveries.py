@@ -11,24 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, tuple_, update
 
 from maild.model.facts import ClientRef
-from maild.model.match import Hit
 from maild.model.states import State
 from maild.store.schema import (
     bodies,
     clients,
     deliveries,
     events,
-    filings,
     messages,
     readings,
-    recipients,
     rulings,
     traces,
 )
-from maild.store.sql import insert_new, slices
+from maild.store.sql import slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +44,6 @@ class Claimed:
     size: int
     message_id_header: str | None
     content_key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What `settle` writes on a delivery."""
-
-    state: State
-    reason: str
-    facts: dict[str, Any]
-    beside: list[dict[str, Any]]
-    direction: str
-    sender_user_id: int | None
-    binding_id: int | None
-    sender_literal: str | None
-    claimed_user_id: int | None
-    evidence: dict[str, Any]
 
 
 _CLAIMED = (
@@ -152,6 +133,19 @@ class DeliveryRows:
             found.update({row.message_id: row.letter for row in rows})
         return found
 
+    def inline_bodies(self, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], bytes]:
+        """Return those bodies among (account, digest) that are kept in the database; the others lie in files."""
+        found: dict[tuple[int, str], bytes] = {}
+        for some in slices(keys):
+            rows = self._connection.execute(
+                select(bodies.c.account_id, bodies.c.digest, bodies.c.bytes).where(
+                    tuple_(bodies.c.account_id, bodies.c.digest).in_(some),
+                    bodies.c.bytes.is_not(None),
+                )
+            )
+            found |= {(row.account_id, row.digest): row.bytes for row in rows}
+        return found
+
     def inline_body(self, account_id: int, digest: str) -> bytes | None:
         """Return a body kept in the database; None: it lies in a file."""
         kept: bytes | None = self._connection.execute(
@@ -160,106 +154,6 @@ class DeliveryRows:
             )
         ).scalar_one_or_none()
         return kept
-
-    def keep_reading(
-        self, message_id: int, *, parser_version: int, letter: bytes, columns: dict[str, Any]
-    ) -> None:
-        """Store a reading, and what lists show of it on the message."""
-        self._connection.execute(delete(readings).where(readings.c.message_id == message_id))
-        self._connection.execute(
-            insert(readings).values(
-                message_id=message_id, parser_version=parser_version, letter=letter
-            )
-        )
-        self._connection.execute(
-            update(messages).where(messages.c.id == message_id).values(**columns)
-        )
-
-    def add_recipients(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert recipients of messages; those that are there already stay."""
-        if rows:
-            self._connection.execute(insert_new(self._connection, recipients), rows)
-
-    def settle(self, claimed: Claimed, outcome: Settled, *, lease: str) -> bool:
-        """Write the outcome if the delivery is still in its state under this lease; False: it is not ours any more."""
-        result = self._connection.execute(
-            update(deliveries)
-            .where(
-                deliveries.c.id == claimed.id,
-                deliveries.c.state == claimed.state,
-                deliveries.c.lease == lease,
-            )
-            .values(
-                state=outcome.state,
-                reason=outcome.reason,
-                facts=outcome.facts,
-                beside=outcome.beside,
-                direction=outcome.direction,
-                sender_user_id=outcome.sender_user_id,
-                binding_id=outcome.binding_id,
-                sender_literal=outcome.sender_literal,
-                claimed_user_id=outcome.claimed_user_id,
-                evidence=outcome.evidence,
-                lease=None,
-                due_at=None,
-                attempts=0,
-                version=deliveries.c.version + 1,
-            )
-        )
-        return result.rowcount == 1
-
-    def refile(
-        self, claimed: Claimed, hits: Sequence[Hit], *, by: int | None, now: datetime
-    ) -> None:
-        """Make the delivery's filings exactly these; what stays keeps its date."""
-        there = {
-            row.client_id: row.how
-            for row in self._connection.execute(
-                select(filings.c.client_id, filings.c.how).where(
-                    filings.c.delivery_id == claimed.id
-                )
-            )
-        }
-        wanted = {hit.client.id: hit for hit in hits}
-        gone = [
-            client
-            for client, how in there.items()
-            if client not in wanted or wanted[client].how.code != how
-        ]
-        if gone:
-            self._connection.execute(
-                delete(filings).where(
-                    filings.c.delivery_id == claimed.id, filings.c.client_id.in_(gone)
-                )
-            )
-        new = [hit for client, hit in wanted.items() if client not in there or client in gone]
-        if new:
-            self._connection.execute(
-                insert(filings),
-                [
-                    {
-                        "account_id": claimed.account_id,
-                        "delivery_id": claimed.id,
-                        "client_id": hit.client.id,
-                        "how": hit.how.code,
-                        "fact": hit.fact,
-                        "by_user_id": by,
-                        "at": now,
-                    }
-                    for hit in new
-                ],
-            )
-
-    def add_trace(self, delivery_id: int, steps: list[dict[str, str]], now: datetime) -> None:
-        """Keep the trace of one decision beside the earlier ones."""
-        attempt = self._connection.execute(
-            select(func.coalesce(func.max(traces.c.attempt), 0) + 1).where(
-                traces.c.delivery_id == delivery_id
-            )
-        ).scalar_one()
-        self._connection.execute(
-            insert(traces).values(delivery_id=delivery_id, attempt=attempt, at=now, steps=steps)
-        )
 
     def traces(self, delivery_id: int) -> list[tuple[datetime, list[dict[str, str]]]]:
         """Return every decision's trace, oldest first."""
@@ -274,37 +168,6 @@ class DeliveryRows:
         """Insert events."""
         if rows:
             self._connection.execute(insert(events), rows)
-
-    def hold(self, ids: Iterable[int], message_ids: Iterable[int]) -> None:
-        """Lock these deliveries and those of these messages, in one order: two settling workers that mark each other's
-        mails never wait in a circle.  SQLite's one writer needs no such thing.
-        """
-        if self._connection.dialect.name != "postgresql":
-            return
-        self._connection.execute(
-            select(deliveries.c.id)
-            .where(
-                or_(deliveries.c.id.in_(list(ids)), deliveries.c.message_id.in_(list(message_ids)))
-            )
-            .order_by(deliveries.c.id)
-            .with_for_update()
-        ).all()
-
-    def mark_twins(self, account_id: int, message_ids: Iterable[int], mark: dict[str, Any]) -> None:
-        """Set a mark beside the reasons of these messages' deliveries that do not have it yet."""
-        for some in slices(message_ids):
-            rows = self._connection.execute(
-                select(deliveries.c.id, deliveries.c.beside).where(
-                    deliveries.c.account_id == account_id, deliveries.c.message_id.in_(some)
-                )
-            ).all()
-            for row in rows:
-                if all(known["code"] != mark["code"] for known in row.beside):
-                    self._connection.execute(
-                        update(deliveries)
-                        .where(deliveries.c.id == row.id)
-                        .values(beside=[*row.beside, mark])
-                    )
 
     def add_ruling(self, row: dict[str, Any]) -> None:
         """Record a person's answer."""

@@ -23,6 +23,11 @@ READERS = 4
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another process's write; beyond it the act is answered as temporary."""
 
+WAL_PAGES = 4000
+"""Pages in SQLite's log before they are copied into the database: a page that many commits change is copied once."""
+CACHE_KIB = 32 * 1024
+"""What one connection to SQLite may keep of the database in memory."""
+
 
 class StoreDownError(Exception):
     """The database does not answer or is locked; nothing was committed.  Trying again later is right."""
@@ -47,6 +52,8 @@ class Database:
         if self.is_sqlite:
             self._writer = _sqlite_engine(url, pool_size=1, begin="BEGIN IMMEDIATE")
             self._readers = _sqlite_engine(url, pool_size=READERS, begin="BEGIN")
+            self._glances = _sqlite_engine(url, pool_size=1, begin=None)
+            self._glancing: Connection | None = None
         else:
             self._writer = self._readers = _postgresql_engine(url)
 
@@ -83,8 +90,30 @@ class Database:
                 )
             yield connection
 
+    @contextmanager
+    def glance(self) -> Generator[Connection]:
+        """A view for one statement, without the cost of a transaction and without waiting; for one thread at a time.
+
+        Raises StoreDownError where the database is not embedded, or somebody has it to himself.
+        """
+        if not self.is_sqlite:
+            raise StoreDownError("only an embedded database can be asked at once")
+        with _translated():
+            if self._glancing is None:
+                self._glancing = self._glances.connect()
+            try:
+                yield self._glancing
+            except BaseException:
+                self._glancing.close()
+                self._glancing = None
+                raise
+
     def close(self) -> None:
         """Close every connection."""
+        if self.is_sqlite:
+            if self._glancing is not None:
+                self._glancing.close()
+            self._glances.dispose()
         self._writer.dispose()
         self._readers.dispose()
 
@@ -109,7 +138,8 @@ def _first_line(error: DBAPIError) -> str:
     return str(error.orig).splitlines()[0] if error.orig else "the database does not answer"
 
 
-def _sqlite_engine(url: str, *, pool_size: int, begin: str) -> Engine:
+def _sqlite_engine(url: str, *, pool_size: int, begin: str | None) -> Engine:
+    """Without `begin` every statement is a transaction of its own and waits for nobody."""
     engine = create_engine(
         url,
         poolclass=pool.QueuePool,
@@ -118,7 +148,7 @@ def _sqlite_engine(url: str, *, pool_size: int, begin: str) -> Engine:
         pool_timeout=BUSY_TIMEOUT_MS / 1000,
         connect_args={
             "check_same_thread": False,
-            "timeout": BUSY_TIMEOUT_MS / 1000,
+            "timeout": BUSY_TIMEOUT_MS / 1000 if begin else 0,
             "isolation_level": None,
         },
     )
@@ -129,6 +159,8 @@ def _sqlite_engine(url: str, *, pool_size: int, begin: str) -> Engine:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         kept = [
             connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous")
@@ -138,9 +170,11 @@ def _sqlite_engine(url: str, *, pool_size: int, begin: str) -> Engine:
                 f"SQLite here cannot keep journal_mode=WAL, synchronous=FULL (it says {kept})"
             )
 
-    @event.listens_for(engine, "begin")
-    def begin_it(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin is not None:
+
+        @event.listens_for(engine, "begin")
+        def begin_it(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
 
     return engine
 

@@ -80,6 +80,7 @@ class DecisionRows:
                     arrivals.c.door,
                     arrivals.c.authenticated_for,
                     arrivals.c.trusted_results,
+                    arrivals.c.spam_mark,
                 )
                 .where(arrivals.c.message_id.in_(some))
                 .order_by(arrivals.c.id)
@@ -90,6 +91,7 @@ class DecisionRows:
                         door=row.door,
                         authenticated_for=tuple(row.authenticated_for),
                         trusted_results=row.trusted_results,
+                        spam_mark=row.spam_mark,
                     )
                 )
         return found
@@ -227,16 +229,32 @@ class DecisionRows:
                 found[row.message_id].add(row.norm)
         return found
 
-    def twins(self, account_id: int, message_id_header: str, content_key: str) -> list[int]:
-        """Return the account's messages of the same Message-ID with other content (D6)."""
-        rows = self._connection.execute(
-            select(messages.c.id).where(
-                messages.c.account_id == account_id,
-                messages.c.message_id_header == message_id_header,
-                messages.c.content_key != content_key,
+    def twins(self, batch: Iterable[tuple[int, int, str, str]]) -> dict[int, list[int]]:
+        """Return the messages of the same account and Message-ID with other content (D6).
+
+        Asked for by (message, account, Message-ID, content key), answered by message.
+        """
+        asked = list(batch)
+        known: dict[tuple[int, str], list[tuple[int, str]]] = defaultdict(list)
+        accounts_asked = list({account for _, account, _, _ in asked})
+        for some in slices(header for _, _, header, _ in asked):
+            rows = self._connection.execute(
+                select(
+                    messages.c.id,
+                    messages.c.account_id,
+                    messages.c.message_id_header,
+                    messages.c.content_key,
+                ).where(
+                    messages.c.account_id.in_(accounts_asked),
+                    messages.c.message_id_header.in_(some),
+                )
             )
-        )
-        return [row.id for row in rows]
+            for row in rows:
+                known[row.account_id, row.message_id_header].append((row.id, row.content_key))
+        return {
+            message: [twin for twin, other in known[account, header] if other != key]
+            for message, account, header, key in asked
+        }
 
     def rulings(self, delivery_ids: Iterable[int]) -> dict[int, list[Ruling]]:
         """Return what people answered about these deliveries, oldest first."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, insert, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, or_, select, text, update
 
 from maild.model.reason import Reason
 from maild.model.states import State
@@ -43,23 +43,55 @@ class KnownArrival:
     at: datetime
 
 
+# The statements of every commit are made once: making one takes longer than running it.
+_NAMED = select(inboxes.c.id, inboxes.c.account_id, inboxes.c.norm, inboxes.c.max_size).where(
+    inboxes.c.norm.in_(bindparam("norms", expanding=True))
+)
+_ARRIVED = (
+    select(
+        arrivals.c.id,
+        arrivals.c.account_id,
+        arrivals.c.retry_key,
+        arrivals.c.message_id,
+        arrivals.c.at,
+    )
+    .where(
+        arrivals.c.retry_key.in_(bindparam("keys", expanding=True)),
+        arrivals.c.at >= bindparam("since"),
+    )
+    .order_by(arrivals.c.id)
+)
+_STORED = (
+    select(messages.c.id, messages.c.account_id, messages.c.content_key)
+    .where(
+        messages.c.account_id.in_(bindparam("accounts", expanding=True)),
+        messages.c.content_key.in_(bindparam("keys", expanding=True)),
+    )
+    .order_by(messages.c.id.desc())
+)
+_INSERT = {table: insert(table) for table in (messages, arrivals, deliveries, events)}
+_NUMBERED = (messages, arrivals, deliveries)
+_NEWEST = select(
+    *(select(func.max(table.c.id)).scalar_subquery().label(table.name) for table in _NUMBERED)
+)
+_NEXT = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
+
+
 class IntakeRows:
     """Queries of the accepting transaction."""
 
     def __init__(self, connection: Connection) -> None:
         """Read and write through an open transaction."""
         self._connection = connection
+        self._is_postgresql = connection.dialect.name == "postgresql"
+        self._newest: dict[str, int] = {}
+        """The highest ids, once this transaction has asked for them; SQLite alone."""
 
     def inboxes_named(self, norms: Iterable[str]) -> dict[str, InboxRow]:
         """Return the inboxes among these canonical names."""
         found = {}
         for some in slices(norms):
-            rows = self._connection.execute(
-                select(
-                    inboxes.c.id, inboxes.c.account_id, inboxes.c.norm, inboxes.c.max_size
-                ).where(inboxes.c.norm.in_(some))
-            )
-            for row in rows:
+            for row in self._connection.execute(_NAMED, {"norms": some}):
                 found[row.norm] = InboxRow(
                     id=row.id, account_id=row.account_id, norm=row.norm, max_size=row.max_size
                 )
@@ -71,6 +103,8 @@ class IntakeRows:
         In order, so that they never wait in a circle; weak enough to let rows that refer to the account come in.  On
         SQLite there is one writer anyway.
         """
+        if not self._is_postgresql:
+            return
         for some in slices(account_ids):
             self._connection.execute(
                 select(accounts.c.id)
@@ -85,18 +119,7 @@ class IntakeRows:
         """Return the latest arrival for each (account, retry key) that came in since then."""
         found = {}
         for some in slices(keys):
-            rows = self._connection.execute(
-                select(
-                    arrivals.c.id,
-                    arrivals.c.account_id,
-                    arrivals.c.retry_key,
-                    arrivals.c.message_id,
-                    arrivals.c.at,
-                )
-                .where(arrivals.c.retry_key.in_(some), arrivals.c.at >= since)
-                .order_by(arrivals.c.id)
-            )
-            for row in rows:
+            for row in self._connection.execute(_ARRIVED, {"keys": some, "since": since}):
                 found[row.account_id, row.retry_key] = KnownArrival(row.id, row.message_id, row.at)
         return found
 
@@ -104,19 +127,11 @@ class IntakeRows:
         """Return the message of each (account, content key) that is stored already; the first of its kind."""
         found: dict[tuple[int, str], int] = {}
         for some in slices(keys):
-            rows = self._connection.execute(
-                select(messages.c.id, messages.c.account_id, messages.c.content_key)
-                .where(
-                    or_(
-                        *(
-                            and_(messages.c.account_id == account, messages.c.content_key == key)
-                            for account, key in some
-                        )
-                    )
-                )
-                .order_by(messages.c.id.desc())
-            )
-            for row in rows:
+            wanted = {
+                "accounts": list({account for account, _ in some}),
+                "keys": [key for _, key in some],
+            }
+            for row in self._connection.execute(_STORED, wanted):
                 found[row.account_id, row.content_key] = row.id
         return found
 
@@ -143,7 +158,7 @@ class IntakeRows:
 
     def add_messages(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert messages; return their ids in order."""
-        return self._insert_returning(messages, rows)
+        return self._insert_numbered(messages, rows)
 
     def add_bodies(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert bodies that are not there yet: the same bytes are kept once an account."""
@@ -152,7 +167,7 @@ class IntakeRows:
 
     def add_arrivals(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert arrivals; return their ids in order."""
-        return self._insert_returning(arrivals, rows)
+        return self._insert_numbered(arrivals, rows)
 
     def add_recipients(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert recipients of messages; those that are there already stay."""
@@ -161,12 +176,12 @@ class IntakeRows:
 
     def add_deliveries(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert deliveries; return their ids in order."""
-        return self._insert_returning(deliveries, rows)
+        return self._insert_numbered(deliveries, rows)
 
     def add_events(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert events."""
         if rows:
-            self._connection.execute(insert(events), rows)
+            self._connection.execute(_INSERT[events], rows)
 
     def look_again(self, message_ids: Iterable[int], now: datetime) -> None:
         """Make workers decide again where new evidence about the sender may change the outcome (I4).
@@ -188,10 +203,24 @@ class IntakeRows:
                 .values(due_at=now, lease=None)
             )
 
-    def _insert_returning(self, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:
+    def _insert_numbered(self, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:
+        """Insert rows under ids that are taken beforehand: to have them returned costs more than the insert."""
         if not rows:
             return []
-        result = self._connection.execute(
-            insert(table).returning(table.c.id, sort_by_parameter_order=True), list(rows)
+        ids = self._new_ids(table, len(rows))
+        self._connection.execute(
+            _INSERT[table], [{"id": key, **row} for key, row in zip(ids, rows, strict=True)]
         )
-        return [row.id for row in result]
+        return ids
+
+    def _new_ids(self, table: Table, count: int) -> list[int]:
+        """Return ids that rise with arrival; on SQLite nobody else writes before this transaction ends."""
+        if self._is_postgresql:
+            taken = self._connection.execute(_NEXT, {"name": table.name, "count": count})
+            return sorted(taken.scalars())
+        if not self._newest:
+            row = self._connection.execute(_NEWEST).mappings().one()
+            self._newest = {name: newest or 0 for name, newest in row.items()}
+        newest = self._newest[table.name]
+        self._newest[table.name] += count
+        return list(range(newest + 1, newest + 1 + count))

@@ -171,6 +171,7 @@ class ListRows:
                 arrivals.c.digest,
                 arrivals.c.retries,
                 arrivals.c.last_retry_at,
+                arrivals.c.spam_mark,
             )
             .where(arrivals.c.message_id == message_id)
             .order_by(arrivals.c.id)

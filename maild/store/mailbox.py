@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
-    delete,
     exists,
     insert,
     or_,
@@ -30,7 +30,7 @@ from maild.store.schema import (
     statuses,
     transfers,
 )
-from maild.store.sql import could_be_id, insert_new
+from maild.store.sql import could_be_id, insert_new, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,19 +112,19 @@ class MailboxRows:
                 .values(owner_id=owner_id, version=entries.c.version + 1)
             )
 
-    def remove(self, delivery_id: int) -> None:
-        """Take a delivery out of the mailboxes."""
-        self._connection.execute(delete(entries).where(entries.c.delivery_id == delivery_id))
-
     def entry(self, ulid: str, *, for_update: bool = False) -> EntryRow | None:
         """Return a delivery and its entry by the delivery's public id."""
         if not could_be_id(ulid):
             return None
         return next(iter(self._entries(deliveries.c.ulid == ulid, for_update=for_update)), None)
 
-    def entry_of(self, delivery_id: int) -> EntryRow:
-        """Return a delivery and its entry by the inner id."""
-        return self._entries(deliveries.c.id == delivery_id)[0]
+    def entries_of(self, delivery_ids: Iterable[int]) -> dict[int, EntryRow]:
+        """Return deliveries and their entries by the inner id."""
+        return {
+            row.id: row
+            for some in slices(delivery_ids)
+            for row in self._entries(deliveries.c.id.in_(some))
+        }
 
     def _entries(self, condition: Any, *, for_update: bool = False) -> list[EntryRow]:
         query: Select[Any] = (
@@ -204,7 +204,7 @@ class MailboxRows:
             if by is not None:
                 query = query.where(table.c.by_user_id == by)
             if table is rulings:
-                query = query.where(rulings.c.question == "dismiss")
+                query = query.where(rulings.c.question.in_(("dismiss", "release")))
             row = self._connection.execute(query).first()
             if row is not None and (newest is None or row.at > newest[0]):
                 newest = (row.at, row.change_id)
@@ -220,6 +220,19 @@ class MailboxRows:
             )
         )
         return [(row.delivery_id, row.answer) for row in rows]
+
+    def releases_of_change(self, change_id: str) -> list[tuple[int, datetime]]:
+        """Return (delivery, time) of each release of one act, unless the act took something back itself."""
+        if not could_be_id(change_id):
+            return []
+        rows = self._connection.execute(
+            select(rulings.c.delivery_id, rulings.c.at).where(
+                rulings.c.change_id == change_id,
+                rulings.c.question == "release",
+                rulings.c.undoes.is_(None),
+            )
+        )
+        return [(row.delivery_id, row.at) for row in rows]
 
     # --- flags ------------------------------------------------------------------------------------------------------
 

@@ -169,6 +169,16 @@ inboxes = Table(
     CheckConstraint(one_of("unknown_policy", ("hold", "share", "refuse")), name="unknown_policy"),
 )
 
+inbox_keys = Table(
+    "inbox_keys",
+    metadata,
+    # What opens an inbox's HTTP door: at most one key each, of which only the digest is kept.
+    Column("inbox_id", BigId, ForeignKey("inboxes.id"), primary_key=True),
+    _ref("account_id", "accounts.id"),
+    Column("digest", Text, nullable=False, unique=True),  # sha256 of the key, hex
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
 owner_chain = Table(
     "owner_chain",
     metadata,
@@ -276,6 +286,7 @@ arrivals = Table(
     Column(
         "trusted_results", Text
     ),  # topmost Authentication-Results of an authserv-id the listener trusts
+    Column("spam_mark", Text),  # the field by which the listener's upstream called it spam
     Column(
         "retry_key", Text, nullable=False
     ),  # not unique: a machine's nightly mail has the same one each night

@@ -14,11 +14,13 @@ from maild.store.clients import ClientRows
 from maild.store.deliveries import DeliveryRows
 from maild.store.engine import Database
 from maild.store.facts import DecisionRows
+from maild.store.inbox_keys import InboxKeyRows
 from maild.store.intake import IntakeRows
 from maild.store.lists import ListRows
 from maild.store.mailbox import MailboxRows
 from maild.store.people import PeopleRows
 from maild.store.rights import RightsRows
+from maild.store.settling import SettlingRows
 from maild.store.views import ViewRows
 
 
@@ -46,14 +48,24 @@ class Tx:
         return ClientRows(self.connection)
 
     @cached_property
+    def inbox_keys(self) -> InboxKeyRows:
+        """Keys that open the HTTP door."""
+        return InboxKeyRows(self.connection)
+
+    @cached_property
     def intake(self) -> IntakeRows:
         """What accepting a mail reads and writes."""
         return IntakeRows(self.connection)
 
     @cached_property
     def deliveries(self) -> DeliveryRows:
-        """The work of deciding: leases, states, filings, traces."""
+        """The work of deciding: leases, readings, traces."""
         return DeliveryRows(self.connection)
+
+    @cached_property
+    def settling(self) -> SettlingRows:
+        """What a batch of decisions writes."""
+        return SettlingRows(self.connection)
 
     @cached_property
     def facts(self) -> DecisionRows:
@@ -100,6 +112,12 @@ class Store:
     def read(self) -> Generator[Tx]:
         """One consistent view.  Raises StoreDownError."""
         with self.database.read() as connection:
+            yield Tx(connection)
+
+    @contextmanager
+    def glance(self) -> Generator[Tx]:
+        """One statement's view that waits for nobody.  Raises StoreDownError where there can be none."""
+        with self.database.glance() as connection:
             yield Tx(connection)
 
     def close(self) -> None:

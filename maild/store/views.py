@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, func, select
 
 from maild.model.facts import Ruling
 from maild.model.states import State
@@ -53,6 +53,16 @@ class BodyRef:
     digest: str
     size: int
     erased_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountRow:
+    """How many deliveries of an inbox have this state and reason."""
+
+    inbox_id: int
+    state: str
+    reason: str | None
+    count: int
 
 
 class ViewRows:
@@ -122,6 +132,41 @@ class ViewRows:
             .limit(limit)
         )
         return [(row.id, row.ulid) for row in rows]
+
+    def twins(self, message_id: int) -> list[str]:
+        """Return the public ids of the account's mails that have this one's Message-ID and other content (D6)."""
+        this, other = messages.alias("this"), messages.alias("other")
+        rows = self._connection.execute(
+            select(deliveries.c.ulid)
+            .join(other, other.c.id == deliveries.c.message_id)
+            .join(
+                this,
+                and_(
+                    this.c.account_id == other.c.account_id,
+                    this.c.message_id_header == other.c.message_id_header,
+                    this.c.content_key != other.c.content_key,
+                ),
+            )
+            .where(this.c.id == message_id)
+            .order_by(deliveries.c.id)
+        )
+        return [row.ulid for row in rows]
+
+    def counts(self, account_id: int, inbox_id: int | None) -> list[CountRow]:
+        """Return how many deliveries of the account, or of its inbox, have each state and reason."""
+        query = (
+            select(
+                deliveries.c.inbox_id,
+                deliveries.c.state,
+                deliveries.c.reason,
+                func.count().label("count"),
+            )
+            .where(deliveries.c.account_id == account_id)
+            .group_by(deliveries.c.inbox_id, deliveries.c.state, deliveries.c.reason)
+        )
+        if inbox_id is not None:
+            query = query.where(deliveries.c.inbox_id == inbox_id)
+        return [CountRow(**row) for row in self._connection.execute(query).mappings()]
 
     def body(self, delivery_id: int) -> BodyRef:
         """Return which bytes a delivery has."""

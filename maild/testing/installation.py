@@ -50,6 +50,8 @@ class Installation:
     database: str = "sqlite:///maild.db"
     smtp: int = field(default_factory=free_port)
     submission: int = field(default_factory=free_port)
+    web: int | None = None
+    """The port of the HTTP door; None: it is closed."""
     environment: Mapping[str, str] = field(default_factory=dict)
     extra: str = ""
     """More lines for the end of the configuration."""
@@ -88,6 +90,8 @@ authenticated_for = ["{self.domain}"]
 [[listener]]
 protocol = "lmtp"
 bind = "unix:lmtp.sock"
+[web]
+bind = "{"" if self.web is None else f"127.0.0.1:{self.web}"}"
 [log]
 format = "logfmt"
 {self.extra}
@@ -118,12 +122,14 @@ format = "logfmt"
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "MAILD_CONFIG": str(self.config), **self.environment}
 
-    def start(self) -> None:
-        """Start the daemon and wait until its doors are open."""
+    def start(self, *arguments: str) -> None:
+        """Start the daemon, with these options of `serve`, and wait until its doors are open."""
         with self.log.open("ab") as log:
             start = log.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "maild", "serve"], stderr=log, env=self._environment()
+                [sys.executable, "-m", "maild", "serve", *arguments],
+                stderr=log,
+                env=self._environment(),
             )
         deadline = time.monotonic() + START_S
         while b"event=ready" not in (said := self._said_since(start)):

@@ -91,15 +91,7 @@ class Postfix:
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        self.folder.chmod(0o755)
-        config = self.folder / "etc"
-        config.mkdir()
-        (self.folder / "queue").mkdir()
-        (self.folder / "data").mkdir()
-        shutil.chown(self.folder / "data", "postfix")
-        facts = {"folder": self.folder, "domains": " ".join(self.domains), "target": self.target}
-        (config / "main.cf").write_text(_MAIN.format(**facts), encoding="ascii")
-        (config / "master.cf").write_text(_MASTER.format(port=self.port), encoding="ascii")
+        self.configure()
         self._run("postfix", "start")
         end = time.monotonic() + 20
         while True:
@@ -109,6 +101,18 @@ class Postfix:
             if time.monotonic() > end:
                 raise TimeoutError(f"Postfix does not answer: {self.log()}")
             select.select([], [], [], 0.05)
+
+    def configure(self) -> None:
+        """Write the configuration."""
+        self.folder.chmod(0o755)
+        config = self.folder / "etc"
+        config.mkdir()
+        (self.folder / "queue").mkdir()
+        (self.folder / "data").mkdir()
+        shutil.chown(self.folder / "data", "postfix")
+        facts = {"folder": self.folder, "domains": " ".join(self.domains), "target": self.target}
+        (config / "main.cf").write_text(_MAIN.format(**facts), encoding="ascii")
+        (config / "master.cf").write_text(_MASTER.format(port=self.port), encoding="ascii")
 
     def stop(self) -> None:
         """Stop it and remove its folder."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from maild.model.clock import system_clock
 from maild.model.envelope import Door
 from maild.model.written import HostPort
 from maild.testing.intake import FakeIntake
+from tests.doors.stock import Stock
 
 
 class Client:
@@ -134,6 +137,58 @@ class OpenDoor:
 OpenIt = Callable[..., OpenDoor]
 
 
+class ChildDoor:
+    """A door in a process of its own."""
+
+    def __init__(self, **plan: Any) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("child_door.py")), json.dumps(plan)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.port = int(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def _ask(self, question: str) -> list[int]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(question + "\n")
+        self._process.stdin.flush()
+        sizes: list[int] = json.loads(self._line())
+        return sizes
+
+    def begin(self) -> None:
+        """Measure from here on."""
+        self._before = self._ask("begin")[0]
+
+    def growth(self) -> float:
+        """MiB between the peak and the beginning."""
+        return (self._ask("memory")[1] - self._before) / 1024
+
+    def close(self) -> None:
+        self._process.communicate(timeout=30)
+
+
+OpenChild = Callable[..., ChildDoor]
+
+
+@pytest.fixture
+def open_child(tmp_path: Path) -> Iterator[OpenChild]:
+    """Open doors in processes of their own."""
+    children: list[ChildDoor] = []
+
+    def open_it(kind: str, **plan: Any) -> ChildDoor:
+        children.append(ChildDoor(kind=kind, folder=str(tmp_path), **plan))
+        return children[-1]
+
+    yield open_it
+    for child in children:
+        child.close()
+
+
 @pytest.fixture(params=["uvloop", "asyncio"])
 def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
     """A loop that runs in a thread; uvloop is what the daemon uses."""
@@ -162,6 +217,7 @@ def open_door(loop: asyncio.AbstractEventLoop, intake: FakeIntake) -> Iterator[O
     def open_it(door: Door = Door.SMTP, **facts: Any) -> OpenDoor:
         facts.setdefault("bind", HostPort("127.0.0.1", 0))
         facts.setdefault("hostname", "mail.acme.example")
+        facts.setdefault("max_rate_per_address", 1_000_000)
         doors.append(OpenDoor(loop, ListenerFacts(name="test", door=door, **facts), intake))
         return doors[-1]
 
@@ -173,8 +229,16 @@ def open_door(loop: asyncio.AbstractEventLoop, intake: FakeIntake) -> Iterator[O
         assert not door.errors
         assert not door.listener._sessions
         assert not door.listener._refused
-        assert not door.listener._per_network
+        assert door.listener._gate.is_empty
     assert not list(intake.folder.iterdir()), "a spool file was left"
+
+
+@pytest.fixture
+def stock() -> Iterator[Stock]:
+    """The library as released."""
+    stock = Stock()
+    yield stock
+    stock.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from maild.model.letter import Letter, UnreadableError
 from maild.parse import read_letter, read_part
 from maild.parse.codec import dump, load
+from maild.testing.mutation import mutant
 
 SAMPLES = sorted((Path(__file__).resolve().parents[2] / "fixtures" / "eml").glob("*.eml"))
+
+MUTANTS = 100_000 if os.environ.get("MAILD_TEST_FULL") else 3_000
+SMALL = 20 if os.environ.get("MAILD_TEST_FULL") else 4
+"""Mails that are cut at each place."""
 
 PIECES = st.sampled_from(
     [
@@ -68,7 +75,7 @@ def holds(raw: bytes) -> None:
         text.encode()
     assert load(dump(letter)) == letter
     assert json.dumps(letter.as_dict())
-    for part in letter.attachments:
+    for part in letter.attachments[:20]:
         assert len(read_part(raw, part.path)) == part.size
 
 
@@ -97,3 +104,26 @@ def test_a_damaged_mail_is_a_letter_or_unreadable(path: Path, data: st.DataObjec
     end = data.draw(st.integers(start, min(len(raw), start + 50)))
     raw[start:end] = data.draw(st.binary(max_size=20))
     holds(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
+
+
+@pytest.mark.slow
+def test_D11_whatever_is_damaged_in_a_mail_it_is_a_letter_or_unreadable() -> None:
+    samples = [path.read_bytes() for path in SAMPLES]
+    for number in range(MUTANTS):
+        holds(mutant(samples, number))
+
+
+@pytest.mark.slow
+def test_D11_a_mail_that_is_cut_anywhere_is_a_letter_or_unreadable() -> None:
+    for raw in sorted((path.read_bytes() for path in SAMPLES), key=len)[:SMALL]:
+        for end in range(len(raw)):
+            holds(raw[:end])
+
+
+@pytest.mark.parametrize(
+    "content", [b"QQ==QUJD", b"QUJD=QUJD", b"=QUJD", b"Q=U=JD", b"QQ==\r\n--", b"Q"]
+)
+def test_T24_base64_that_goes_on_behind_its_padding_is_as_long_as_it_is_said_to_be(
+    content: bytes,
+) -> None:
+    holds(b"Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n" + content)

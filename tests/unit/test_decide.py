@@ -8,8 +8,8 @@ import pytest
 
 from maild.model.address import Address
 from maild.model.decide import Case, Decision, decide
-from maild.model.facts import Ruling, ThreadHit
-from maild.model.letter import Kind, Mailbox, Unclear
+from maild.model.facts import Ruling, ThreadHit, Witness
+from maild.model.letter import Kind, Letter, Mailbox, Unclear
 from maild.model.people import AddressKind, MemberState
 from maild.model.reason import Reason
 from maild.model.states import Move
@@ -286,6 +286,56 @@ def test_F7_machine_mail_is_put_aside_in_a_forward_inbox_and_matched_in_a_shared
 def test_F7_a_proven_users_forward_through_a_group_is_the_users() -> None:
     letter = a_letter(forwarded=an_original(), kind=Kind.LIST, kind_proof="List-Id")
     assert decided(a_case(letter)).reason is Reason.FILED_FORWARD
+
+
+# --- spam by a trusted upstream -------------------------------------------------------------------------------------------
+
+MARKED = Witness(door="lmtp", spam_mark="X-Spam-Flag: YES")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(
+    "letter", [FORWARD, a_letter(ANNA), a_letter(sender=Unclear("two From fields"))]
+)
+def test_D_marked_mail_is_put_aside_in_both_kinds_of_inbox_whoever_wrote_it(
+    letter: Letter, *, shared: bool
+) -> None:
+    case = a_case(letter, shared=shared, marked=MARKED)
+    decision = decided(case)
+    assert (decision.move, decision.reason) == (Move.IGNORE, Reason.SPAM)
+    assert decision.reason.say(**decision.facts) == "Marked by X-Spam-Flag: YES"
+    assert (decision.user, decision.claimed, decision.owner) == (None, None, None)
+    assert "in front of the lmtp door" in said(case)
+
+
+def test_E2_what_a_person_said_comes_before_a_mark() -> None:
+    answer = {"client": DUPONT, "user": "Eva Moser"}
+    for question, reason in (
+        ("release", Reason.FILED_FORWARD),
+        ("file", Reason.FILED_BY_HAND),
+        ("unfile", Reason.UNFILED_BY_HAND),
+        ("dismiss", Reason.DISMISSED),
+    ):
+        ruling = Ruling(question=question, answer=answer)
+        assert decided(a_case(FORWARD, marked=MARKED, rulings=(ruling,))).reason is reason
+
+
+def test_E2_a_release_that_was_taken_back_is_none() -> None:
+    release, withdraw, dismiss = (
+        Ruling(question=question, answer={"user": "Eva Moser"})
+        for question in ("release", "withdraw", "dismiss")
+    )
+    spam = a_case(FORWARD, marked=MARKED, lies_in_a_mailbox=True, rulings=(release, withdraw))
+    assert decided(spam).reason is Reason.SPAM
+    away = a_case(FORWARD, rulings=(dismiss, release, withdraw))
+    assert decided(away).reason is Reason.DISMISSED
+    again = a_case(FORWARD, rulings=(dismiss, release, withdraw, release))
+    assert decided(again).reason is Reason.FILED_FORWARD
+
+
+def test_what_lies_in_a_mailbox_is_not_taken_out_by_a_mark_that_comes_later() -> None:
+    case = a_case(FORWARD, marked=MARKED, lies_in_a_mailbox=True)
+    assert decided(case).reason is Reason.FILED_FORWARD
 
 
 # --- rulings and marks ------------------------------------------------------------------------------------------------------

@@ -7,11 +7,10 @@ content.  Never holds more than a chunk.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import secrets
 from collections.abc import Callable
 
+from maild.core.door_faults import disk_failure, internal_error
 from maild.core.raw import Spool
 from maild.model.reason import Answer, Reason
 
@@ -106,17 +105,17 @@ class Tub:
         self.spool: Spool | None = None
         try:
             self.spool = spool()
-        except OSError as error:
-            self._fail(_disk_failure(error))
+        except Exception as error:  # noqa: BLE001 - as in `write`
+            self._fail(_spool_failure(error))
 
     def write(self, piece: bytes) -> None:
-        """Take the next bytes of the mail."""
+        """Take the next bytes of the mail.  Raises nothing: the rest of the mail would be obeyed as commands."""
         if self.spool is None:
             return
         try:
             self.spool.write(piece)
-        except OSError as error:
-            self._fail(_disk_failure(error))
+        except Exception as error:  # noqa: BLE001 - unforeseen; what is left of the mail must not be read as commands
+            self._fail(_spool_failure(error))
         else:
             if self.spool.size > self._limit:
                 self._fail(Answer(Reason.TOO_LARGE))
@@ -142,35 +141,25 @@ class Tub:
         return spool
 
 
-def internal_error(event: str, error: BaseException) -> Answer:
-    """Log a fault of ours under a short name, and return what the peer hears of it: the name alone."""
-    ref = secrets.token_hex(4)
-    _log.error("%s ref=%s error=%s", event, ref, type(error).__name__, exc_info=error)
-    return Answer(Reason.INTERNAL_ERROR, {"ref": ref})
-
-
-def _disk_failure(error: OSError) -> Answer:
-    return disk_full(error) or internal_error("spool_failed", error)
-
-
-def disk_full(error: OSError) -> Answer | None:
-    """Return DISK_FULL if that is what the error says."""
-    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-        return None
-    _log.error("disk_full error=%s", error.strerror)
-    return Answer(Reason.DISK_FULL)
+def _spool_failure(error: Exception) -> Answer:
+    if isinstance(error, OSError):
+        return disk_failure(error)
+    return internal_error("spool_failed", error)
 
 
 async def receive(
-    reader: DoorReader, tub: Tub, at_most: int, before_chunk: Callable[[], None]
+    reader: DoorReader, tub: Tub, at_most: int, before_chunk: Callable[[int], None]
 ) -> DotStream:
     """Read a mail to its dot into the tub; what follows the dot is left in the reader.
+
+    Before it waits for a chunk it tells `before_chunk` how many octets the one before had.
 
     Raises FloodError beyond `at_most` octets and PeerGoneError when the peer leaves.
     """
     dots = DotStream()
+    chunk = b""
     while dots.rest is None:
-        before_chunk()
+        before_chunk(len(chunk))
         chunk = await reader.read(CHUNK)
         if not chunk:
             raise PeerGoneError

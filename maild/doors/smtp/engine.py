@@ -16,8 +16,10 @@ from typing import Any, ClassVar, cast
 from aiosmtpd.smtp import SMTP
 from typing_extensions import override
 
+from maild import failpoint
+from maild.core.door_faults import internal_error
 from maild.doors.smtp import replies
-from maild.doors.smtp.data import DoorReader, internal_error
+from maild.doors.smtp.data import DoorReader, PeerGoneError
 from maild.doors.smtp.facts import ListenerFacts, TlsMode
 from maild.doors.smtp.paths import BadSyntax
 from maild.model.reason import Answer, Reason
@@ -85,6 +87,7 @@ class Engine(SMTP):
         self._errors = 0
         self._idle_commands = 0
         self._last_words = replies.IDLE
+        self._begin_anew()
 
     @override
     def __dir__(self) -> Iterable[str]:
@@ -102,6 +105,22 @@ class Engine(SMTP):
         """Go on answering a peer that half-closes: what it sent before counts (RFC 5321 4.1.1.4)."""
         asyncio.StreamReaderProtocol.eof_received(self)
         return not self.is_tls
+
+    def _begin_anew(self) -> None:
+        """Give the session its whole time without a mail again."""
+        self._session_ends = self.loop.time() + self._facts.session_timeout
+
+    @override
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Give the peer its idle time again, but never beyond the time of a session without a mail."""
+        idle = self._facts.idle_timeout
+        left = self._session_ends - self.loop.time()
+        self._rearm(min(idle, left), replies.IDLE if left > idle else replies.SESSION_OVER)
+
+    def _rearm(self, seconds: float, last_words: str) -> None:
+        self._last_words = last_words
+        # Not 0, which the library takes for its own default.
+        super()._reset_timeout(max(0.001, seconds))
 
     @override
     def _timeout_cb(self) -> None:
@@ -192,6 +211,7 @@ class Engine(SMTP):
     @override
     async def _handle_client(self) -> None:
         try:
+            failpoint.reached("door.connection_taken")
             await self._send(f"220 {self.hostname} {self.__ident__}")
             while (line := await self._next_line()) is not None:
                 await self._obey(line)
@@ -207,7 +227,6 @@ class Engine(SMTP):
             self.say_goodbye(Answer(Reason.SHUTTING_DOWN).line())
         if self._is_over:
             return None
-        self._last_words = replies.IDLE
         self._is_waiting = True
         cut = b""
         try:
@@ -242,6 +261,8 @@ class Engine(SMTP):
             self._idle_commands += command not in _OF_A_MAIL
             try:
                 await method(arg.strip() or None)
+            except PeerGoneError:
+                raise
             except Exception as error:  # whatever was not foreseen is temporary
                 if self._is_lost:
                     raise ConnectionAbortedError from error

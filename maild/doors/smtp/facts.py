@@ -40,6 +40,8 @@ class ListenerFacts:
     trust: Trust = field(default_factory=Trust)
     relays: tuple[IPv4Network | IPv6Network, ...] = ()
     """Peers exempt from the limits per address and from the limit on unknown recipients."""
+    proxy_protocol: bool = False
+    """Whether the peers in `relays`, and those of a unix socket, are balancers that begin with a PROXY header."""
     max_size: int = 35 * MIB
     """Largest mail in octets, announced by SIZE (RFC 1870)."""
     max_recipients: int = 100
@@ -47,7 +49,11 @@ class ListenerFacts:
     max_connections: int = 1000
     max_per_address: int = 20
     """Per IPv4 address, and per /64 of IPv6."""
+    max_rate_per_address: int = 600
+    """Connections within a minute, counted alike."""
     idle_timeout: float = 60.0
     """Seconds that a peer may be silent, between commands and within a mail."""
     data_timeout: float = 900.0
     """Seconds that one mail may take from 354 to its dot."""
+    session_timeout: float = 600.0
+    """Seconds that a session may go on without a mail taken: from its beginning, or from the end of the last one."""

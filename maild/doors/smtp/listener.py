@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections import Counter
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from maild.core.door_faults import disk_full, internal_error
 from maild.core.intake import Intake
 from maild.core.raw import Spool
-from maild.doors.smtp.data import disk_full, internal_error
+from maild.doors.smtp import proxy
 from maild.doors.smtp.engine import HANDSHAKE_S
 from maild.doors.smtp.facts import ListenerFacts, TlsMode
+from maild.doors.smtp.gate import Gate
 from maild.doors.smtp.session import Session, session_class
 from maild.doors.smtp.sockets import ListenError, listening
-from maild.doors.smtp.transaction import Guest, Peer
+from maild.doors.smtp.transaction import Guest
 from maild.model.clock import Clock
 from maild.model.envelope import Envelope
-from maild.model.reason import Answer
+from maild.model.reason import Answer, Reason
 from maild.model.written import UnixSocket
 
 __all__ = ["ListenError", "Listener"]
@@ -47,10 +47,12 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._sessions: set[Guest] = set()
         self._refused: set[Guest] = set()
-        self._per_network: Counter[str] = Counter()
+        self._gate = Gate(facts)
+        self._unannounced = 0
+        """Balancers that have yet to say for whom they come."""
         self._commits: set[asyncio.Task[list[Answer]]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        """Accepting, and shaking hands, where TLS is implicit."""
+        """Accepting, and welcoming, where we do so ourselves."""
         self._is_stopping = False
         self._all_gone = asyncio.Event()
 
@@ -69,17 +71,20 @@ class Listener:
         if self._sockets[0].family != socket.AF_UNIX:
             self.port = int(self._sockets[0].getsockname()[1])
         kind = session_class(self.facts.door)
-        if self.facts.tls is TlsMode.IMPLICIT:
-            self._tasks |= {
-                loop.create_task(self._accept_tls(sock, kind)) for sock in self._sockets
-            }
+        if self._accepts_itself:
+            self._tasks |= {loop.create_task(self._accept(sock, kind)) for sock in self._sockets}
             return
         for sock in self._sockets:
             make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
             self._servers.append(await make(lambda: kind(self, loop), sock=sock))
 
-    async def _accept_tls(self, sock: socket.socket, kind: type[Session]) -> None:
-        """Count peers before they shake hands; a loop's own server would do it afterwards."""
+    @property
+    def _accepts_itself(self) -> bool:
+        """Whether a loop's own server comes too late: peers are counted before they shake hands, and a PROXY header
+        stands before TLS."""
+        return self.facts.tls is TlsMode.IMPLICIT or self.facts.proxy_protocol
+
+    async def _accept(self, sock: socket.socket, kind: type[Session]) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -89,30 +94,66 @@ class Listener:
                 _log.error("accept_failed listener=%s error=%s", self.name, error.strerror)
                 await asyncio.sleep(0.1)
                 continue
-            task = loop.create_task(self._shake_hands(connection, kind(self, loop), peername))
+            task = loop.create_task(self._welcome(connection, kind, peername))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _shake_hands(
-        self, connection: socket.socket, session: Session, peername: object
+    async def _welcome(
+        self, connection: socket.socket, kind: type[Session], peername: object
     ) -> None:
-        if not session.ask_in(peername):
+        """Learn who comes, and make a session of it."""
+        is_served = False
+        try:
+            if self.facts.proxy_protocol and self._gate.peer_of(peername).is_relay:
+                peername = await self._announced(connection, peername)
+            session = kind(self, asyncio.get_running_loop(), peername)
+            is_served = await self._serve(session, connection)
+        except proxy.BadHeaderError as error:
+            balancer = self._gate.peer_of(peername).name
+            _log.warning(
+                "proxy_header_refused listener=%s balancer=%s reason=%r",
+                self.name,
+                balancer,
+                str(error),
+            )
+        finally:
+            if not is_served:
+                connection.close()
+
+    async def _announced(self, connection: socket.socket, balancer: object) -> object:
+        """Return who is behind the balancer, itself if nobody.  Raises BadHeaderError."""
+        if len(self._sessions) + self._unannounced >= self.facts.max_connections:
+            raise proxy.BadHeaderError("too many connections")
+        self._unannounced += 1
+        try:
+            async with asyncio.timeout(proxy.HEADER_S):
+                return await proxy.real_peer(connection) or balancer
+        except TimeoutError as error:
+            raise proxy.BadHeaderError("it did not come in time") from error
+        except OSError as error:
+            raise proxy.BadHeaderError(error.strerror or "the connection broke") from error
+        finally:
+            self._unannounced -= 1
+
+    async def _serve(self, session: Session, connection: socket.socket) -> bool:
+        """Hand the connection to the session; False when it came to nothing."""
+        is_secure = self.facts.tls is TlsMode.IMPLICIT
+        if is_secure and session.ask_in() is not None:
             self.forget(session)
-            connection.close()
-            return
+            return False
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: session,
                 connection,
-                ssl=self.facts.tls_context,
-                ssl_handshake_timeout=HANDSHAKE_S,
+                ssl=self.facts.tls_context if is_secure else None,
+                ssl_handshake_timeout=HANDSHAKE_S if is_secure else None,
             )
         except OSError:
             _log.debug("handshake_failed listener=%s", self.name)
         finally:
             if session.transport is None:
                 self.forget(session)
-                connection.close()
+        return session.transport is not None
 
     async def stop(self, grace: float) -> None:
         """Close the door: who waits hears 421, who is past the dot is answered, within `grace` seconds."""
@@ -124,7 +165,7 @@ class Listener:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for sock in self._sockets if self.facts.tls is TlsMode.IMPLICIT else ():
+        for sock in self._sockets if self._accepts_itself else ():
             sock.close()
         if isinstance(self.facts.bind, UnixSocket) and self._sockets:
             self.facts.bind.path.unlink(missing_ok=True)
@@ -150,38 +191,30 @@ class Listener:
 
     # -- for the sessions ----------------------------------------------------------------------------------------
 
-    def admit(self, session: Guest, peername: object) -> bool:
-        """Count a session in, unless there are too many."""
-        is_welcome = self._has_place(session, self._peer_of(peername))
-        (self._sessions if is_welcome else self._refused).add(session)
-        return is_welcome
+    def admit(self, session: Guest, peername: object) -> str | None:
+        """Count a session in; or return the reply that refuses it."""
+        refusal = self._refusal(session, peername)
+        (self._sessions if refusal is None else self._refused).add(session)
+        return refusal
 
-    def _has_place(self, session: Guest, peer: Peer) -> bool:
+    def _refusal(self, session: Guest, peername: object) -> str | None:
         if self._is_stopping:
-            session.go_down()
-            return False
-        if len(self._sessions) >= self.facts.max_connections:
-            _log.warning("too_many_connections listener=%s", self.name)
-            return False
-        if peer.network is not None:
-            if self._per_network[peer.network] >= self.facts.max_per_address:
-                _log.warning("too_many_connections_of_one listener=%s", self.name)
-                return False
-            self._per_network[peer.network] += 1
-        session.peer = peer
-        return True
+            return Answer(Reason.SHUTTING_DOWN).line()
+        peer = self._gate.peer_of(peername)
+        now = asyncio.get_running_loop().time()
+        refusal = self._gate.enter(peer, len(self._sessions) + self._unannounced, now)
+        if refusal is None:
+            session.peer = peer
+        return refusal
 
     def forget(self, session: Guest) -> None:
-        """Count a session out."""
+        """Count a session out.  Safe to repeat."""
+        if session in self._sessions:
+            self._gate.leave(session.peer)
         self._sessions.discard(session)
         self._refused.discard(session)
         if not self._sessions and not self._refused:
             self._all_gone.set()
-        network = session.peer.network
-        if network is not None:
-            self._per_network[network] -= 1
-            if not self._per_network[network]:
-                del self._per_network[network]
 
     def commit(self, envelope: Envelope, spool: Spool) -> asyncio.Task[list[Answer]]:
         """Have a mail stored by a task of the listener's: whatever becomes of the connection, it is carried out."""
@@ -206,26 +239,6 @@ class Listener:
             wrong = ValueError(f"{len(answers)} answers for {everybody} recipients")
             return [internal_error("commit_failed", wrong)] * everybody
         return answers
-
-    def _peer_of(self, name: object) -> Peer:
-        if not isinstance(name, tuple):
-            return Peer("unix", None, is_relay=True)
-        ip = _plain_ip(str(name[0]))
-        is_relay = any(
-            ip in network for network in self.facts.relays if network.version == ip.version
-        )
-        return Peer(str(ip), None if is_relay else _network_of(ip), is_relay=is_relay)
-
-
-def _plain_ip(text: str) -> IPv4Address | IPv6Address:
-    """Without the scope, and an IPv4 address that came through an IPv6 socket as what it is."""
-    ip = ip_address(text.partition("%")[0])
-    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
-
-
-def _network_of(ip: IPv4Address | IPv6Address) -> str:
-    """What one owner surely has: an IPv4 address, or a /64."""
-    return str(ip) if isinstance(ip, IPv4Address) else str(int(ip) >> 64)
 
 
 def _shown(sock: socket.socket) -> str:

@@ -13,6 +13,8 @@ from typing import ClassVar
 from aiosmtpd.lmtp import LMTP
 from typing_extensions import override
 
+from maild import failpoint
+from maild.core.door_faults import internal_error
 from maild.doors.smtp import paths, replies
 from maild.doors.smtp.courtesies import Courteous
 from maild.doors.smtp.data import FloodError, Tub, receive
@@ -22,6 +24,10 @@ from maild.model.reason import Answer, Reason
 
 MISSES_MAX = 20
 """Unknown recipients of one connection; relays are exempt, they ask for many senders."""
+MIN_RATE = 50
+"""Octets a second that a mail brings on average, once its first `idle_timeout` is over.  Any line that carries mail is
+faster by orders of magnitude, and one that stalls for a while lives on what it sent before; a peer that drips to hold
+its place is gone after the first minute."""
 
 
 class Session(Courteous):
@@ -31,13 +37,17 @@ class Session(Courteous):
         "DATA", "EHLO", "EXPN", "HELO", "HELP", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY",
     )  # fmt: skip
 
-    def __init__(self, host: Host, loop: asyncio.AbstractEventLoop) -> None:
-        """Serve one connection of the listener."""
+    def __init__(
+        self, host: Host, loop: asyncio.AbstractEventLoop, peername: object = None
+    ) -> None:
+        """Serve one connection of the listener; `peername` where it is not for the socket to say."""
         super().__init__(host.facts, loop)
         self._host = host
+        self._peername = peername
         self._misses = 0
         self._is_admitted = False
-        self._deadline = 0.0
+        self._mail_began = 0.0
+        self._mail_octets = 0
         self.peer = Peer("?")
 
     # -- coming and going ----------------------------------------------------------------------------------------
@@ -45,17 +55,20 @@ class Session(Courteous):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        if self._is_admitted or self.ask_in(transport.get_extra_info("peername")):
+        if self._peername is None:
+            self._peername = transport.get_extra_info("peername")
+        refusal = None if self._is_admitted else self.ask_in()
+        if refusal is None:
             super().connection_made(transport)
         else:
-            going_down = Answer(Reason.SHUTTING_DOWN).line()
-            self._write(going_down if self._is_ending else replies.TOO_MANY_CONNECTIONS)
+            self._write(refusal)
             transport.close()
 
-    def ask_in(self, peername: object) -> bool:
-        """Ask the listener for a place; True when there is one."""
-        self._is_admitted = self._host.admit(self, peername)
-        return self._is_admitted
+    def ask_in(self) -> str | None:
+        """Ask the listener for a place; return the reply that refuses it."""
+        refusal = self._host.admit(self, self._peername)
+        self._is_admitted = refusal is None
+        return refusal
 
     @override
     def connection_lost(self, error: Exception | None) -> None:
@@ -159,10 +172,18 @@ class Session(Courteous):
         else:
             try:
                 answers = await self._take_mail(transaction)
+                failpoint.reached("door.before_answer")
             except FloodError:
                 self.say_goodbye(replies.FLOOD)
+            except ConnectionError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever was not foreseen is temporary
+                # LMTP owes an answer for each recipient, and what comes next may still be mail: only the end is clear.
+                self.say_goodbye(f"421{internal_error('door_failed', error).line()[3:]}")
             else:
                 self._idle_commands = 0
+                if any(answer.is_accepted for answer in answers):
+                    self._begin_anew()
                 self.envelope = self._create_envelope()
                 self._reset_timeout()
                 await self._send(*self._replies(answers))
@@ -174,8 +195,9 @@ class Session(Courteous):
         limits = [most if limit is None else min(limit, most) for limit in own]
         tub = Tub(self._host.intake.spool, max(limits))
         try:
+            failpoint.reached("door.before_354")
             await self._send("354 end data with <CR><LF>.<CR><LF>")
-            self._deadline = self.loop.time() + self._facts.data_timeout
+            self._mail_began, self._mail_octets = self.loop.time(), 0
             self._is_waiting = True
             try:
                 dots = await receive(
@@ -185,6 +207,7 @@ class Session(Courteous):
                 self._is_waiting = False
             # From here on nothing may cut the session short: the mail may be ours.
             self._suspend_timeout()
+            failpoint.reached("door.after_dot")
             if tub.failure is None and self._facts.door is Door.SMTP and dots.has_odd_bytes:
                 return self._for_each(Answer(Reason.BARE_NEWLINE))
             if tub.failure is None and dots.size == 0:
@@ -195,14 +218,16 @@ class Session(Courteous):
         finally:
             tub.abandon()
 
-    def _rearm_within_mail(self) -> None:
-        """Give the peer its idle time again, but never beyond the time for one mail."""
+    def _rearm_within_mail(self, octets: int) -> None:
+        """Give the peer its idle time again after so many octets, but only while the mail as a whole gets on."""
         if self._is_ending:
             self.go_down()
             return
-        left = self._deadline - self.loop.time()
-        self._last_words = replies.IDLE if left > self._facts.idle_timeout else replies.TOO_SLOW
-        self._reset_timeout(max(0.001, min(self._facts.idle_timeout, left)))
+        self._mail_octets += octets
+        idle = self._facts.idle_timeout
+        may_take = min(self._facts.data_timeout, max(idle, self._mail_octets / MIN_RATE))
+        left = self._mail_began + may_take - self.loop.time()
+        self._rearm(min(idle, left), replies.IDLE if left > idle else replies.TOO_SLOW)
 
     def _for_each(self, answer: Answer) -> list[Answer]:
         return [answer] * len(self._transaction.accepted)

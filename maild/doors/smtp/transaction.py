@@ -57,9 +57,6 @@ class Guest(Protocol):
     def handler(self) -> asyncio.Task[None] | None:
         """The task that talks with the peer."""
 
-    def ask_in(self, peername: object) -> bool:
-        """Ask for a place."""
-
     def go_down(self) -> None:
         """End in good order."""
 
@@ -74,8 +71,8 @@ class Host(Protocol):
     clock: Clock
     intake: Intake
 
-    def admit(self, session: Guest, peername: object) -> bool:
-        """Count the session in, and tell it who its peer is; False when there are too many."""
+    def admit(self, session: Guest, peername: object) -> str | None:
+        """Count the session in, and tell it who its peer is; or return the reply that refuses it."""
 
     def forget(self, session: Guest) -> None:
         """Count it out."""

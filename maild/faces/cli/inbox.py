@@ -8,6 +8,7 @@ import typer
 
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import changes_of, group
+from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.output import fields, table
 from maild.faces.cli.user import tell_warnings
 from maild.model.people import InboxKind
@@ -137,3 +138,31 @@ def members(
     )
     rows = [(one["email"], one["name"]) for one in found.members]
     cli.emit(found.members, table(("EMAIL", "NAME"), rows))
+
+
+@app.command("key")
+def key(
+    ctx: typer.Context,
+    addr: Addr,
+    new: Annotated[
+        bool, typer.Option("--new", help="Make one and print it, once; the one before ends.")
+    ] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help="End the one it has.")] = False,
+) -> None:
+    """Say whether an inbox has a key for the HTTP door; make or end it."""
+    from maild.core.inbox_keys import new_inbox_key, revoke_inbox_key, show_inbox_key
+
+    cli = of(ctx)
+    if new and revoke:
+        raise WrongUsageError(
+            "Take --new or --revoke, not both; --new ends the key before it, too."
+        )
+    act = new_inbox_key if new else revoke_inbox_key if revoke else show_inbox_key
+    found = act(cli.app, addr, account=cli.account_slug, by=cli.by)
+    if found.key is not None:
+        cli.emit(found, found.key)
+        cli.say(f"This key opens {found.inbox} from now on.  It is not shown again.")
+    elif found.since is not None:
+        cli.emit(found, f"{found.inbox} has a key, made {found.since:%F %H:%M} UTC.")
+    else:
+        cli.emit(found, f"{found.inbox} has no key: nothing comes in over HTTP.")

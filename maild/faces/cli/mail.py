@@ -239,7 +239,7 @@ def undo(
         ),
     ] = None,
 ) -> None:
-    """Undo giving, taking or dismissing: owners and read flags are restored."""
+    """Undo giving, taking, dismissing or releasing: owners and read flags are restored."""
     from maild.core.mailbox import newest_change, undo as undo_change
 
     cli = of(ctx)
@@ -318,6 +318,30 @@ def dismiss(ctx: typer.Context, ids: Ids) -> None:
     with _reader() as reader:
         change = dismiss_mails(cli.app, reader, ids, by=cli.by)
     _told(cli, change, "Put away")
+
+
+@commands.command()
+def release(ctx: typer.Context, ids: Ids) -> None:
+    """Take back what put mails aside (a spam mark, a dismissal, a machine's hand), and decide them again."""
+    from maild.core.rulings import release_mails
+
+    cli = of(ctx)
+    with _reader() as reader:
+        change = release_mails(cli.app, reader, ids, by=cli.by)
+    _told(cli, change, "Released")
+
+
+@commands.command()
+def counts(
+    ctx: typer.Context,
+    inbox: Annotated[str | None, typer.Option(metavar="ADDR", help="Only this inbox.")] = None,
+) -> None:
+    """Count the mails of each inbox, by state and by reason."""
+    from maild.core.counts import count_mails
+
+    cli = of(ctx)
+    counted = count_mails(cli.app, inbox, account=cli.account_slug, by=cli.by)
+    _tell(cli, counted, mail_words.count_lines(counted))
 
 
 Client = Annotated[

@@ -32,6 +32,17 @@ def list_lines(mails: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from columns([head, *rows])
 
 
+def count_lines(counted: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield how many mails each inbox has, by state, and below by reason."""
+    states = (
+        [name for name in counted[0] if name not in {"inbox", "all", "reasons"}] if counted else []
+    )
+    for one in counted:
+        by_state = ", ".join(f"{one[name]} {name}" for name in states if one[name])
+        yield f"{line(one['inbox'])}  {one['all']} mails{': ' if by_state else ''}{by_state}"
+        yield from columns([("", str(count), code) for code, count in one["reasons"].items()])
+
+
 def head_lines(mail: dict[str, Any]) -> Iterator[str]:
     """Yield what a mail is and where it stands."""
     yield f"Mail {mail['id']} in {line(mail['inbox'])} of {line(mail['account'])}"
@@ -129,6 +140,8 @@ def explain_lines(mail: dict[str, Any]) -> Iterator[str]:
             "Beside this",
             (f"{one['code']}: {line(one['text'])} ({one['repair']})" for one in mail["marks"]),
         )
+    if mail["same_message_id"]:
+        yield f"  Other mails with its Message-ID: {', '.join(mail['same_message_id'])}"
     if mail["earlier"]:
         yield from _titled("Decided before", (_earlier(one) for one in mail["earlier"]))
     yield from _titled("History", history_lines(mail["history"]))
@@ -143,7 +156,9 @@ def _arrival(one: dict[str, Any]) -> str:
         if one["retries"]
         else ""
     )
-    return f"{clock_time(one['at'])}  {one['door']} from {line(one['peer'])}, {sender} to {recipients}{again}"
+    marked = f"; marked as spam: {line(one['spam_mark'])}" if one["spam_mark"] else ""
+    how = f"{one['door']} from {line(one['peer'])}, {sender} to {recipients}"
+    return f"{clock_time(one['at'])}  {how}{marked}{again}"
 
 
 def _steps(steps: Sequence[dict[str, str]]) -> Iterator[str]:

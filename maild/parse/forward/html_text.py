@@ -6,17 +6,13 @@ Hidden text is left out: what the forwarder could not see names nobody.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from urllib.parse import unquote
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from maild.parse.forward.lines import MAX_DEPTH
-from maild.parse.limits import HTML, HTML_DEPTH, HTML_TAGS
+from maild.parse.limits import HTML
+from maild.parse.outline import Outline
 
-_SKIPPED = frozenset(
-    {"script", "style", "head", "title", "template", "noscript", "svg", "math", "object", "iframe"}
-)
 _BLOCKS = frozenset(
     {
         "address",
@@ -54,65 +50,21 @@ _BLOCKS = frozenset(
 _SPACED = frozenset(
     {"p", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "pre", "table"}
 )
-_HIDING = re.compile(
-    r"display:none|visibility:hidden|mso-hide:all|font-size:0(?![.\d]*[1-9])|opacity:0(?![.\d]*[1-9])"
-)
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,30})")
-_SELF_CLOSING = frozenset(
-    {
-        "area",
-        "base",
-        "br",
-        "col",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "wbr",
-        "dd",
-        "dt",
-        "li",
-        "option",
-        "p",
-    }
-    | {"td", "th", "tr", "tbody", "tfoot", "thead", "colgroup"}
-)
-"""Empty elements, and those that the next of their kind closes."""
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 
 
 def text_of(html: str) -> str:
     """Return the visible text; empty where the HTML is too large to be looked at."""
-    if len(html) > HTML or html.count("<") - html.count("</") > HTML_TAGS or _is_too_deep(html):
+    if len(html) > HTML:
         return ""
-    body = LexborHTMLParser(html).body
+    outline = Outline(sighted=True)
+    bare = outline.read(html)
+    body = LexborHTMLParser(bare).body if outline.why is None else None
     if body is None:
         return ""
     page = _Page()
     page.walk(body)
     return page.text()
-
-
-def _is_too_deep(html: str) -> bool:
-    """Tell whether elements are nested deeper than any client nests them; an upper bound by counting tags."""
-    if html.count("<") <= HTML_DEPTH:
-        return False
-    still_open: Counter[str] = Counter()
-    depth = 0
-    for found in _TAG.finditer(html):
-        name = found[2].lower()
-        if name in _SELF_CLOSING:
-            continue
-        if not found[1]:
-            still_open[name] += 1
-            depth += 1
-        elif still_open[name]:
-            still_open[name] -= 1
-            depth -= 1
-        if depth > HTML_DEPTH:
-            return True
-    return False
 
 
 class _Page:
@@ -145,7 +97,7 @@ class _Page:
         if tag == "-text":
             self._now.append(_SPACES.sub(" ", node.text_content or ""))
             return False
-        if tag is None or tag in _SKIPPED or _is_hidden(node):
+        if tag is None:
             return False
         if tag == "br":
             self._break(always=True)
@@ -158,9 +110,7 @@ class _Page:
 
     def _leave(self, node: LexborNode) -> None:
         tag = node.tag or ""
-        if tag == "a":
-            self._now.append(_address_behind(node))
-        elif tag in {"td", "th"}:
+        if tag in {"td", "th"}:
             self._now.append(" ")
         if tag in _BLOCKS:
             self._break()
@@ -183,19 +133,3 @@ def _children(node: LexborNode) -> list[LexborNode]:
         found.append(child)
         child = child.next
     return found
-
-
-def _is_hidden(node: LexborNode) -> bool:
-    attributes = node.attributes
-    if "hidden" in attributes:
-        return True
-    style = attributes.get("style")
-    return bool(style) and _HIDING.search("".join((style or "").lower().split())) is not None
-
-
-def _address_behind(node: LexborNode) -> str:
-    """Return the address of a mailto link that shows only a name, in brackets."""
-    href = (node.attributes.get("href") or "").strip()
-    if not href.lower().startswith("mailto:") or "@" in node.text(deep=True):
-        return ""
-    return f" <{unquote(href[7:].partition('?')[0])}>"

@@ -64,6 +64,7 @@ class _Reader:
         self._subject = subject
         self._mark: _Mark | None = None
         self._pieces: dict[Field, int] = {}
+        self._no_header_to = 0
         self._strange: deque[str] = deque(maxlen=_HEADERS_MAX)
 
     def read(self) -> Inline:
@@ -87,8 +88,11 @@ class _Reader:
             self._strange.clear()
             self._mark = mark
             return self._below_deciding(mark) if mark.separator.decides else None
-        if meanings(line.content)[0]:
-            found = self._at_block(at)
+        if known := meanings(line.content)[0]:
+            found = None
+            # A block may have any number of other lines; each of them must not be read on from anew.
+            if at >= self._no_header_to or {*known.values()} != {Field.OTHER}:
+                found = self._at_block(at)
             if found is not None:
                 return found
         elif self._introduces_reply(at):
@@ -153,7 +157,10 @@ class _Reader:
     def _at_block(self, at: int) -> Inline | None:
         """Read a block that no forward's own separator announced; the subject decides what it means."""
         block = BlockReader(self._lines, bare_subject=self._subject.bare).read(at)
-        if block is None or not self._is_header(block):
+        if block is None:
+            return None
+        if not self._is_header(block):
+            self._no_header_to = block.end
             return None
         if not block.has_from or block.weight < 2:
             # What is left of the outermost header; the next one below would be somebody else's.

@@ -1,0 +1,316 @@
+"""Writing what was decided (TX 2): a whole batch in one transaction, and each delivery alone if that fails.
+
+Nothing here decides; an outcome is written only where the delivery is still as it was claimed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from maild import failpoint
+from maild.core.app import App
+from maild.core.facts import parsed
+from maild.model.decide import Decision
+from maild.model.letter import PARSER_VERSION, Author, Letter
+from maild.model.reason import Reason
+from maild.model.states import IN_A_MAILBOX, Move, State, moved
+from maild.model.trace import Trace
+from maild.parse import codec
+from maild.store.deliveries import Claimed
+from maild.store.engine import CollisionError, StoreDownError
+from maild.store.mailbox import EntryRow
+from maild.store.settling import Reading, Settled
+from maild.store.store import Tx
+
+TRY_LATER = timedelta(minutes=5)
+"""When a delivery is looked at again that could not even be said to have failed."""
+SHOWN_MAX = 998
+"""Characters of a header that lists show (RFC 5322 2.1.1: the longest line)."""
+
+_log = logging.getLogger("maild.decide")
+
+
+class NoReaderError(Exception):
+    """Nobody could own a mail; it stays due until the account has an active user again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """One delivery's outcome before it is written."""
+
+    claimed: Claimed
+    decision: Decision
+    trace: Trace
+    letter: Letter | None = None
+    proof: str = ""
+    twins: Sequence[int] = ()
+    released: dict[str, Any] | None = None
+    """Where it lay before it was put away, if somebody released it."""
+
+    @property
+    def state(self) -> State:
+        """The state that the decision leads to."""
+        return moved(self.claimed.state, self.decision.move)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A delivery that is given back undecided, to be taken again after `wait`."""
+
+    claimed: Claimed
+    wait: timedelta
+    counts: bool = True
+    """Whether the attempt says something about the mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """The settling of a batch: its name, which is its lease's, and its time."""
+
+    change_id: str
+    at: datetime
+
+
+def failed(claimed: Claimed, reason: Reason, **facts: str) -> Done:
+    """Return the outcome of a mail that cannot be decided."""
+    trace = Trace()
+    trace.say("parse", f"{reason.code}: {reason.say(**facts)}.")
+    return Done(
+        claimed=claimed,
+        decision=Decision(move=Move.FAIL, reason=reason, facts=dict(facts)),
+        trace=trace,
+    )
+
+
+def fault(app: App, claimed: Claimed, error: Exception | None) -> Done:
+    """Return the outcome of a fault of ours, and log it under its reference."""
+    ref = app.ids()
+    _log.error("decide_failed ref=%s delivery=%s", ref, claimed.ulid, exc_info=error)
+    return failed(claimed, Reason.INTERNAL_ERROR, ref=ref)
+
+
+def settle(app: App, done: list[Done], later: list[Later], lease: str) -> None:
+    """Write every outcome in one transaction (TX 2); if that fails, each in its own, so that one fails alone.
+
+    Raises StoreDownError, and CollisionError for a delivery alone.
+    """
+    now = app.clock()
+    try:
+        with app.store.write() as tx:
+            for late in later:
+                tx.deliveries.put_off(
+                    late.claimed.id, lease=lease, due_at=now + late.wait, counts=late.counts
+                )
+            _settle_all(tx, done, _Act(lease, now))
+            failpoint.reached("decide.before_settle_commit")
+        failpoint.reached("decide.after_settle_commit")
+    except Exception as error:
+        if isinstance(error, StoreDownError) and not isinstance(error, CollisionError):
+            raise
+        if len(done) + len(later) > 1:
+            for one in done:
+                settle(app, [one], [], lease)
+            for late in later:
+                settle(app, [], [late], lease)
+        elif not done or isinstance(error, CollisionError):
+            raise
+        else:
+            _settle_fault(app, done[0], error, lease)
+
+
+def _settle_fault(app: App, one: Done, error: Exception, lease: str) -> None:
+    """Say on the delivery that it could not be settled; where not even that can be written, it stays due."""
+    claimed = one.claimed
+    if isinstance(error, NoReaderError):
+        _log.warning("no_owner delivery=%s", claimed.ulid)
+        settle(app, [], [Later(claimed, TRY_LATER, counts=False)], lease)
+        return
+    _log.error("settle_failed delivery=%s", claimed.ulid, exc_info=error)
+    if one.decision.reason is Reason.INTERNAL_ERROR:
+        settle(app, [], [Later(claimed, TRY_LATER)], lease)
+    else:
+        settle(app, [fault(app, claimed, error)], [], lease)
+
+
+def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
+    """Write all outcomes of deliveries that nobody else has by now."""
+    if not done:
+        return
+    ours = tx.settling.hold(
+        [one.claimed for one in done],
+        [twin for one in done for twin in one.twins],
+        lease=act.change_id,
+    )
+    for one in done:
+        if one.claimed.id not in ours:
+            _log.warning("lease_lost delivery=%s", one.claimed.ulid)
+    done = [one for one in done if one.claimed.id in ours]
+    tx.settling.settle([_settled(one) for one in done])
+    _keep_readings(tx, done)
+    tx.settling.refile([(one.claimed, one.decision.hits) for one in done], act.at)
+    _place_all(tx, done, act)
+    tx.settling.add_traces(
+        [(one.claimed.id, [step.as_dict() for step in one.trace.steps]) for one in done], act.at
+    )
+    mark = {"code": Reason.SAME_ID_OTHER_CONTENT.code, "facts": {}}
+    twins: dict[int, list[int]] = defaultdict(list)
+    for one in done:
+        twins[one.claimed.account_id] += one.twins
+    for account_id, message_ids in twins.items():
+        tx.settling.mark_twins(account_id, message_ids, mark)
+    tx.deliveries.add_events(
+        [
+            {
+                "at": act.at,
+                "account_id": one.claimed.account_id,
+                "kind": "decided",
+                "delivery_id": one.claimed.id,
+                "subject": {"state": one.state.value, "reason": one.decision.reason.code},
+            }
+            for one in done
+        ]
+    )
+
+
+def _settled(one: Done) -> Settled:
+    decision = one.decision
+    author = one.letter.sender if one.letter is not None else None
+    return Settled(
+        delivery_id=one.claimed.id,
+        state=one.state,
+        reason=decision.reason.code,
+        facts=decision.facts,
+        beside=[{"code": reason.code, "facts": facts} for reason, facts in decision.beside],
+        direction=decision.direction,
+        sender_user_id=decision.user.user_id if decision.user else None,
+        binding_id=decision.user.address_id if decision.user else None,
+        sender_literal=author.address if isinstance(author, Author) else None,
+        claimed_user_id=decision.claimed.user_id if decision.claimed else None,
+        evidence={"proof": one.proof},
+    )
+
+
+def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
+    """Put each into exactly one mailbox, or into none (M1)."""
+    tx.settling.remove_entries(one.claimed.id for one in done if one.state not in IN_A_MAILBOX)
+    placed = [one for one in done if one.state in IN_A_MAILBOX]
+    owners = tx.facts.owners(one.claimed.inbox_id for one in placed)
+    there = tx.mailbox.entries_of(
+        one.claimed.id
+        for one in placed
+        if one.claimed.state is not State.RECEIVED or one.released is not None
+    )
+    new = []
+    for one in placed:
+        chain_owner = owners.get(one.claimed.inbox_id)
+        row = there.get(one.claimed.id)
+        if row is not None:
+            _place_again(tx, one, row, chain_owner, act)
+            continue
+        # The forwarder's, read, or the owner chain's, unread.
+        owner = one.decision.owner if one.decision.owner is not None else chain_owner
+        new.append(
+            {
+                "delivery_id": one.claimed.id,
+                "account_id": one.claimed.account_id,
+                "owner_id": _some(owner, one),
+                "unread": one.decision.owner is None,
+                "received_at": one.claimed.received_at,
+                "status_id": None,
+            }
+        )
+    tx.settling.add_entries(new)
+
+
+def _some(owner: int | None, one: Done) -> int:
+    if owner is None:
+        raise NoReaderError(f"no active user can own the mail of inbox {one.claimed.inbox_id}")
+    return owner
+
+
+def _place_again(tx: Tx, one: Done, row: EntryRow, chain_owner: int | None, act: _Act) -> None:
+    """Place a delivery that was decided before, or released."""
+    owner, unread = one.decision.owner, False
+    if owner is None:
+        owner, unread = chain_owner, True
+    status = None
+    if one.released is not None and one.released.get("owner_id") is not None:
+        unread, status = one.released["unread"], one.released.get("status_id")
+        owner = _back_to(tx, row, one.released, chain_owner, act)
+        unread = unread or owner != one.released["owner_id"]
+    tx.mailbox.place(
+        row,
+        owner_id=_some(owner, one),
+        unread=unread,
+        received_at=one.claimed.received_at,
+        status_id=status,
+    )
+
+
+def _back_to(
+    tx: Tx, row: EntryRow, released: dict[str, Any], chain_owner: int | None, act: _Act
+) -> int | None:
+    """Return whose a released mail is: the last owner's, or the owner chain's if that one has left the account (M1).
+
+    It may have been given away between the word that put it away and the act; history ends at today's owner (M3).
+    """
+    if row.owner_id is not None:
+        return row.owner_id
+    given = next(reversed(tx.mailbox.transfers(row.id)), None)
+    owner: int = released["owner_id"] if given is None else given.to_user_id
+    if tx.rights.active_role(row.account_id, owner) is not None:
+        return owner
+    if given is not None and chain_owner is not None:
+        tx.mailbox.add_transfer(
+            {
+                "delivery_id": row.id,
+                "from_user_id": owner,
+                "to_user_id": chain_owner,
+                "by_user_id": None,
+                "at": act.at,
+                "note": "",
+                "was_unread": released["unread"],
+                "became_unread": True,
+                "change_id": act.change_id,
+            }
+        )
+    return chain_owner
+
+
+def _keep_readings(tx: Tx, done: Iterable[Done]) -> None:
+    """Store each message's reading, without its HTML: that is read from the body when somebody wants to see it."""
+    letters: Mapping[int, Letter] = {
+        one.claimed.message_id: one.letter for one in done if one.letter is not None
+    }
+    tx.settling.keep_readings(
+        [_reading(message_id, letter) for message_id, letter in letters.items()], PARSER_VERSION
+    )
+    tx.settling.add_recipients(
+        [
+            {"message_id": message_id, "kind": kind, "norm": norm}
+            for message_id, letter in letters.items()
+            for kind, texts in (
+                ("to", [box.address for box in letter.to]),
+                ("cc", [box.address for box in letter.cc]),
+                ("delivered", list(letter.delivered_to)),
+            )
+            for norm in dict.fromkeys(address.norm for address in parsed(texts))
+        ]
+    )
+
+
+def _reading(message_id: int, letter: Letter) -> Reading:
+    return Reading(
+        message_id=message_id,
+        letter=codec.dump(replace(letter, html=None)),
+        from_norm=letter.sender.address if isinstance(letter.sender, Author) else None,
+        from_shown=", ".join(box.address for box in letter.from_)[:SHOWN_MAX],
+        from_name=letter.from_[0].name[:SHOWN_MAX] if letter.from_ else "",
+        subject=letter.subject[:SHOWN_MAX],
+        sent_at=letter.date,
+    )

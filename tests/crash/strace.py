@@ -1,0 +1,87 @@
+"""strace as an instrument: it counts system calls, kills at the N-th, or makes it fail.
+
+It counts for each thread and each system call by itself, so that "the N-th" is the N-th of whichever thread gets there.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import absent
+
+DURABLE = (
+    "pwrite64",
+    "fdatasync",
+    "fsync",
+    "link",
+    "linkat",
+    "rename",
+    "unlink",
+    "unlinkat",
+    "ftruncate",
+    "mkdir",
+)
+"""The calls that change what survives; `write` is left out where sockets use it, too."""
+_CALL = re.compile(r"^(\d+)\s+(\w+)\(", re.MULTILINE)
+
+
+def need_strace() -> None:
+    """Skip where processes may not be traced; that no package can change."""
+    if shutil.which("strace") is None:
+        absent("strace")
+    tried = subprocess.run(
+        ["strace", "-f", "-o", "/dev/null", "true"], capture_output=True, check=False
+    )
+    if tried.returncode != 0:
+        pytest.skip(f"processes may not be traced here: {tried.stderr.decode().strip()}")
+
+
+def rule(call: str, act: str, when: str) -> list[str]:
+    """The options that do `act` at those passings of the call."""
+    return ["-e", f"trace={call}", "-e", f"inject={call}:{act}:when={when}"]
+
+
+def only(calls: Sequence[str]) -> list[str]:
+    """The options that watch these calls and do nothing to them."""
+    return ["-e", f"trace={','.join(calls)}"]
+
+
+def counted(log: Path) -> Counter[str]:
+    """How often the busiest thread made each call."""
+    by_thread = Counter(_CALL.findall(log.read_text(errors="replace")))
+    most: Counter[str] = Counter()
+    for (_, call), count in by_thread.items():
+        most[call] = max(most[call], count)
+    return most
+
+
+def injected(log: Path) -> int:
+    """How many calls were made to fail."""
+    return log.read_text(errors="replace").count("(INJECTED)")
+
+
+class Tracer:
+    """strace on all threads of a running process, until `detach` or until the process ends."""
+
+    def __init__(self, pid: int, options: Sequence[str], log: Path) -> None:
+        self._process = subprocess.Popen(
+            ["strace", "-f", "-o", str(log), *options, "-p", str(pid)],
+            stderr=subprocess.PIPE,
+        )
+        assert self._process.stderr is not None
+        said = self._process.stderr.readline()
+        assert b"attached" in said, said
+
+    def detach(self) -> None:
+        """Let the process go on untraced.  Safe when it has ended."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        self._process.communicate(timeout=30)

@@ -1,0 +1,264 @@
+"""Dying at every system call that changes what survives, and such a call failing: nothing lost, no refusal for good."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from maild import failpoint
+from maild.testing.installation import Installation, InstallationError, a_small_company
+from tests.crash.peers import (
+    DECIDED,
+    LARGE,
+    SMALL,
+    Mail,
+    Said,
+    a_mail,
+    deliver_command,
+    doctor_is_content,
+    offer,
+    offer_until_stored,
+    run_with_mail,
+    said_by,
+    spool_files,
+    verdict,
+    wait_until_decided,
+)
+from tests.crash.strace import DURABLE, Tracer, counted, injected, need_strace, only, rule
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+FULL = bool(os.environ.get("MAILD_TEST_FULL"))
+ANSWER_S = 10.0
+"""Within which a peer is answered, whatever fails."""
+MAILS = 8
+SAMPLE = 6
+"""How many of the passings of one call are tried without MAILD_TEST_FULL."""
+
+
+def spread(count: int) -> list[int]:
+    """Passings to try: all, or some from the first to the last."""
+    if FULL or count <= SAMPLE:
+        return list(range(1, count + 1))
+    return sorted({1 + round(step * (count - 1) / (SAMPLE - 1)) for step in range(SAMPLE)})
+
+
+class Bench:
+    """One installation, its daemon's doors under strace, and all mails that were ever offered."""
+
+    def __init__(self, folder: Path) -> None:
+        self.place = Installation(folder)
+        self.place.make()
+        a_small_company(self.place)
+        self.mails: list[Mail] = []
+        self.log = folder / "strace.log"
+        self.points = 0
+
+    def load(self, name: str) -> list[Mail]:
+        made = [
+            a_mail(
+                ("smtp", "lmtp")[n // 2 % 2],
+                f"{len(self.mails)}-{n}-{name}",
+                (SMALL, LARGE)[n % 2],
+            )
+            for n in range(MAILS)
+        ]
+        self.mails += made
+        return made
+
+    def is_alive(self) -> bool:
+        return self.place.process is not None and self.place.process.poll() is None
+
+    def open_doors(self) -> None:
+        if not self.is_alive():
+            self.place.kill()
+            self.place.start("--only", "doors")
+
+    def trace(self, options: Sequence[str]) -> Tracer:
+        assert self.place.process is not None
+        return Tracer(self.place.process.pid, options, self.log)
+
+    def offer_all(self, mails: Sequence[Mail]) -> None:
+        """Offer each once, while anybody answers."""
+        for mail in mails:
+            if not self.is_alive():
+                return
+            said = offer(self.place, mail)
+            assert said is not Said.NEVER, f"{mail.key}: {mail.last_words}"
+            assert mail.slowest < ANSWER_S, f"{mail.key} waited {mail.slowest:.1f} s"
+
+    def count(self) -> dict[str, int]:
+        """How often a load makes each call."""
+        self.open_doors()
+        tracer = self.trace(only(DURABLE))
+        self.offer_all(self.load("count"))
+        tracer.detach()
+        return dict(counted(self.log))
+
+    def close(self) -> None:
+        """Offer what nobody took, let everything be decided, and judge."""
+        self.place.kill()
+        self.place.start()
+        for mail in self.mails:
+            offer_until_stored(self.place, mail)
+        wait_until_decided(self.place, 300)
+        assert self.place.stop() == 0
+        verdict(self.place, self.mails)
+        doctor_is_content(self.place)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    need_strace()
+    folder = Path(tempfile.mkdtemp(prefix="maild-test-", dir="/tmp"))
+    made = Bench(folder / "m")
+    yield made
+    made.place.kill()
+    shutil.rmtree(folder)
+
+
+def test_D1_a_kill_at_any_durable_call_of_the_doors_loses_nothing(bench: Bench) -> None:
+    counts = bench.count()
+    assert {"pwrite64", "fdatasync", "fsync"} <= set(counts), counts
+    points = kills = 0
+    for call, count in sorted(counts.items()):
+        for when in spread(count):
+            bench.open_doors()
+            tracer = bench.trace(rule(call, "signal=KILL", str(when)))
+            bench.offer_all(bench.load(f"{call}-{when}"))
+            points += 1
+            kills += not bench.is_alive()
+            tracer.detach()
+    print(f"doors: calls={counts} points={points} kills={kills}")
+    assert kills >= points * 0.8, f"only {kills} of {points} points were met"
+    bench.close()
+
+
+FAULTS = [
+    ("pwrite64", "ENOSPC"),
+    ("pwrite64", "EIO"),
+    ("fdatasync", "EIO"),
+    ("fsync", "EIO"),
+    ("fsync", "ENOSPC"),
+    ("link", "ENOSPC"),
+    ("link", "EIO"),
+    ("unlink", "EIO"),
+    ("ftruncate", "EIO"),
+    ("openat", "EMFILE"),
+    ("openat", "ENFILE"),
+    ("accept4", "EMFILE"),
+    ("mmap", "ENOMEM"),
+    ("mkdir", "ENOSPC"),
+]
+
+
+@pytest.mark.parametrize(("call", "error"), FAULTS)
+def test_D2_a_failing_call_of_the_doors_is_a_temporary_answer_and_heals(
+    bench: Bench, call: str, error: str
+) -> None:
+    """The N-th call fails, or all from the N-th on; as soon as it works again, so does the daemon, without a restart."""
+    bench.open_doors()
+    tracer = bench.trace(only([call]))
+    bench.offer_all(bench.load(f"{call}-count"))
+    tracer.detach()
+    count = counted(bench.log)[call]
+    struck = 0
+    whens = [str(when) for when in spread(count)]
+    # From some point on it fails for as long as we look.
+    whens += [f"{when}+" for when in (spread(count) if FULL else [1] if count else [])]
+    for when in whens:
+        bench.open_doors()
+        tracer = bench.trace(rule(call, f"error={error}", when))
+        mails = bench.load(f"{call}-{error}-{when}")
+        bench.offer_all(mails)
+        tracer.detach()
+        struck += injected(bench.log)
+        assert bench.is_alive(), f"{call} {error} at {when} ended the daemon"
+        began = time.monotonic()
+        for mail in mails:
+            offer_until_stored(bench.place, mail)
+        assert time.monotonic() - began < 2 * ANSWER_S
+    print(f"doors: call={call} error={error} count={count} points={len(whens)} failed={struck}")
+    bench.close()
+    assert not spool_files(bench.place) or call == "unlink"
+
+
+# The pipe is one process for one mail: it is cheap to try everything.
+
+PIPE_CALLS = (*DURABLE, "write")
+
+
+def pipe_counts(bench: Bench, mail: Mail, calls: Sequence[str]) -> dict[str, int]:
+    done = run_with_mail(
+        ["strace", "-f", "-o", str(bench.log), *only(calls), *deliver_command(bench.place)], mail
+    )
+    assert done.returncode == 0, done.stderr
+    mail.answered = True
+    return dict(counted(bench.log))
+
+
+def pipe_under(bench: Bench, mail: Mail, options: Sequence[str]) -> Said:
+    began = time.monotonic()
+    done = run_with_mail(
+        ["strace", "-f", "-o", str(bench.log), *options, *deliver_command(bench.place)], mail
+    )
+    said = said_by(done.returncode)
+    assert said is not Said.NEVER, f"{options}: {done.returncode} {done.stderr.decode()}"
+    assert time.monotonic() - began < ANSWER_S
+    mail.answered = said is Said.STORED
+    return said
+
+
+def pipe_mail(bench: Bench, name: str, size: int) -> Mail:
+    mail = a_mail("pipe", f"{len(bench.mails)}-{name}", size)
+    bench.mails.append(mail)
+    return mail
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_D1_a_kill_at_any_durable_call_of_the_pipe_loses_nothing(bench: Bench, size: int) -> None:
+    counts = pipe_counts(bench, pipe_mail(bench, f"pipe-{size}", size), PIPE_CALLS)
+    points = kills = 0
+    for call, count in sorted(counts.items()):
+        for when in spread(count):
+            mail = pipe_mail(bench, f"pipe-{call}-{when}", size)
+            heard = pipe_under(bench, mail, rule(call, "signal=KILL", str(when)))
+            points += 1
+            kills += heard is Said.NOTHING
+    print(f"pipe: size={size} calls={counts} points={points} kills={kills}")
+    assert kills >= points * 0.8
+    bench.close()
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("pwrite64", "ENOSPC"),
+        ("pwrite64", "EIO"),
+        ("fdatasync", "EIO"),
+        ("fsync", "EIO"),
+        ("link", "ENOSPC"),
+        ("write", "ENOSPC"),
+        ("write", "EIO"),
+        ("unlink", "EIO"),
+    ],
+)
+def test_D2_a_failing_call_of_the_pipe_is_exit_75_or_none_at_all(
+    bench: Bench, call: str, error: str
+) -> None:
+    counts = pipe_counts(bench, pipe_mail(bench, f"pipe-{call}-{error}", LARGE), [call])
+    whens = [str(when) for when in spread(counts.get(call, 0))]
+    for when in [*whens, "1+"]:
+        mail = pipe_mail(bench, f"pipe-{call}-{error}-{when}", LARGE)
+        pipe_under(bench, mail, rule(call, f"error={error}", when))
+    print(f"pipe: call={call} error={error} count={counts} points={len(whens) + 1}")
+    bench.close()
