@@ -27,6 +27,8 @@ POINTS = {
     "door.before_answer": "The outcome is fixed, and what is stored is durable; the peer has not heard of it.",
     "pipe.after_end": "The mail has been read to its end, and its file is flushed; no row exists.",
     "pipe.before_exit": "The outcome is fixed, and what is stored is durable; the caller has no exit status yet.",
+    "http.body_read": "The request has come to its end; nothing of the mail is durable, no file is flushed.",
+    "http.before_answer": "The outcome is fixed, and what is stored is durable; no response has begun.",
     "spool.opened": "The mail outgrew memory and its file exists, empty.",
     "spool.written": "A piece of the mail is in the file, and perhaps only in the page cache.",
     "spool.before_flush": "All bytes are written; none has to be on the disk.",

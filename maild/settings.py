@@ -144,7 +144,7 @@ class StoreSettings(_Section):
     """`[store]`: where the bytes of mail lie."""
 
     inline_max: Annotated[int, BeforeValidator(_size_between("0B", "1MiB"))] = key(
-        "32KiB", "Bodies up to this size lie in the database, larger ones in `bodies`."
+        "128KiB", "Bodies up to this size lie in the database, larger ones in `bodies`."
     )
     bodies: Annotated[FileBodies | S3Bodies, PlainValidator(_bodies)] = key(
         "file:bodies", 'Where larger bodies go: "file:FOLDER" or "s3://bucket/prefix".'

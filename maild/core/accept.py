@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,6 +58,8 @@ class Incoming:
 
     envelope: Envelope
     raw: Raw
+    published_for: frozenset[int] = frozenset()
+    """The accounts in whose folders a large body lies already (`publish`)."""
 
 
 @dataclass(slots=True)
@@ -149,16 +151,6 @@ def _about(rows: IntakeRows, address: str, size: int | None) -> tuple[Answer, in
     return Answer(Reason.RECIPIENT_OK), inbox.max_size
 
 
-def room(app: App, reserve: int, size: int) -> Answer | None:
-    """Return DISK_FULL when a mail of `size` octets, and half as much again, would not leave the reserve free."""
-    try:
-        free = app.store.bodies.free()
-    except OSError as error:
-        _log.error("disk_unreadable error=%s", error.strerror)
-        return Answer(Reason.STORE_DOWN)
-    return Answer(Reason.DISK_FULL) if free < reserve + size * 3 // 2 else None
-
-
 def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
     """Store mails durably; return for each mail an answer for each of its envelope's recipients, in order.
 
@@ -169,22 +161,18 @@ def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
     """
     outlines = [_outline_of(mail) for mail in batch]
     addresses = [text for mail in batch for text in mail.envelope.recipients]
-    reached: dict[str, InboxRow] | None = None
-    if any(mail.raw.spooled is not None for mail in batch):
-        # Large bodies are durable files before the transaction begins: nobody waits for their flush.
-        with app.store.read() as tx:
-            reached = find_inbox(tx.intake, addresses)
-        _publish(app, batch, reached)
+    # Large bodies are durable files before the transaction begins: nobody waits for their flush.
+    batch = [publish(app, mail) for mail in batch]
     now = app.clock()
     failpoint.reached("accept.before_transaction")
     with app.store.write() as tx:
-        if reached is None:
-            reached = find_inbox(tx.intake, addresses)
+        reached = find_inbox(tx.intake, addresses)
         shares = [
             share
             for mail, outline in zip(batch, outlines, strict=True)
             for share in _shares(mail, outline, reached)
         ]
+        _publish_late(app, shares)
         tx.intake.hold_accounts(share.account_id for share in shares)
         _recognise(tx.intake, shares, now)
         _store(app, tx.intake, shares, now)
@@ -199,19 +187,29 @@ def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
     ]
 
 
-def _publish(app: App, batch: Sequence[Incoming], reached: dict[str, InboxRow]) -> None:
-    """Make the large bodies durable in each account that gets them."""
+def publish(app: App, mail: Incoming) -> Incoming:
+    """Make a large body durable in every account that gets it; doors do so beforehand, many at a time.
+
+    Commits nothing: a file without a row is swept.  Safe to repeat.  Raises StoreDownError, OSError.
+    """
+    if mail.raw.spooled is None or mail.published_for:
+        return mail
+    with app.store.read() as tx:
+        reached = find_inbox(tx.intake, mail.envelope.recipients)
+    accounts = {inbox.account_id for inbox in reached.values() if not _too_large(mail, inbox)}
     app.store.bodies.publish(
-        (account_id, mail.raw.digest, mail.raw.spooled)
-        for mail in batch
-        if mail.raw.spooled is not None
-        for account_id in _accounts_of(mail, reached)
+        (account_id, mail.raw.digest, mail.raw.spooled) for account_id in sorted(accounts)
     )
+    return replace(mail, published_for=frozenset(accounts))
 
 
-def _accounts_of(mail: Incoming, reached: dict[str, InboxRow]) -> set[int]:
-    there = [reached[text] for text in mail.envelope.recipients if text in reached]
-    return {inbox.account_id for inbox in there if not _too_large(mail, inbox)}
+def _publish_late(app: App, shares: Sequence[_Share]) -> None:
+    """Publish for the inbox that changed its account since: next to never, so it may hold the transaction up."""
+    app.store.bodies.publish(
+        (share.account_id, share.mail.raw.digest, share.mail.raw.spooled)
+        for share in shares
+        if share.mail.raw.spooled is not None and share.account_id not in share.mail.published_for
+    )
 
 
 def _shares(mail: Incoming, outline: _Outline, reached: dict[str, InboxRow]) -> list[_Share]:

@@ -28,7 +28,7 @@ from maild.parse.pool import ReaderClosedError, ReaderDiedError
 from maild.store.deliveries import Claimed
 from maild.store.engine import StoreDownError
 
-BATCH = 50
+BATCH = 100
 """Deliveries decided in one transaction."""
 HOLD = timedelta(minutes=5)
 """How long a worker may take for a batch before another one takes it."""

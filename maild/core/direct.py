@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 from concurrent.futures import Future
 
-from maild.core.accept import Incoming, recipient, room
+from maild.core.accept import Incoming, recipient
 from maild.core.acceptor import Acceptor
 from maild.core.app import App
 from maild.core.raw import Raw, Spool
+from maild.core.room import Room
 from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
 from maild.store.engine import StoreDownError
@@ -25,11 +26,11 @@ class DirectIntake:
     def __init__(self, app: App, reserve: int) -> None:
         """`reserve` is how many octets stay free on the disk of the bodies."""
         self._app = app
-        self._reserve = reserve
+        self._room = Room(app, reserve)
 
     def room(self, size: int) -> Answer | None:
         """Return DISK_FULL when the reserve and half as much again as the mail would not stay free."""
-        return room(self._app, self._reserve, size)
+        return self._room.refusal(size)
 
     def spool(self) -> Spool:
         """Return a place for a mail's bytes."""

@@ -6,6 +6,7 @@ Nothing here touches how a mail came in or what is known of its server: the ledg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from maild.core.acts import (
     Act,
@@ -163,15 +164,23 @@ def undo(app: App, reader: Reader, *, by: Actor, change_id: str) -> Change:
         for delivery_id, at in taken_back:
             row = tx.mailbox.entries_of([delivery_id])[delivery_id]
             require_right(tx, row, by)
-            moved_since = any(one.at > at for one in tx.mailbox.transfers(row.id))
-            if row.state in IN_A_MAILBOX and not moved_since:
-                withdraw(tx, row, act)
+            if _withdrawn(tx, row, at, act):
                 released.append(row)
             else:
                 unchanged.append(row.ulid)
     decide_again(app, reader, [row.id for row in released])
     moved += [row.ulid for row in released]
     return Change(id=act.change_id, moved=tuple(moved), unchanged=tuple(unchanged))
+
+
+def _withdrawn(tx: Tx, row: EntryRow, since: datetime, act: Act) -> bool:
+    """Take a release back, unless the mail moved since."""
+    if row.state not in IN_A_MAILBOX:
+        return False
+    if any(transfer.at > since for transfer in tx.mailbox.transfers(row.id)):
+        return False
+    withdraw(tx, row, act)
+    return True
 
 
 def _take_back(tx: Tx, row: EntryRow, transfer: TransferRow, act: Act) -> bool:

@@ -7,10 +7,11 @@ import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
-from maild.core.accept import Incoming, glance, recipient, room
+from maild.core.accept import Incoming, glance, publish, recipient
 from maild.core.acceptor import Acceptor
 from maild.core.app import App
 from maild.core.raw import Raw, Spool
+from maild.core.room import Room
 from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
 from maild.store.engine import READERS, StoreDownError
@@ -25,14 +26,14 @@ class DaemonIntake:
         """`reserve` is how many octets stay free on the disk of the bodies."""
         self._app = app
         self._acceptor = acceptor
-        self._reserve = reserve
+        self._room = Room(app, reserve)
         self._told: deque[tuple[asyncio.Future[list[Answer]], list[Answer]]] = deque()
         """Answers that the acceptor's thread has given and the loop has not taken yet."""
         self._lookups = ThreadPoolExecutor(READERS, thread_name_prefix="recipient")
 
     def room(self, size: int) -> Answer | None:
         """Return DISK_FULL when the reserve and half as much again as the mail would not stay free."""
-        return room(self._app, self._reserve, size)
+        return self._room.refusal(size)
 
     def spool(self) -> Spool:
         """Return a place for a mail's bytes."""
@@ -64,7 +65,19 @@ class DaemonIntake:
                 # One wake-up for all that share a commit; more than one would do no harm.
                 loop.call_soon_threadsafe(self._answer_all)
 
-        self._acceptor.submit(Incoming(envelope, raw), tell)
+        mail = Incoming(envelope, raw)
+        if raw.spooled is not None:
+            # Flushing shares one flush of the disk's journal with whoever flushes at the same time.
+            try:
+                mail = await loop.run_in_executor(None, publish, self._app, mail)
+            except StoreDownError as error:
+                _log.error("store_down error=%s", error)
+                raw.discard()
+                return [Answer(Reason.STORE_DOWN)] * len(envelope.recipients)
+            except BaseException:
+                raw.discard()
+                raise
+        self._acceptor.submit(mail, tell)
         return await waiting
 
     def _answer_all(self) -> None:

@@ -41,7 +41,11 @@ _HREF_MAX = 1_000
 _LOOKED_BACK = 64
 """Open elements among which the one of an end tag is sought; honest mail leaves hardly any unclosed."""
 
-_EMPTY = frozenset({"br", "hr"})
+_EMPTY = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
+    | {"track", "wbr", "image", "keygen"}
+)
+"""Elements without content: nothing can be hidden in them (HTML 13.1.2)."""
 _CLOSED_BY_THEMSELVES = frozenset(
     {"p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot", "caption"}
 )
@@ -58,7 +62,7 @@ _AS: dict[str, str] = {
 _CUT_OUT = frozenset({"template", "object"})
 _CUT_OUT_OF_SIGHT = _CUT_OUT | {"svg", "math"}
 _ENDS_HIDDEN = {
-    "p": frozenset(_AS) | {"p", "li", "dt", "dd", "hr"},
+    "p": frozenset(_AS) | {"p", "li", "dt", "dd"},
     "li": frozenset({"li"}),
     "dt": frozenset({"dt", "dd"}),
     "dd": frozenset({"dt", "dd"}),
@@ -125,9 +129,9 @@ class Outline:
             self.why = f"more than {HTML_TAGS} elements"
         if self.why is not None:
             self._write(" ")
-        elif name == "br":
-            # Its end tag is one, too (HTML 13.2.6.4.7).
-            self._write("<br>")
+        elif name in _EMPTY:
+            # The end tag of br is one, too (HTML 13.2.6.4.7).
+            self._write(f"<{name}>" if name == "br" or (name == "hr" and not match["end"]) else "")
         elif match["end"]:
             self._end(name)
         else:
@@ -152,8 +156,8 @@ class Outline:
 
     def _begin_loose(self, name: str) -> None:
         """Write what closes by itself; everything else says nothing to a text."""
-        if name in _CLOSED_BY_THEMSELVES or name in _EMPTY:
-            if self._open and name not in _EMPTY:
+        if name in _CLOSED_BY_THEMSELVES:
+            if self._open:
                 self._open[-1].fence = self._open[-1].fence or name
             self._write(f"<{name}>")
 
@@ -173,12 +177,14 @@ class Outline:
         style = "".join(entities.unescape(found.get("style", "")).lower().split())
         element.hides |= "hidden" in found or _HIDING.search(style) is not None
         href = entities.unescape(found.get("href", "")[:_HREF_MAX]).strip()
-        if element.name == "a" and not self._watched["a"] and href.lower().startswith("mailto:"):
+        is_first = element.name == "a" and not element.hides and not self._watched["a"]
+        if is_first and href.lower().startswith("mailto:"):
             element.link = unquote(href[7:].partition("?")[0])
 
     def _end(self, name: str) -> None:
         if self._hiding and self._open:
-            if self._open[-1].name == name:
+            top = self._open[-1]
+            if top.name == name and (not top.fence or name in _ENDS_HIDDEN or name in _AS):
                 self._close()
                 return
             self._end_hidden(name)

@@ -28,6 +28,8 @@ class BodyFiles:
         self.folder = folder
         self.tmp = folder / "tmp"
         self.tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._standing: set[Path] = set()
+        """Folders that are known to be there for good: whatever made them, they were flushed into theirs by us."""
 
     def path(self, account_id: int, digest: str) -> Path:
         """Return where the body lies."""
@@ -41,10 +43,7 @@ class BodyFiles:
         touched: set[Path] = set()
         for account_id, digest, spooled in items:
             target = self.path(account_id, digest)
-            for part in (target.parent.parent, target.parent):
-                part.mkdir(mode=0o700, exist_ok=True)
-            # Whoever made the folder or the file before us may not have flushed them yet.
-            touched |= {target.parent, target.parent.parent, self.folder}
+            touched |= self._unflushed(target.parent)
             failpoint.reached("publish.before_link")
             with suppress(FileExistsError):
                 os.link(spooled, target)
@@ -54,6 +53,18 @@ class BodyFiles:
             _flush_folder(folder)
         if touched:
             failpoint.reached("publish.after_folder_flush")
+        self._standing |= touched
+
+    def _unflushed(self, folder: Path) -> set[Path]:
+        """Make a folder of bodies; return it with those above it that are to be flushed.
+
+        The folder itself always is: whoever linked the same body a moment ago may not have flushed it yet.
+        """
+        if folder in self._standing:
+            return {folder}
+        for part in (folder.parent, folder):
+            part.mkdir(mode=0o700, exist_ok=True)
+        return {folder, folder.parent, self.folder}
 
     def free(self) -> int:
         """Return the octets that are free on the file system of the bodies."""

@@ -96,7 +96,7 @@ class Tx:
 class Store:
     """An opened store.  Thread-safe."""
 
-    def __init__(self, url: str, bodies: Path, inline_max: int = 32 * 1024) -> None:
+    def __init__(self, url: str, bodies: Path, inline_max: int = 128 * 1024) -> None:
         """Open lazily; `bodies` is made if missing.  Bodies above `inline_max` octets go to files."""
         self.database = Database(url)
         self.bodies = BodyFiles(bodies)

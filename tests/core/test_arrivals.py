@@ -214,12 +214,11 @@ def test_E1_explain_tells_each_arrival_its_door_its_peer_its_time_and_its_retrie
     post.decide()
     [told] = explained(post)
     lines = list(explain_lines(told))
+    way = "from 192.0.2.1, <sender@world.example> to info@acme.example"
     assert lines[lines.index("How it came in") + 1 :][:3] == [
-        "  2026-11-20 09:42 UTC  smtp from 192.0.2.1, <sender@world.example> to info@acme.example",
-        "  2026-11-20 09:47 UTC  http from 192.0.2.1, <sender@world.example> to info@acme.example"
-        "; offered again 2 times, last 2026-11-20 09:49 UTC",
-        "  2026-11-20 09:50 UTC  pipe from 192.0.2.1, <sender@world.example> to info@acme.example"
-        "; offered again once, last 2026-11-20 09:50 UTC",
+        f"  2026-11-20 09:42 UTC  smtp {way}",
+        f"  2026-11-20 09:47 UTC  http {way}; offered again 2 times, last 2026-11-20 09:49 UTC",
+        f"  2026-11-20 09:50 UTC  pipe {way}; offered again once, last 2026-11-20 09:50 UTC",
     ]
     text = "\n".join(lines)
     assert "It came in by smtp and by http and by pipe." in text

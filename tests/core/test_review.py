@@ -185,7 +185,7 @@ def test_D1_a_large_body_is_flushed_even_if_an_earlier_attempt_left_it_there(
     def broken(folder: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    incoming = post.incoming(post.mail(body="large" * 20_000))
+    incoming = post.incoming(post.mail(body="large" * 40_000))
     monkeypatch.setattr(bodies, "_flush_folder", broken)
     with pytest.raises(OSError, match="Input"):
         accept(post.app, [incoming])
@@ -205,7 +205,7 @@ def test_the_acceptor_outlives_spool_files_that_do_not_go_away(
     from maild.core.raw import Raw
 
     acceptor = Acceptor(post.app, lambda: None)
-    stuck = post.incoming(post.mail(body="large" * 20_000))
+    stuck = post.incoming(post.mail(body="large" * 40_000))
     assert stuck.raw.spooled is not None
     stuck.raw.spooled.unlink()
     stuck.raw.spooled.mkdir()
@@ -238,7 +238,7 @@ def test_D11_a_stored_reading_that_cannot_be_loaded_is_read_again(post: Post) ->
 
 
 def test_D11_a_body_whose_file_is_gone_fails_alone_and_says_so(post: Post) -> None:
-    mail = post.mail(body="large" * 20_000)
+    mail = post.mail(body="large" * 40_000)
     post.send(mail)
     post.send(post.mail())
     [row, _] = post.lies()

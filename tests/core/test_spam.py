@@ -276,6 +276,8 @@ def test_M4_a_release_is_undone_like_every_act(post: Post) -> None:
     undone = mailbox.undo(post.app, READER, by=Actor(LEA), change_id=change.id)
     assert undone.moved == (ulid,)
     assert post.outcome() == ("ignored", "SPAM", None, None)
+    history = explain_mail(post.app, ulid, by=OPERATOR)["history"]
+    assert "Lea put it aside again." in [one["text"] for one in history]
     rulings.release_mails(post.app, READER, [ulid], by=Actor(LEA))
     assert post.outcome() == ("filed", "FILED_CONTACT", "lea@acme.example", True)
 

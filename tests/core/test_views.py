@@ -241,7 +241,7 @@ def test_D11_a_mail_that_cannot_be_read_is_shown_and_its_bytes_are_given(world: 
 
 
 def test_a_large_mail_is_given_as_its_file(world: World) -> None:
-    ulid = world.a_mail(body="x" * 50_000)
+    ulid = world.a_mail(body="x" * 150_000)
     raw = raw_mail(world.app, ulid, by=OPERATOR)
     assert isinstance(raw, Path)
     assert raw.stat().st_size == world.show(ulid)["size"]

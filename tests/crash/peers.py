@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import random
 import socket
@@ -17,11 +18,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from maild.testing.installation import Installation
+from maild.testing.installation import Installation, a_small_company, free_port
 
 INBOXES = ("crm@acme.example", "info@acme.example")
 SENDER = "eva@acme.example"
-SMALL, LARGE = 2_000, 120_000
+SMALL, LARGE = 2_000, 200_000
 """Octets: within the database, and beyond `inline_max`, so that a file is involved."""
 HANG_S = 60.0
 """Against hangs only."""
@@ -44,8 +45,11 @@ class Mail:
     key: str
     door: str
     content: bytes
+    inboxes: tuple[str, ...] = INBOXES
     attempts: int = 0
     answered: bool = False
+    is_under_way: bool = False
+    """Whether a daemon has taken the connection, and the peer waits for the end."""
     slowest: float = 0.0
     """Seconds that the longest of its answers took."""
     last_words: str = ""
@@ -59,7 +63,19 @@ def a_mail(door: str, key: str, size: int, rng: random.Random | None = None) -> 
         f"From: {SENDER}\r\nTo: {INBOXES[0]}\r\nSubject: load {key}\r\n"
         f"Date: Fri, 20 Nov 2026 10:00:00 +0100\r\nMessage-ID: <{key}@load.test>\r\n\r\n{body}\r\n"
     )
-    return Mail(f"{key}@load.test", door, content.encode())
+    # A request over HTTP is for one inbox.
+    inboxes = INBOXES[1:] if door == "http" else INBOXES
+    return Mail(f"{key}@load.test", door, content.encode(), inboxes)
+
+
+def an_installation(folder: Path) -> Installation:
+    """A small company whose every door is open, the one for HTTP too; the inbox's key lies beside the configuration."""
+    place = Installation(folder, web=free_port())
+    place.make()
+    a_small_company(place)
+    key = place.cli("inbox", "key", INBOXES[1], "--new")["key"]
+    (folder / "http.key").write_text(key, encoding="ascii")
+    return place
 
 
 class Wire:
@@ -103,40 +119,42 @@ def connect(place: Installation, door: str) -> socket.socket:
     return socket.create_connection(("127.0.0.1", place.submission), timeout=HANG_S)
 
 
-def offer(
-    place: Installation, mail: Mail, *, recipients: Sequence[str] = INBOXES, size: int | None = None
-) -> Said:
-    """Offer a mail once by its door; `size` is what the peer says that it is long."""
+def offer(place: Installation, mail: Mail, *, size: int | None = None) -> Said:
+    """Offer a mail once by its door; `size` is what an SMTP peer says that it is long."""
     mail.attempts += 1
-    said = (
-        _by_pipe(place, mail, recipients)
-        if mail.door == "pipe"
-        else _by_wire(place, mail, recipients, size)
-    )
+    match mail.door:
+        case "pipe":
+            said = _by_pipe(place, mail)
+        case "http":
+            said = _by_http(place, mail)
+        case _:
+            said = _by_wire(place, mail, size)
     mail.answered = mail.answered or said is Said.STORED
     return said
 
 
-def _by_wire(place: Installation, mail: Mail, recipients: Sequence[str], size: int | None) -> Said:
+def _by_wire(place: Installation, mail: Mail, size: int | None) -> Said:
     try:
         wire = Wire(connect(place, mail.door))
     except OSError:
         return Said.NOTHING
+    mail.is_under_way = True
     try:
-        return _talk(wire, mail, recipients, size)
+        return _talk(wire, mail, size)
     except OSError:
         return Said.NOTHING
     finally:
+        mail.is_under_way = False
         mail.slowest = max(mail.slowest, wire.slowest)
         mail.last_words = " | ".join(wire.said[-2:])
         wire.close()
 
 
-def _talk(wire: Wire, mail: Mail, recipients: Sequence[str], size: int | None) -> Said:
+def _talk(wire: Wire, mail: Mail, size: int | None) -> Said:
     hello = b"LHLO peer.test\r\n" if mail.door == "lmtp" else b"EHLO peer.test\r\n"
     declared = b"" if size is None else b" SIZE=%d" % size
     steps = [b"", hello, b"MAIL FROM:<%b>%b\r\n" % (SENDER.encode(), declared)]
-    steps += [b"RCPT TO:<%b>\r\n" % name.encode() for name in recipients]
+    steps += [b"RCPT TO:<%b>\r\n" % name.encode() for name in mail.inboxes]
     for step in [*steps, b"DATA\r\n"]:
         answer = wire.ask(step)
         if answer[:1] not in {"2", "3"}:
@@ -144,7 +162,7 @@ def _talk(wire: Wire, mail: Mail, recipients: Sequence[str], size: int | None) -
     stuffed = mail.content.replace(b"\r\n.", b"\r\n..")
     answers = [wire.ask(stuffed + b".\r\n")]
     if mail.door == "lmtp":
-        answers += [wire.ask() for _ in recipients[1:]]
+        answers += [wire.ask() for _ in mail.inboxes[1:]]
     said = _verdict_in(answers)
     if said is Said.STORED:
         wire.ask(b"QUIT\r\n")
@@ -161,13 +179,37 @@ def _verdict_in(answers: Iterable[str]) -> Said:
     return Said.LATER if "4" in firsts else Said.NOTHING
 
 
-def _by_pipe(place: Installation, mail: Mail, recipients: Sequence[str]) -> Said:
+def _by_http(place: Installation, mail: Mail) -> Said:
+    began = time.monotonic()
+    key = (place.folder / "http.key").read_text(encoding="ascii")
+    peer = http.client.HTTPConnection("127.0.0.1", place.web, timeout=HANG_S)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "message/rfc822"}
+    try:
+        peer.connect()
+        mail.is_under_way = True
+        peer.request(
+            "POST", f"/in/{mail.inboxes[0]}?sender={SENDER}", mail.content, headers=headers
+        )
+        response = peer.getresponse()
+        mail.last_words = f"{response.status} {response.read().decode(errors='replace')}"
+    except (OSError, http.client.HTTPException):
+        return Said.NOTHING
+    finally:
+        mail.is_under_way = False
+        mail.slowest = max(mail.slowest, time.monotonic() - began)
+        peer.close()
+    if response.status == 202:
+        return Said.STORED
+    return Said.LATER if response.status >= 500 else Said.NEVER
+
+
+def _by_pipe(place: Installation, mail: Mail) -> Said:
     began = time.monotonic()
     done = place.run(
         "deliver",
         "--sender",
         SENDER,
-        *(f"--recipient={name}" for name in recipients),
+        *(f"--recipient={name}" for name in mail.inboxes),
         data=mail.content,
     )
     mail.slowest = max(mail.slowest, time.monotonic() - began)
@@ -240,7 +282,7 @@ def verdict(place: Installation, mails: Iterable[Mail], states: frozenset[str] =
         found = inboxes.get(key, [])
         assert len(found) == len(set(found)), f"{key} lies in an inbox twice: {found}"
         if mail.answered:
-            assert len(found) == len(INBOXES), f"{key} was taken and lies in {found}"
+            assert len(found) == len(mail.inboxes), f"{key} was taken and lies in {found}"
         if key in digests:
             assert digests[key] == hashlib.sha256(mail.content).hexdigest(), f"{key} is another"
 

@@ -9,8 +9,10 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,9 +81,34 @@ class Tracer:
         assert self._process.stderr is not None
         said = self._process.stderr.readline()
         assert b"attached" in said, said
+        self._pid = pid
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._let_the_dead_go, daemon=True)
+        self._watch.start()
+
+    def _let_the_dead_go(self) -> None:
+        """End strace when its process is dead: it may keep the last thread, and with it the open sockets, for ever."""
+        while not self._over.wait(0.05):
+            if is_dead(self._pid):
+                self._over.wait(0.1)
+                self._process.kill()
+                return
 
     def detach(self) -> None:
         """Let the process go on untraced.  Safe when it has ended."""
-        if self._process.poll() is None:
+        self._over.set()
+        self._watch.join()
+        if self._process.poll() is None and not is_dead(self._pid):
             self._process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+        self._process.kill()
         self._process.communicate(timeout=30)
+
+
+def is_dead(pid: int) -> bool:
+    """Whether a process has ended, though nobody may have heard of it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] in {b"Z", b"X"}
+    except OSError:
+        return True

@@ -8,12 +8,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from maild import failpoint
-from maild.testing.installation import Installation, InstallationError, a_small_company
+from maild.testing.installation import InstallationError
 from tests.crash.peers import (
     DECIDED,
     LARGE,
@@ -21,6 +22,7 @@ from tests.crash.peers import (
     Mail,
     Said,
     a_mail,
+    an_installation,
     doctor_is_content,
     offer,
     offer_until_stored,
@@ -34,7 +36,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 FULL = bool(os.environ.get("MAILD_TEST_FULL"))
 ANSWER_S = 20.0
 """Against hangs only."""
-DOORS = ("smtp", "lmtp", "pipe")
+DOORS = ("smtp", "lmtp", "http", "pipe")
 
 
 def points(*families: str) -> list[str]:
@@ -45,6 +47,7 @@ STORING = points("recipient", "spool", "publish", "acceptor", "accept")
 PASSED_BY = {
     "smtp": [*points("door"), *STORING],
     "lmtp": [*points("door"), *STORING],
+    "http": [*points("http"), *(point for point in STORING if point != "recipient.looked_up")],
     "pipe": [*points("pipe"), *STORING],
 }
 DECIDING = points("decide")
@@ -53,8 +56,8 @@ KILLS = [
     (door, point)
     for door in DOORS
     for point in PASSED_BY[door]
-    # SMTP and LMTP share what lies behind the door.
-    if FULL or door != "lmtp" or point.startswith("door.")
+    # Every door of the daemon shares what lies behind it.
+    if FULL or door in {"smtp", "pipe"} or point.startswith(("door.", "http."))
 ]
 NEEDS_A_FAULT = {"decide.before_release": "decide.before_reading=error@1"}
 
@@ -63,9 +66,7 @@ class Site:
     """One installation for all of these tests, and all mails that were ever offered to it."""
 
     def __init__(self, folder: Path) -> None:
-        self.place = Installation(folder)
-        self.place.make()
-        a_small_company(self.place)
+        self.place = an_installation(folder)
         self.mails: list[Mail] = []
         self.left_by_kills: set[str] = set()
         self.log_start = 0
@@ -197,7 +198,7 @@ def test_a_kill_while_starting_is_made_good_by_the_next_start(site: Site, point:
     mails = site.new_mails("smtp", point)
     offer_both(site, mails)
     site.wait_for_death()
-    with pytest.raises(InstallationError):
+    with suppress(InstallationError):  # The doors may have been open already.
         site.start(f"{point}=kill")
     site.wait_for_death()
     site.assert_sprung(point, "kill")

@@ -1,103 +1,93 @@
-"""kill -9 at random moments under SMTP load: nothing lost, nothing double, doctor clean (D1, D6)."""
+"""kill -9 at random moments under mixed load, by every door: nothing lost, nothing double, doctor clean (D1, D6)."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
-import smtplib
-import sqlite3
+import shutil
+import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from maild.testing.installation import Installation, a_small_company
+from maild.testing.installation import Installation
+from tests.crash.peers import (
+    Mail,
+    Said,
+    a_mail,
+    an_installation,
+    doctor_is_content,
+    offer,
+    verdict,
+    wait_until_decided,
+)
 
 KILLS = 1000 if os.environ.get("MAILD_TEST_FULL") else 100
-CLIENTS = 4
+CLIENTS = ("smtp", "smtp", "lmtp", "http", "pipe")
 SEED = int(os.environ.get("MAILD_TEST_SEED", "20261121"))
-
-
-@dataclass
-class Sent:
-    """What one client knows of one mail."""
-
-    content: bytes
-    answered: bool = False
-    attempts: int = 0
+SIZES = [200, 1_000, 4_000, 60_000]
+"""Most are small; some outgrow the database's share and go to a file."""
 
 
 @dataclass
 class Load:
-    """Clients that each send mail after mail, and offer a mail again until somebody said 250."""
+    """Clients that each send mail after mail, and offer a mail again until somebody took it."""
 
     place: Installation
     stop: threading.Event = field(default_factory=threading.Event)
-    sent: dict[str, Sent] = field(default_factory=dict)
-    in_flight: int = 0
+    sent: dict[str, Mail] = field(default_factory=dict)
+    in_hand: dict[int, Mail] = field(default_factory=dict)
+    """What each client sends now."""
     refused: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def client(self, number: int) -> None:
+    def client(self, number: int, door: str) -> None:
         rng = random.Random(f"{SEED}-{number}")
         count = 0
         while not self.stop.is_set():
             count += 1
-            key = f"{number}-{count}@load.test"
-            mail = Sent(a_mail(key, rng))
+            mail = a_mail(door, f"{number}-{count}", rng.choice(SIZES), rng)
             with self.lock:
-                self.sent[key] = mail
+                self.sent[mail.key] = self.in_hand[number] = mail
             while not mail.answered and not self.stop.is_set():
                 self.offer(mail)
 
-    def offer(self, mail: Sent) -> None:
-        try:
-            with smtplib.SMTP("127.0.0.1", self.place.submission, timeout=30) as peer:
-                mail.attempts += 1
-                with self.lock:
-                    self.in_flight += 1
-                try:
-                    peer.sendmail(
-                        "eva@acme.example", ["crm@acme.example", "info@acme.example"], mail.content
-                    )
-                    mail.answered = True
-                finally:
-                    with self.lock:
-                        self.in_flight -= 1
-        except smtplib.SMTPResponseException as error:
-            if error.smtp_code >= 500:
-                self.refused.append(f"{error.smtp_code} {error.smtp_error!r}")
-            time.sleep(0.01)
-        except smtplib.SMTPRecipientsRefused as error:
-            if any(code >= 500 for code, _ in error.recipients.values()):
-                self.refused.append(repr(error.recipients))
-            time.sleep(0.01)
-        except (smtplib.SMTPException, OSError):
+    def offer(self, mail: Mail) -> None:
+        said = offer(self.place, mail)
+        if said is Said.NEVER:
+            self.refused.append(f"{mail.key}: {mail.last_words}")
+        if said is not Said.STORED:
             time.sleep(0.01)
 
+    def is_in_flight(self) -> bool:
+        """Whether the daemon has a mail in hand; the pipe is a process of its own."""
+        with self.lock:
+            return any(mail.is_under_way for mail in self.in_hand.values())
 
-def a_mail(key: str, rng: random.Random) -> bytes:
-    """Most are small; some outgrow the database's share and go to a file."""
-    size = rng.choice([200, 1_000, 4_000, 60_000])
-    body = "\r\n".join(rng.choice(["abc", "def ghi", "0123456789" * 7]) for _ in range(size // 40))
-    return (
-        f"From: eva@acme.example\r\nTo: crm@acme.example\r\nSubject: load {key}\r\n"
-        f"Date: Fri, 20 Nov 2026 10:00:00 +0100\r\nMessage-ID: <{key}>\r\n\r\n{body}\r\n"
-    ).encode()
+
+@pytest.fixture
+def place() -> Iterator[Installation]:
+    """Its folder is short, since a unix socket's path must be."""
+    folder = Path(tempfile.mkdtemp(prefix="maild-test-", dir="/tmp"))
+    made = an_installation(folder / "m")
+    yield made
+    made.kill()
+    shutil.rmtree(folder)
 
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_D1_kill_9_under_load_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    place = Installation(tmp_path / "maild")
-    place.make()
-    a_small_company(place)
+def test_D1_kill_9_under_load_loses_nothing_and_doubles_nothing(place: Installation) -> None:
     load = Load(place)
-    clients = [threading.Thread(target=load.client, args=(n,), daemon=True) for n in range(CLIENTS)]
+    clients = [
+        threading.Thread(target=load.client, args=(n, door), daemon=True)
+        for n, door in enumerate(CLIENTS)
+    ]
     rng = random.Random(SEED)
     hits = 0
     place.start()
@@ -105,7 +95,7 @@ def test_D1_kill_9_under_load_loses_nothing_and_doubles_nothing(tmp_path: Path) 
         client.start()
     for _ in range(KILLS):
         time.sleep(rng.uniform(0.02, 0.5))
-        hits += load.in_flight > 0
+        hits += load.is_in_flight()
         place.kill()
         place.start()
     time.sleep(0.5)
@@ -113,41 +103,18 @@ def test_D1_kill_9_under_load_loses_nothing_and_doubles_nothing(tmp_path: Path) 
     for client in clients:
         client.join(60)
     # Mail came in while nobody had the time to decide: the more kills, the longer the queue.
-    place.settle(60 + KILLS)
+    wait_until_decided(place, 60 + KILLS)
     assert place.stop() == 0
-    verdict(place, load)
+    assert load.refused == [], "our own fault is never a refusal for good"
+    mails = load.sent.values()
+    verdict(place, mails)
+    doctor_is_content(place)
+    by_door = Counter(mail.door for mail in mails if mail.answered)
     print(
-        f"kills={KILLS} in_flight={hits} mails={len(load.sent)} "
-        f"unanswered_attempts={sum(mail.attempts - mail.answered for mail in load.sent.values())} lost=0 doubled=0"
+        f"kills={KILLS} in_flight={hits} mails={len(load.sent)} by_door={dict(by_door)} "
+        f"unanswered_attempts={sum(mail.attempts - mail.answered for mail in mails)} lost=0 doubled=0"
     )
+    assert set(by_door) == set(CLIENTS), f"a door took nothing: {by_door}"
     assert hits >= KILLS * 0.6, (
         f"only {hits} of {KILLS} kills met a mail in flight; the test proves too little"
     )
-
-
-def verdict(place: Installation, load: Load) -> None:
-    assert load.refused == [], "our own fault is never a permanent refusal"
-    database = sqlite3.connect(place.folder / "maild.db")
-    stored = Counter(
-        database.execute(
-            "SELECT m.message_id_header, m.digest, d.inbox_id FROM deliveries d JOIN messages m ON m.id = d.message_id"
-        )
-    )
-    assert [row for row, count in stored.items() if count > 1] == []
-    inboxes = Counter(key for key, _, _ in stored)
-    digests = {key: digest for key, digest, _ in stored}
-    for key, mail in load.sent.items():
-        if mail.answered:
-            assert inboxes[key] == 2, (
-                f"{key} was answered 250 and lies in {inboxes[key]} of 2 inboxes"
-            )
-        if key in digests:
-            assert digests[key] == hashlib.sha256(mail.content).hexdigest(), f"{key} is damaged"
-    assert set(inboxes) <= set(load.sent)
-    states = dict(database.execute("SELECT state, count(*) FROM deliveries GROUP BY state"))
-    assert set(states) <= {"filed", "unfiled", "held"}, states
-    entries = database.execute("SELECT count(*) FROM entries").fetchone()[0]
-    assert entries == sum(states.values()), "every mail lies in exactly one mailbox"
-    database.close()
-    done = place.run("doctor")
-    assert done.returncode == 0, done.stdout + done.stderr

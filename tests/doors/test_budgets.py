@@ -56,9 +56,9 @@ def test_a_session_that_brings_no_mail_ends(open_door: OpenIt, relays: tuple[obj
 
 @pytest.mark.slow
 def test_a_mail_gives_the_session_its_time_again(open_door: OpenIt) -> None:
-    client = open_door(session_timeout=0.8).client()
+    client = open_door(session_timeout=1.5).client()
     for _ in range(4):
-        time.sleep(0.4)
+        time.sleep(0.5)
         client.to_data().send(b"x\r\n.\r\n")
         assert client.reply().startswith("250")
     assert client.reply() == "421 4.4.2 too long without a mail"
@@ -66,20 +66,20 @@ def test_a_mail_gives_the_session_its_time_again(open_door: OpenIt) -> None:
 
 @pytest.mark.slow
 def test_a_mail_that_was_refused_does_not(open_door: OpenIt) -> None:
-    client = open_door(session_timeout=0.8).client()
+    client = open_door(session_timeout=3).client()
     for _ in range(2):
-        time.sleep(0.3)
+        time.sleep(1)
         client.to_data().send(b".\r\n")
         assert client.reply().startswith("554")
     begin = time.monotonic()
     assert client.reply() == "421 4.4.2 too long without a mail"
-    assert time.monotonic() - begin < 0.7
+    assert time.monotonic() - begin < 2.5
 
 
 @pytest.mark.slow
 def test_a_mail_under_way_outlives_the_session_without_a_mail(open_door: OpenIt) -> None:
-    client = open_door(session_timeout=0.5).client().to_data()
-    time.sleep(0.8)
+    client = open_door(session_timeout=1).client().to_data()
+    time.sleep(1.3)
     assert client.send(b"x\r\n.\r\n").reply().startswith("250")
     assert client.ask("NOOP").startswith("250")
 
@@ -94,9 +94,9 @@ def test_a_mail_that_drips_is_cut_off_though_never_silent(open_door: OpenIt) -> 
 
 @pytest.mark.slow
 def test_a_mail_may_stall_on_what_it_sent_before(open_door: OpenIt) -> None:
-    client = open_door(idle_timeout=0.5).client().to_data().send(b"x" * 500)
-    for _ in range(4):
-        time.sleep(0.35)
+    client = open_door(idle_timeout=1).client().to_data().send(b"x" * 500)
+    for _ in range(3):
+        time.sleep(0.6)
         client.send(b"y")
     assert client.send(b"\r\n.\r\n").reply().startswith("250")
 
@@ -212,33 +212,43 @@ HEADLESS = b"X: " + (b"y" * 70 + b"\r\n\t") * 1400
 
 @pytest.mark.slow
 @pytest.mark.real
-@pytest.mark.parametrize("is_secure", [False, True], ids=["in clear", "in TLS"])
 @pytest.mark.parametrize("content", [HEADED, HEADLESS], ids=["a body", "a head without end"])
 def test_a_thousand_half_mails_need_little_memory(
+    open_child: OpenChild, many_files: None, content: bytes
+) -> None:
+    child = open_child("ours", facts=CROWD)
+    child.begin()
+    asyncio.run(_send_half_mails(child.port, content))
+    assert child.growth() < 200
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("content", [HEADED, HEADLESS], ids=["a body", "a head without end"])
+def test_tls_adds_no_more_than_its_own_buffers(
     open_child: OpenChild,
     many_files: None,
     content: bytes,
-    is_secure: bool,
     certificate: Path,
     client_tls: ssl.SSLContext,
 ) -> None:
-    more = {"certificate": str(certificate)} if is_secure else {}
-    child = open_child("ours", facts=CROWD, **more)
-
-    async def attack() -> None:
-        clients = await _connected(child.port, MANY, client_tls if is_secure else None)
-        for reader, writer in clients:
-            writer.write(ENVELOPE + content)
-            await writer.drain()
-            await _hear(reader, b"354")
-        await asyncio.sleep(1)
-        print("growth", child.growth())
-        assert child.growth() < 200
-        for _, writer in clients:
-            writer.close()
-
+    child = open_child("ours", facts=CROWD, certificate=str(certificate))
     child.begin()
-    asyncio.run(attack())
+    asyncio.run(_send_half_mails(child.port, content, client_tls))
+    assert child.growth() < 400
+
+
+async def _send_half_mails(port: int, content: bytes, tls: ssl.SSLContext | None = None) -> None:
+    """Send a thousand mails at a time, all but their dots; stay until the door has read them."""
+    clients = await _connected(port, MANY, tls)
+    for reader, writer in clients:
+        writer.write(ENVELOPE + content)
+        await writer.drain()
+        await _hear(reader, b"354")
+    await asyncio.sleep(1)
+    for _, writer in clients:
+        writer.transport.abort()
+    await asyncio.sleep(0)
 
 
 @pytest.mark.slow
@@ -255,13 +265,13 @@ def test_a_thousand_peers_that_send_on_while_their_mail_is_stored_are_held_back(
             await _hear(reader, b"354")
             writer.write(b"NOOP\r\n" * 100_000)
         await asyncio.sleep(3)
-        print("growth", child.growth())
-        assert child.growth() < 300
         for _, writer in clients:
             writer.transport.abort()
+        await asyncio.sleep(0)
 
     child.begin()
     asyncio.run(attack())
+    assert child.growth() < 300
 
 
 async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -315,4 +325,3 @@ def test_a_thousand_drippers_do_not_delay_a_healthy_peer_and_all_end(
     assert len(took) > 20
     assert sorted(took)[int(len(took) * 0.99)] < 1
     assert child.growth() < 100
-    print(f"p99 {sorted(took)[int(len(took) * 0.99)]} of {len(took)}, growth {child.growth()}")

@@ -208,10 +208,10 @@ class BadDisk(Spool):
         self._error, self._when = error, when
 
     @override
-    def write(self, piece: bytes | bytearray | memoryview) -> None:
+    def write(self, piece: bytes, *, is_crlf: bool = False) -> None:
         if self._when == "write" and self.size > 100_000:
             raise OSError(self._error, "disk")
-        super().write(piece)
+        super().write(piece, is_crlf=is_crlf)
 
     @override
     def finish(self) -> Raw:

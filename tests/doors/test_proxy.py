@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
+from maild.daemon.listeners import listener_facts
 from maild.doors.smtp import proxy
 from maild.doors.smtp.facts import TlsMode
 from maild.model.envelope import Door
 from maild.model.written import UnixSocket
+from maild.settings import Settings
 
 if TYPE_CHECKING:
     from tests.doors.conftest import Client, OpenDoor, OpenIt
@@ -238,6 +241,33 @@ def test_a_relay_behind_the_balancer_is_exempt(open_door: OpenIt) -> None:
     door = open_door(proxy_protocol=True, relays=relays, max_per_address=1)
     for _ in range(3):
         assert door.connect().send(v1("198.51.100.7")).reply().startswith("220 ")
+
+
+# -- settings --------------------------------------------------------------------------------------------------------
+
+
+def test_the_settings_of_an_operator_reach_the_door(tmp_path: Path) -> None:
+    listener = {
+        "proxy_protocol": True,
+        "relays": ["192.0.2.0/24"],
+        "max_rate_per_address": 7,
+        "session_timeout": "3min",
+    }
+    (facts,) = listener_facts(_settings(tmp_path, listener))
+    assert facts.proxy_protocol
+    assert facts.relays == (ip_network("192.0.2.0/24"),)
+    assert (facts.max_rate_per_address, facts.session_timeout) == (7, 180)
+
+
+def test_balancers_have_to_be_named(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="addresses of the balancers in relays"):
+        _settings(tmp_path, {"proxy_protocol": True, "relays": []})
+    _settings(tmp_path, {"proxy_protocol": True, "relays": [], "bind": "unix:lmtp.sock"})
+
+
+def _settings(folder: Path, listener: dict[str, object]) -> Settings:
+    context = {"folder": folder, "hostname": "mail.acme.example"}
+    return Settings.model_validate({"listener": [listener]}, context=context)
 
 
 # -- TLS, and sockets of the file system -----------------------------------------------------------------------------

@@ -188,10 +188,10 @@ class BrokenSpool(Spool):
         self._where, self._fault = where, fault
 
     @override
-    def write(self, piece: bytes | bytearray | memoryview) -> None:
+    def write(self, piece: bytes, *, is_crlf: bool = False) -> None:
         if self._where == "write":
             raise self._fault
-        super().write(piece)
+        super().write(piece, is_crlf=is_crlf)
 
     @override
     def finish(self) -> Raw:

@@ -102,7 +102,8 @@ class Damaging(threading.Thread):
     def run(self) -> None:
         peer = Lmtp(self._path, ODD)
         for number in self._numbers:
-            mail = whole(mutant(self._samples, number))
+            # Its number makes each a mail of its own; what differs in a trace field only is one mail to maild (D6).
+            mail = whole(mutant(self._samples, number)) + b"\r\n%d\r\n" % number
             self.digests.add(hashlib.sha256(mail).hexdigest())
             try:
                 peer.send(mail)
@@ -207,11 +208,7 @@ def test_T6_ten_thousand_damaged_mails_harm_nobody(place: Installation) -> None:
         f" {len(meanwhile.seconds)} good ones meanwhile; from dot to 250, p99: {before.p99() * 1000:.0f} ms alone, {meanwhile.p99() * 1000:.0f} ms meanwhile"
     )
     kept = {str(digest) for (digest,) in asked(place, "SELECT digest FROM bodies")}
-    arrived = {str(digest) for (digest,) in asked(place, "SELECT digest FROM arrivals")}
-    sent = senders[0].digests | senders[1].digests
-    # What is the same mail by another way (D6) is noted and not kept twice: some mutants differ in a trace field only.
-    assert sent <= arrived
-    assert len(sent - kept) < COUNT / 20
+    assert senders[0].digests | senders[1].digests <= kept
     assert meanwhile.p99() < 1.0
     stop_and_examine(place, pid)
 

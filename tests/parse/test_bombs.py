@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,11 +33,17 @@ def pool() -> Iterator[ReaderPool]:
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_read_within_the_limits_of_a_worker(name: str, pool: ReaderPool) -> None:
-    raw = BOMBS[name]()
-    started = time.monotonic()
-    letter = pool.read(raw)
-    assert isinstance(letter, Letter)
-    assert time.monotonic() - started < SECONDS
+    pool.read(b"Subject: it begins to live\r\n\r\n")
+    before = seconds_of_worker(pool)
+    assert isinstance(pool.read(BOMBS[name]()), Letter)
+    assert seconds_of_worker(pool) - before < SECONDS
+
+
+def seconds_of_worker(pool: ReaderPool) -> float:
+    """Return the processor time that the pool's worker has used: other programs do not count."""
+    (worker,) = pool._idle
+    stat = Path(f"/proc/{worker._process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def degraded(raw: bytes) -> str:

@@ -125,15 +125,15 @@ def test_looking_at_a_database_that_is_not_there_does_not_make_one(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-_AT_0001 = (
-    "INSERT INTO accounts (id, slug, name, settings, created_at) VALUES (1, 'acme', 'Acme', '{}', 0)",
-    "INSERT INTO inboxes (id, account_id, norm, kind, mode, sender_policy, unknown_policy, created_at) "
-    "VALUES (1, 1, 'info@acme.example', 'shared', 'distributed', 'record', 'hold', 0)",
-    "INSERT INTO messages (id, account_id, digest, size, content_key, subject) VALUES (1, 1, 'd', 9, 'k', '')",
-    "INSERT INTO arrivals (id, account_id, message_id, at, door, peer, helo, tls, mail_from, recipients, digest, "
-    "authenticated_for, retry_key) "
-    "VALUES (1, 1, 1, 0, 'smtp', '192.0.2.1', '', false, '', '[]', 'd', '[]', 'r')",
-)
+_AT_0001 = """
+INSERT INTO accounts (id, slug, name, settings, created_at) VALUES (1, 'acme', 'Acme', '{}', 0);
+INSERT INTO inboxes (id, account_id, norm, kind, mode, sender_policy, unknown_policy, created_at)
+VALUES (1, 1, 'info@acme.example', 'shared', 'distributed', 'record', 'hold', 0);
+INSERT INTO messages (id, account_id, digest, size, content_key, subject) VALUES (1, 1, 'd', 9, 'k', '');
+INSERT INTO arrivals (id, account_id, message_id, at, door, peer, helo, tls, mail_from, recipients, digest,
+authenticated_for, retry_key)
+VALUES (1, 1, 1, 0, 'smtp', '192.0.2.1', '', false, '', '[]', 'd', '[]', 'r')
+"""
 """Rows of a mail as the first schema knows it."""
 
 
@@ -145,7 +145,7 @@ def test_a_database_with_mail_at_the_first_schema_is_upgraded_and_keeps_every_ro
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     with database.write() as connection:
-        for statement in _AT_0001:
+        for statement in _AT_0001.split(";"):
             connection.exec_driver_sql(statement)
     assert migrate.current(database) == "0001"
     migrate.upgrade(database)

@@ -297,7 +297,7 @@ MARKED = Witness(door="lmtp", spam_mark="X-Spam-Flag: YES")
 @pytest.mark.parametrize(
     "letter", [FORWARD, a_letter(ANNA), a_letter(sender=Unclear("two From fields"))]
 )
-def test_D_marked_mail_is_put_aside_in_both_kinds_of_inbox_whoever_wrote_it(
+def test_marked_mail_is_put_aside_in_both_kinds_of_inbox_whoever_wrote_it(
     letter: Letter, *, shared: bool
 ) -> None:
     case = a_case(letter, shared=shared, marked=MARKED)

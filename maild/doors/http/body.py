@@ -12,11 +12,6 @@ from maild.core.raw import Spool
 from maild.doors.http.facts import HttpFacts
 from maild.model.reason import Answer, Reason
 
-DRAIN_S = 10.0
-"""How long a peer that was refused may go on sending before it hears it."""
-PAUSE_S = 1.0
-"""A refused peer that is silent for so long has said all, or listens."""
-
 
 class PeerGoneError(ConnectionError):
     """The peer left before the end of its mail."""
@@ -48,14 +43,13 @@ class Body:
         expects = self._request.headers.get("expect", "").lower()
         return expects == "100-continue" and not self.is_being_read
 
-    async def drain(self, at_most: int) -> None:
+    async def drain(self, at_most: int, seconds: float) -> None:
         """Read up to so many octets of a mail that was refused: many peers listen only when they have said all."""
         left = at_most
         try:
-            async with asyncio.timeout(DRAIN_S):
+            async with asyncio.timeout(seconds):
                 while not self.is_read and not self.waits_for_us and left > 0:
-                    async with asyncio.timeout(PAUSE_S):
-                        left -= len(await self.piece())
+                    left -= len(await self.piece())
         except (TimeoutError, PeerGoneError):
             return
 

@@ -34,3 +34,5 @@ class HttpFacts:
     """Seconds that a peer may be silent within a mail."""
     data_timeout: float = 900.0
     """Seconds that one mail may take."""
+    refused_timeout: float = 10.0
+    """Seconds that a peer may go on sending a mail that is refused, before it hears so."""

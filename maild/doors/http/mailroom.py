@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from maild import failpoint
 from maild.core.door_faults import disk_full, internal_error
 from maild.core.raw import Spool
 from maild.doors.http.answers import response_to
@@ -67,8 +68,9 @@ class Mailroom:
             answer, own_limit = await self._opened(request)
             if answer.is_accepted:
                 limit = min(self._facts.max_size, own_limit or self._facts.max_size)
-                drained = limit
+                drained = 2 * limit
                 answer = await self._receive(request, body, limit)
+                failpoint.reached("http.before_answer")
         except PeerGoneError:
             return Response(status_code=400)  # Nobody hears it.
         except Exception as error:  # noqa: BLE001 - whatever was not foreseen is temporary
@@ -80,7 +82,7 @@ class Mailroom:
     async def _refuse(self, body: Body, answer: Answer, drained: int) -> Response:
         """Answer, after a bounded rest of the body, so that the peer listens."""
         if not self._readings.is_stopping:
-            await body.drain(drained)
+            await body.drain(drained, self._facts.refused_timeout)
         return response_to(answer, closes=not body.is_read)
 
     async def _opened(self, request: Request) -> tuple[Answer, int | None]:
@@ -105,6 +107,7 @@ class Mailroom:
         spool = self._inside.spool()
         try:
             failure = await self._readings.read(body, spool, limit)
+            failpoint.reached("http.body_read")
         except BaseException:
             spool.abandon()
             raise

@@ -19,10 +19,9 @@ logging.getLogger("mail.debug").setLevel(logging.CRITICAL)
 
 HEADER_S = 5.0
 """How long a balancer may take: it sends the header with its first packet."""
-LINE_MAX = 107
-"""Octets of a header of version 1, with its line end."""
 HEADER_MAX = 4096
-"""Octets of a header of version 2: addresses, and as many TLVs as a balancer sensibly sends."""
+"""Octets of a header that are read: of version 2, addresses and as many TLVs as a balancer sensibly sends.  Of version 1
+the library takes 107, line end included."""
 
 
 class BadHeaderError(Exception):
@@ -72,11 +71,9 @@ class _BareReader:
         """Read a line of version 1, with its end."""
         found = b""
         while not found.endswith(separator):
-            seen = await self._receive(LINE_MAX, socket.MSG_PEEK)
+            seen = await self._receive(HEADER_MAX, socket.MSG_PEEK)
             end = seen.find(separator)
             found += await self.read(len(seen) if end < 0 else end + len(separator))
-            if len(found) > LINE_MAX:
-                raise BadHeaderError("header too long")
         return found
 
     async def _receive(self, most: int, flags: int = 0) -> bytes:
