@@ -139,10 +139,12 @@ def glance(app: App, address: str, size: int | None) -> tuple[Answer, int | None
 
 def _about(rows: IntakeRows, address: str, size: int | None) -> tuple[Answer, int | None]:
     try:
-        Address.parse(address)
+        name = Address.parse(address)
     except InvalidAddressError:
         return Answer(Reason.BAD_RECIPIENT, {"address": address}), None
-    inbox = find_inbox(rows, [address]).get(address)
+    inbox = rows.inbox_named(name.norm)
+    if inbox is None and name.base != name:
+        inbox = rows.inbox_named(name.base.norm)
     failpoint.reached("recipient.looked_up")
     if inbox is None:
         return Answer(Reason.NO_SUCH_RECIPIENT, {"address": address}), None

@@ -7,10 +7,11 @@ without any transaction; TX 2 writes all outcomes by compare-and-set.  One mail'
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -42,6 +43,7 @@ More than for readings: a daemon that is killed again and again says little abou
 TRY_AGAIN = timedelta(seconds=10)
 SETTLE_AFTER = timedelta(seconds=2)
 """How long what is read already may wait for the rest of its batch."""
+
 _log = logging.getLogger("maild.decide")
 
 
@@ -52,31 +54,79 @@ class Reader(Protocol):
         """Yield for each item, in order, its Letter or the reason why there is none."""
 
 
+class Lane(Enum):
+    """Which due deliveries a worker takes.  Fresh ones never wait for a mail that is slow to read (D11)."""
+
+    ANY = "any"
+    FRESH = "fresh"
+    """What was never tried.  At the first mail whose reading dies the rest of the batch is given back unread."""
+    OLDEST = "oldest"
+    """The same, for a few: they are read to the end."""
+    NEWEST = "newest"
+    """The same, newest first: while slow mails stand in a row, the one that came last waits for few of them."""
+    AGAIN = "again"
+    """What was tried before: its reading died, or its worker did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one look for work came to."""
+
+    taken: int
+    """Deliveries that were claimed."""
+    was_slow: bool = False
+    """Whether the reading of one of them died."""
+
+
 def decide_due(app: App, reader: Reader, *, limit: int = BATCH) -> int:
-    """Decide what is due, oldest first; return how many deliveries were taken.
+    """Decide what is due, oldest first; return how many deliveries were taken.  As `decide_round`."""
+    return decide_round(app, reader, Lane.ANY, limit=limit).taken
+
+
+def decide_round(app: App, reader: Reader, lane: Lane, *, limit: int = BATCH) -> Round:
+    """Decide one batch of what is due.
 
     Commits a claim, and then the outcomes; safe to repeat and to run in several places at once.  Raises
     StoreDownError; then the claimed deliveries are due again soon, or at the latest when their lease ends.
     """
     lease, now = app.ids(), app.clock()
     with app.store.write() as tx:
-        batch = tx.deliveries.claim(lease=lease, now=now, until=now + HOLD, limit=limit)
+        batch = tx.deliveries.claim(
+            lease=lease,
+            now=now,
+            until=now + HOLD,
+            limit=limit,
+            was_tried={Lane.ANY: None, Lane.AGAIN: True}.get(lane, False),
+            newest_first=lane is Lane.NEWEST,
+        )
         if batch:
             failpoint.reached("decide.before_claim_commit")
-    if batch:
-        _work_under(app, reader, batch, lease)
-    return len(batch)
+    was_slow = bool(batch) and _work_under(app, reader, batch, _Work(lease, lane))
+    return Round(len(batch), was_slow)
 
 
-def _work_under(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
-    """Work on a batch; whatever goes wrong, its lease does not outlive us."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The name under which a batch is leased, and by which lane."""
+
+    lease: str
+    lane: Lane = Lane.ANY
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a mail that takes long is another lane's."""
+        return self.lane not in {Lane.ANY, Lane.AGAIN}
+
+
+def _work_under(app: App, reader: Reader, batch: list[Claimed], work: _Work) -> bool:
+    """Work on a batch; whatever goes wrong, its lease does not outlive us.  Return whether a reading died."""
     try:
         failpoint.reached("decide.after_claim")
-        _work(app, reader, batch, lease)
+        return _work(app, reader, batch, work)
     except BaseException:
         failpoint.reached("decide.before_release")
         with suppress(StoreDownError), app.store.write() as tx:
-            tx.deliveries.release(lease=lease, now=app.clock() + TRY_AGAIN)
+            tx.deliveries.release(lease=work.lease, now=app.clock() + TRY_AGAIN)
         raise
 
 
@@ -92,29 +142,42 @@ def decide_again(app: App, reader: Reader, delivery_ids: Sequence[int]) -> None:
             batch = tx.deliveries.lease(
                 delivery_ids[start : start + BATCH], lease=lease, until=now + HOLD
             )
-        _work_under(app, reader, [replace(claimed, attempts=1) for claimed in batch], lease)
+        again = [replace(claimed, attempts=1) for claimed in batch]
+        _work_under(app, reader, again, _Work(lease))
 
 
-def _work(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
+def _work(app: App, reader: Reader, batch: list[Claimed], work: _Work) -> bool:
     """Read, decide and settle; what was read before a slow mail is settled while that one is still being read."""
     waiting: dict[int, list[Claimed]] = {claimed.message_id: [] for claimed in batch}
     for claimed in batch:
         waiting[claimed.message_id].append(claimed)
     readable = [claimed for claimed in batch if claimed.attempts <= CRASH_TRIES]
     letters: dict[int, Letter | Exception] = {}
+    was_slow = False
     begun = app.clock()
-    for message_id, outcome in _read(app, reader, readable):
-        letters[message_id] = outcome
-        if app.clock() - begun > SETTLE_AFTER:
-            _finish(app, [one for key in letters for one in waiting.pop(key)], letters, lease)
-            letters.clear()
-            begun = app.clock()
+    # Closed before its end, it gives up what is still being read.
+    with closing(_read(app, reader, readable)) as outcomes:
+        for message_id, outcome in outcomes:
+            letters[message_id] = outcome
+            was_slow |= isinstance(outcome, ReaderDiedError)
+            if was_slow and work.lane is Lane.FRESH:
+                break
+            if app.clock() - begun > SETTLE_AFTER:
+                _finish(app, [one for key in letters for one in waiting.pop(key)], letters, work)
+                letters.clear()
+                begun = app.clock()
     failpoint.reached("decide.after_reading")
-    _finish(app, [one for some in waiting.values() for one in some], letters, lease)
+    unread = {claimed.message_id for claimed in readable} & waiting.keys() - letters.keys()
+    if unread:
+        given_back = [claimed.id for key in unread for claimed in waiting.pop(key)]
+        with app.store.write() as tx:
+            tx.deliveries.give_back(given_back, lease=work.lease)
+    _finish(app, [one for some in waiting.values() for one in some], letters, work)
+    return was_slow
 
 
 def _finish(
-    app: App, batch: list[Claimed], letters: Mapping[int, Letter | Exception], lease: str
+    app: App, batch: list[Claimed], letters: Mapping[int, Letter | Exception], work: _Work
 ) -> None:
     """Decide and settle what was read; a delivery without any outcome ended too many claims (CRASH_TRIES)."""
     done: list[Done] = []
@@ -130,18 +193,18 @@ def _finish(
                 later.append(Later(claimed, timedelta(), counts=False))
             case ReaderDiedError() as error if claimed.attempts < READING_TRIES:
                 _log.warning("reading_died delivery=%s attempt=%d", claimed.ulid, claimed.attempts)
-                later.append(Later(claimed, TRY_AGAIN))
+                later.append(Later(claimed, timedelta() if work.is_quick else TRY_AGAIN))
             case ReaderDiedError() as error:
                 done.append(failed(claimed, Reason.UNPARSEABLE, error=str(error)))
             case error:
                 done.append(fault(app, claimed, error))
     done += _decide_all(app, readable)
-    settle(app, done, later, lease)
+    settle(app, done, later, work.lease)
 
 
 def _read(
     app: App, reader: Reader, batch: Sequence[Claimed]
-) -> Iterator[tuple[int, Letter | Exception]]:
+) -> Generator[tuple[int, Letter | Exception]]:
     """Yield each message's letter, from its stored reading where there is one of this parser's."""
     by_message = {claimed.message_id: claimed for claimed in batch}
     with app.store.read() as tx:

@@ -1,4 +1,8 @@
-"""The thread that decides: woken by the acceptor, and once a second by the schedule, because polling is the truth."""
+"""The threads that decide: woken by the acceptor, and once a second by the schedule, because polling is the truth.
+
+Two of them: one for mails that were never tried, which gives a reading little time, and one for those that died of that
+or of anything else.  So two hundred mails that break their readers delay the next good one by seconds (D11).
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,21 @@ import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from maild.core.app import App
-from maild.core.decide import BATCH, Reader, decide_due
+from maild.core.decide import BATCH, Lane, Reader, decide_round
 from maild.store.engine import StoreDownError
 
 REST_AFTER_FAULT_S = 2.0
 """Pause after a fault, so that a broken store is not hammered."""
-
 GRACE_S = 5.0
 """How long the batch in hand may take at the end before its reading is given up."""
+QUICK_S = 1.5
+"""Time to read a mail that was never tried; the tries after that have `limits.reading_time`."""
+CAREFUL_ROUNDS = 4
+"""Rounds without a slow mail before whole batches are taken again."""
 
 _PROCESSORS = os.cpu_count() or 1
 _NOTHING = b"Subject: warm\r\n\r\n"
@@ -32,15 +40,15 @@ class ClosableReader(Reader, Protocol):
 
 
 class Decider:
-    """Decides whatever is due until it is stopped."""
+    """One thread that works rounds until it is stopped."""
 
-    def __init__(self, app: App, reader: ClosableReader) -> None:
-        """Prepare; `start` begins."""
-        self._app = app
+    def __init__(self, name: str, reader: ClosableReader, work: Callable[[], bool]) -> None:
+        """`work` works one round and says whether there is likely to be more; it reads by `reader`."""
         self._reader = reader
+        self._work = work
         self._awake = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
@@ -62,21 +70,12 @@ class Decider:
             self._reader.close()
             self._thread.join()
 
-    def _warm_up(self) -> None:
-        """Start the reading processes before the first claim: a claim counts as an attempt and must not wait for them."""
-        try:
-            deque(self._reader.read_many([_NOTHING] * (2 * _PROCESSORS)), maxlen=0)
-        except OSError as error:
-            # Out of processes or memory for now; it goes on without head start.
-            _log.warning("warm_up_failed error=%s", error.strerror)
-
     def _run(self) -> None:
-        self._warm_up()
         while not self._stopping.is_set():
             self._awake.wait()
             self._awake.clear()
             try:
-                while not self._stopping.is_set() and decide_due(self._app, self._reader) == BATCH:
+                while not self._stopping.is_set() and self._work():
                     pass
             except StoreDownError as error:
                 _log.warning("store_down error=%s", error)
@@ -84,3 +83,52 @@ class Decider:
             except Exception:  # noqa: BLE001 - the thread must not die: a fault is told, the work is tried again
                 _log.exception("decider_fault")
                 self._stopping.wait(REST_AFTER_FAULT_S)
+
+
+class FreshLane:
+    """Rounds over what was never tried: whole batches, until a mail is slow; then few, the newest and the oldest in turn."""
+
+    def __init__(self, app: App, reader: Reader) -> None:
+        """Start without a worry."""
+        self._app = app
+        self._reader = reader
+        self._is_warm = False
+        self._careful = 0
+        """Rounds that are still to be worked with care."""
+        self._lane = Lane.OLDEST
+        """Whose turn it is among them."""
+
+    def work(self) -> bool:
+        """Work one round; return whether there is likely to be more."""
+        if not self._is_warm:
+            self._warm_up()
+        if not self._careful:
+            found = decide_round(self._app, self._reader, Lane.FRESH)
+            self._careful = CAREFUL_ROUNDS if found.was_slow else 0
+            return found.was_slow or found.taken == BATCH
+        self._lane = Lane.NEWEST if self._lane is Lane.OLDEST else Lane.OLDEST
+        found = decide_round(self._app, self._reader, self._lane, limit=_PROCESSORS)
+        self._careful = CAREFUL_ROUNDS if found.was_slow else self._careful - 1
+        return found.taken > 0
+
+    def _warm_up(self) -> None:
+        """Start the reading processes before the first claim: a claim counts as an attempt and must not wait for them."""
+        self._is_warm = True
+        try:
+            deque(self._reader.read_many([_NOTHING] * (2 * _PROCESSORS)), maxlen=0)
+        except OSError as error:
+            # Out of processes or memory for now; it goes on without head start.
+            _log.warning("warm_up_failed error=%s", error.strerror)
+
+
+class AgainLane:
+    """Rounds over what was tried before, each mail with the time that the operator allows."""
+
+    def __init__(self, app: App, reader: Reader) -> None:
+        """Keep the reader, which nobody else uses."""
+        self._app = app
+        self._reader = reader
+
+    def work(self) -> bool:
+        """Work one round; return whether there is likely to be more."""
+        return decide_round(self._app, self._reader, Lane.AGAIN).taken == BATCH

@@ -16,6 +16,9 @@ from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
 from maild.store.engine import READERS, StoreDownError
 
+PATIENCE_S = 8
+"""How long a peer waits for the store: then it hears 451, whatever has become of its mail."""
+
 _log = logging.getLogger("maild.accept")
 
 
@@ -49,13 +52,30 @@ class DaemonIntake:
     async def _ask(self, address: str, size: int | None) -> tuple[Answer, int | None]:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._lookups, recipient, self._app, address, size)
+            async with asyncio.timeout(PATIENCE_S):
+                return await loop.run_in_executor(
+                    self._lookups, recipient, self._app, address, size
+                )
+        except TimeoutError:
+            _log.error("store_slow seconds=%d", PATIENCE_S)
+            return Answer(Reason.STORE_DOWN), None
         except StoreDownError as error:
             _log.error("store_down error=%s", error)
             return Answer(Reason.STORE_DOWN), None
 
     async def accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
-        """Hand the mail to the next commit and wait for it."""
+        """Hand the mail to the next commit and wait for it, but not for ever.
+
+        The commit goes on without us; when the peer comes back with its mail, it meets the retry rule (D6).
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._accept(envelope, raw)
+        except TimeoutError:
+            _log.error("store_slow seconds=%d", PATIENCE_S)
+            return [Answer(Reason.STORE_DOWN)] * len(envelope.recipients)
+
+    async def _accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[list[Answer]] = loop.create_future()
 

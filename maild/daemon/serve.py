@@ -21,7 +21,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from maild import failpoint
 from maild.core.acceptor import Acceptor
 from maild.core.app import App, open_app
-from maild.daemon.deciders import Decider
+from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
 from maild.daemon.intake import DaemonIntake
 from maild.daemon.listeners import listener_facts
 from maild.daemon.locks import RoleLock
@@ -81,7 +81,7 @@ class Daemon:
             listeners: list[Listener | Web] = []
             workers: Workers | None = None
             if "doors" not in self._roles:
-                self._start_decider(app, scheduler, stack)
+                self._start_deciders(app, scheduler, stack)
             else:
                 if "workers" in self._roles:
                     workers = Workers(self._plan.workers_command, locks)
@@ -117,25 +117,34 @@ class Daemon:
         notify("READY=1")
         _log.info("ready pid=%d roles=%s", os.getpid(), ",".join(self._roles))
 
-    def _start_decider(self, app: App, scheduler: AsyncIOScheduler, stack: ExitStack) -> None:
-        pool = ReaderPool(
-            self._settings.workers.processes or os.cpu_count() or 1,
-            seconds=self._settings.limits.reading_time,
-        )
-        stack.callback(pool.close)
-        decider = Decider(app, pool)
+    def _start_deciders(self, app: App, scheduler: AsyncIOScheduler, stack: ExitStack) -> None:
         if app.store.database.is_sqlite:
             # We hold the workers' lock: whoever had leases is dead.
             failpoint.reached("start.before_release")
             with app.store.write() as tx:
                 tx.deliveries.release(lease=None, now=app.clock())
             failpoint.reached("start.after_release")
-        decider.start()
-        stack.callback(decider.stop)
-        decider.wake()
-        scheduler.add_job(decider.wake, "interval", seconds=1)
+        seconds = self._settings.limits.reading_time
+        processes = self._settings.workers.processes or os.cpu_count() or 1
+        quick = ReaderPool(processes, seconds=min(QUICK_S, seconds))
+        patient = ReaderPool(1, seconds=seconds)
+        deciders = (
+            Decider("fresh", quick, FreshLane(app, quick).work),
+            Decider("again", patient, AgainLane(app, patient).work),
+        )
+        for pool, decider in zip((quick, patient), deciders, strict=True):
+            stack.callback(pool.close)
+            decider.start()
+            stack.callback(decider.stop)
+
+        def wake() -> None:
+            for decider in deciders:
+                decider.wake()
+
+        wake()
+        scheduler.add_job(wake, "interval", seconds=1)
         if self._plan.is_beneath:
-            threading.Thread(target=_obey_stdin, args=(decider.wake,), daemon=True).start()
+            threading.Thread(target=_obey_stdin, args=(wake,), daemon=True).start()
 
     def _schedule(self, app: App) -> AsyncIOScheduler:
         """Start what comes round: sweeping what crashes left."""

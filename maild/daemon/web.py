@@ -10,6 +10,7 @@ from maild.core.app import App
 from maild.core.inbox_keys import open_inbox
 from maild.core.intake import Intake
 from maild.core.raw import Raw, Spool
+from maild.daemon.intake import PATIENCE_S
 from maild.daemon.listeners import inherited
 from maild.doors.http.door import HttpDoor
 from maild.doors.http.facts import HttpFacts
@@ -39,7 +40,13 @@ class WebIntake:
         """Ask for the inbox and its key, on a thread: a store that hangs must not hang the loop."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._lookups, open_inbox, self._app, address, key)
+            async with asyncio.timeout(PATIENCE_S):
+                return await loop.run_in_executor(
+                    self._lookups, open_inbox, self._app, address, key
+                )
+        except TimeoutError:
+            _log.error("store_slow seconds=%d", PATIENCE_S)
+            return Answer(Reason.STORE_DOWN), None
         except StoreDownError as error:
             _log.error("store_down error=%s", error)
             return Answer(Reason.STORE_DOWN), None

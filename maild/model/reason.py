@@ -225,8 +225,11 @@ class Reason(Enum):
 
     def smtp_reply(self, **facts: Any) -> str:
         """Return the reply line for SMTP and LMTP (RFC 2034): one line, printable ASCII, within 512 octets."""
-        text = "".join(char if " " <= char <= "~" else "?" for char in self.say(**facts))[:400]
-        return f"{self.value.smtp} {self.value.enhanced} {text}"
+        text = self.say(**facts)[:400]
+        if not (text.isascii() and text.isprintable()):
+            text = "".join(char if " " <= char <= "~" else "?" for char in text)
+        row = self.value
+        return f"{row.smtp} {row.enhanced} {text}"
 
     @property
     def is_temporary(self) -> bool:
@@ -249,7 +252,7 @@ class Answer:
     @property
     def is_accepted(self) -> bool:
         """Whether the peer may forget the mail for this recipient."""
-        return self.reason in {Reason.ACCEPTED, Reason.RECIPIENT_OK}
+        return self.reason is Reason.ACCEPTED or self.reason is Reason.RECIPIENT_OK
 
     def line(self) -> str:
         """Return the reply line for SMTP and LMTP."""

@@ -69,14 +69,29 @@ class DeliveryRows:
         """Read and write through an open transaction."""
         self._connection = connection
 
-    def claim(self, *, lease: str, now: datetime, until: datetime, limit: int) -> list[Claimed]:
-        """Lease due deliveries, oldest first; the attempt is counted here, before the work."""
+    def claim(
+        self,
+        *,
+        lease: str,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        was_tried: bool | None = None,
+        newest_first: bool = False,
+    ) -> list[Claimed]:
+        """Lease due deliveries, oldest or newest first; the attempt is counted here, before the work.
+
+        `was_tried` restricts them to those that were, or were not, claimed before.
+        """
+        order = (deliveries.c.due_at, deliveries.c.id)
         due = (
             select(deliveries.c.id)
             .where(deliveries.c.due_at.is_not(None), deliveries.c.due_at <= now)
-            .order_by(deliveries.c.due_at, deliveries.c.id)
+            .order_by(*(column.desc() if newest_first else column for column in order))
             .limit(limit)
         )
+        if was_tried is not None:
+            due = due.where(deliveries.c.attempts > 0 if was_tried else deliveries.c.attempts == 0)
         if self._connection.dialect.name == "postgresql":
             due = due.with_for_update(skip_locked=True)
         ids = [row.id for row in self._connection.execute(due)]
@@ -108,6 +123,14 @@ class DeliveryRows:
             .values(lease=None, due_at=now)
         )
         return result.rowcount
+
+    def give_back(self, ids: Sequence[int], *, lease: str) -> None:
+        """Make leased deliveries that nobody has looked at due again, in the order in which they came."""
+        self._connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_(ids), deliveries.c.lease == lease)
+            .values(lease=None, due_at=deliveries.c.received_at, attempts=deliveries.c.attempts - 1)
+        )
 
     def put_off(self, delivery_id: int, *, lease: str, due_at: datetime, counts: bool) -> None:
         """Give the lease back: the delivery is to be looked at again then.  Without `counts`, the attempt was none."""

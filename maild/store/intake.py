@@ -47,6 +47,9 @@ class KnownArrival:
 _NAMED = select(inboxes.c.id, inboxes.c.account_id, inboxes.c.norm, inboxes.c.max_size).where(
     inboxes.c.norm.in_(bindparam("norms", expanding=True))
 )
+_ONE_NAMED = select(inboxes.c.id, inboxes.c.account_id, inboxes.c.norm, inboxes.c.max_size).where(
+    inboxes.c.norm == bindparam("norm")
+)
 _ARRIVED = (
     select(
         arrivals.c.id,
@@ -96,6 +99,11 @@ class IntakeRows:
                     id=row.id, account_id=row.account_id, norm=row.norm, max_size=row.max_size
                 )
         return found
+
+    def inbox_named(self, norm: str) -> InboxRow | None:
+        """Return the inbox of this canonical name: the quick way for one."""
+        row = self._connection.execute(_ONE_NAMED, {"norm": norm}).one_or_none()
+        return None if row is None else InboxRow(**row._mapping)  # noqa: SLF001 - public in spite of its name
 
     def hold_accounts(self, account_ids: Iterable[int]) -> None:
         """Let acceptances for the same account wait for each other: what one stores, the next one recognises (D6).

@@ -23,7 +23,7 @@ from maild.core.app import OPERATOR, Actor, App
 from maild.core.decide import decide_due
 from maild.core.mailbox import give, set_status, take, undo
 from maild.core.raw import raw_of
-from maild.daemon.deciders import Decider
+from maild.daemon.deciders import AgainLane, Decider, FreshLane
 from maild.model.envelope import Door, Trust
 from maild.model.letter import PARSER_VERSION
 from maild.model.reason import Answer, Reason, RefusedError
@@ -370,7 +370,8 @@ def test_a_decider_stuck_in_a_long_mail_ends_soon_and_its_mail_is_not_blamed(pos
     post.send(post.mail(body="quick"))
     post.send(post.mail(body="endless"))
     run(post.app, update(schema.deliveries).values(attempts=2))
-    decider = Decider(post.app, Endless())
+    reader = Endless()
+    decider = Decider("again", reader, AgainLane(post.app, reader).work)
     decider.start()
     decider.wake()
     assert started.wait(10)
@@ -400,7 +401,8 @@ def test_a_reader_that_cannot_start_at_first_does_not_end_the_decider(post: Post
             pass
 
     post.send(post.mail())
-    decider = Decider(post.app, Tired())
+    reader = Tired()
+    decider = Decider("fresh", reader, FreshLane(post.app, reader).work)
     decider.start()
     decider.wake()
     until = time.monotonic() + 10

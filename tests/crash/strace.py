@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -93,6 +94,12 @@ class Tracer:
                 self._over.wait(0.1)
                 self._process.kill()
                 return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *of_what: object) -> None:
+        self.detach()
 
     def detach(self) -> None:
         """Let the process go on untraced.  Safe when it has ended."""

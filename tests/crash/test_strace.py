@@ -92,9 +92,8 @@ class Bench:
     def count(self) -> dict[str, int]:
         """How often a load makes each call."""
         self.open_doors()
-        tracer = self.trace(only(DURABLE))
-        self.offer_all(self.load("count"))
-        tracer.detach()
+        with self.trace(only(DURABLE)):
+            self.offer_all(self.load("count"))
         return dict(counted(self.log))
 
     def close(self) -> None:
@@ -126,9 +125,8 @@ def test_D1_a_kill_at_any_durable_call_of_the_doors_loses_nothing(bench: Bench) 
     for call, count in sorted(counts.items()):
         for when in spread(count):
             bench.open_doors()
-            tracer = bench.trace(rule(call, "signal=KILL", str(when)))
-            bench.offer_all(bench.load(f"{call}-{when}"))
-            tracer.detach()
+            with bench.trace(rule(call, "signal=KILL", str(when))):
+                bench.offer_all(bench.load(f"{call}-{when}"))
             points += 1
             kills += not bench.is_alive()
     print(f"doors: calls={counts} points={points} kills={kills}")
@@ -160,20 +158,20 @@ def test_D2_a_failing_call_of_the_doors_is_a_temporary_answer_and_heals(
 ) -> None:
     """The N-th call fails, or all from the N-th on; as soon as it works again, so does the daemon, without a restart."""
     bench.open_doors()
-    tracer = bench.trace(only([call]))
-    bench.offer_all(bench.load(f"{call}-count"))
-    tracer.detach()
+    before = spool_files(bench.place)
+    with bench.trace(only([call])):
+        bench.offer_all(bench.load(f"{call}-count"))
     count = counted(bench.log)[call]
     struck = 0
     whens = [str(when) for when in spread(count)]
-    # From some point on it fails for as long as we look.
-    whens += [f"{when}+" for when in (spread(count) if FULL else [1] if count else [])]
+    # From some point on it fails for as long as we look; whom nobody can accept waits, and that is all he can do.
+    if call != "accept4":
+        whens += [f"{when}+" for when in (spread(count) if FULL else [1] if count else [])]
     for when in whens:
         bench.open_doors()
-        tracer = bench.trace(rule(call, f"error={error}", when))
         mails = bench.load(f"{call}-{error}-{when}")
-        bench.offer_all(mails)
-        tracer.detach()
+        with bench.trace(rule(call, f"error={error}", when)):
+            bench.offer_all(mails)
         struck += injected(bench.log)
         assert bench.is_alive(), f"{call} {error} at {when} ended the daemon"
         began = time.monotonic()
@@ -181,8 +179,10 @@ def test_D2_a_failing_call_of_the_doors_is_a_temporary_answer_and_heals(
             offer_until_stored(bench.place, mail)
         assert time.monotonic() - began < 2 * ANSWER_S
     print(f"doors: call={call} error={error} count={count} points={len(whens)} failed={struck}")
+    assert struck >= len(whens) / 2, f"only {struck} calls failed"
     bench.close()
-    assert not spool_files(bench.place) or call == "unlink"
+    left = spool_files(bench.place) - before
+    assert not left or call == "unlink", f"spool files were left: {left}"
 
 
 # The pipe is one process for one mail: it is cheap to try everything.

@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -491,6 +492,53 @@ def test_D2_a_disk_that_becomes_full_is_503(
 ) -> None:
     inside.make_spool = lambda: FullSpool(inside.folder, 0)
     temporary(open_http().post(), "DISK_FULL")
+
+
+class HangingSpool(Spool):
+    """A spool in a file, on a disk that hangs until the test lets it go."""
+
+    let_go = threading.Event()
+    hangs = threading.Event()
+
+    @override
+    def write(self, piece: bytes, *, is_crlf: bool = False) -> None:
+        if self.is_spooled:
+            self.hangs.set()
+            self.let_go.wait(60)
+        super().write(piece, is_crlf=is_crlf)
+
+
+def test_D1_a_disk_that_hangs_hangs_nobody_else(open_http: Opening, inside: Inside) -> None:
+    HangingSpool.let_go.clear()
+    HangingSpool.hangs.clear()
+    inside.make_spool = lambda: HangingSpool(inside.folder, 1000)
+    door = open_http()
+    large = MAIL + b"x" * 200_000
+    slow = door.peer().send(head_of(length=len(large)) + large[:100_000])
+    # The rest comes by itself: the file is open by then.
+    door.run(asyncio.sleep(0.05))
+    slow.send(large[100_000:])
+    assert HangingSpool.hangs.wait(20)
+    assert door.post().status == 202
+    HangingSpool.let_go.set()
+    assert slow.hear().status == 202
+    assert len(inside.kept) == 2
+
+
+def test_D2_a_peer_that_is_too_slow_while_the_disk_hangs_leaves_nothing(
+    open_http: Opening, inside: Inside
+) -> None:
+    HangingSpool.let_go.clear()
+    HangingSpool.hangs.clear()
+    inside.make_spool = lambda: HangingSpool(inside.folder, 1000)
+    door = open_http(data_timeout=0.5)
+    slow = door.peer().send(head_of(length=1_000_000) + b"x" * 100_000)
+    door.run(asyncio.sleep(0.05))
+    slow.send(b"x" * 100_000)
+    assert HangingSpool.hangs.wait(20)
+    door.run(asyncio.sleep(0.7))
+    HangingSpool.let_go.set()
+    assert slow.hear().code == "TOO_SLOW"
 
 
 def test_D2_an_inbox_that_goes_away_meanwhile_is_the_same_answer_as_none(

@@ -301,7 +301,7 @@ def test_D11_a_mail_that_kills_its_reader_three_times_is_failed_and_the_others_g
 ) -> None:
     """The mail's file is exchanged for a pipe, so that its worker stands still until the test kills it."""
     started(place, "--only", "doors")
-    marked = b"From: anna@rossi.example\r\nSubject: deadly\r\n\r\n" + b"x" * 70 * 1024 + b"\r\n"
+    marked = b"From: anna@rossi.example\r\nSubject: deadly\r\n\r\n" + b"x" * 400 * 1024 + b"\r\n"
     digest = hashlib.sha256(marked).hexdigest()
     peer = Lmtp(place.lmtp, ODD)
     peer.send(marked)

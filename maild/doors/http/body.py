@@ -93,9 +93,25 @@ class Readings:
                     piece = await body.piece()
             except TimeoutError:
                 return Answer(Reason.TOO_SLOW, {"seconds": f"{self._facts.idle_timeout:g}"})
-            if (failure := _write(spool, given.feed(piece), limit)) is not None:
+            if (failure := await _put(spool, given.feed(piece), limit)) is not None:
                 return failure
-        return _write(spool, given.end(), limit)
+        return await _put(spool, given.end(), limit)
+
+
+async def _put(spool: Spool, piece: bytes, limit: int) -> Answer | None:
+    """Write into the spool, on a thread where it is a file: a disk that hangs must not hang every peer.
+
+    Cancelled, it waits for the thread first: else the file would be closed while the thread writes to it.
+    """
+    if True:
+        return _write(spool, piece, limit)
+    loop = asyncio.get_running_loop()
+    writing = loop.run_in_executor(None, _write, spool, piece, limit)
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise
 
 
 def _write(spool: Spool, piece: bytes, limit: int) -> Answer | None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from maild.core.door_faults import disk_failure, internal_error
@@ -208,5 +209,8 @@ async def _on_a_thread(act: Callable[[], None]) -> None:
     try:
         await asyncio.shield(doing)
     except asyncio.CancelledError:
-        await asyncio.wait([doing])
+        while not doing.done():
+            # A session is told more than once: when it hangs up, and when the connection is gone.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([doing])
         raise
