@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,6 +100,10 @@ def _clean(argument: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Deliver the mail on stdin; return the exit status.  Never raises."""
+    return _end_with(_run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         call = parse(arguments)
     except UsageError as error:
@@ -173,7 +178,20 @@ def _tell(call: Call, recipients: Sequence[str], answers: Sequence[Answer], stat
 def _say(sentence: str) -> None:
     """Tell whoever called: an MTA puts it into its log or its bounce."""
     text = "".join(char if char.isprintable() else " " for char in f"maild deliver: {sentence}")
-    print(text, file=sys.stderr)
+    # Nobody may listen, or the disk of his log is full: that is no reason to bounce a mail.
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _end_with(status: int) -> int:
+    """Return the status, or end with it at once: Python makes 120 of what it cannot flush at its end."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError:
+        os._exit(status)
+    return status
 
 
 def _in_words(error: Exception) -> str:

@@ -103,7 +103,7 @@ async def _put(spool: Spool, piece: bytes, limit: int) -> Answer | None:
 
     Cancelled, it waits for the thread first: else the file would be closed while the thread writes to it.
     """
-    if True:
+    if not spool.is_spooled:
         return _write(spool, piece, limit)
     loop = asyncio.get_running_loop()
     writing = loop.run_in_executor(None, _write, spool, piece, limit)
