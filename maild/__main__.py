@@ -5,24 +5,37 @@ from __future__ import annotations
 import os
 import sys
 
-from maild.faces.cli.main import COMMANDS, Command, run
-
-_BESIDE_THE_FACE = {
-    "check": Command("maild.daemon.check", "look over configuration, database and ports"),
-    "deliver": Command(
-        "maild.daemon.command_deliver:main",
-        "take in one mail from stdin (the pipe door)",
-        is_raw=True,
-    ),
-    "serve": Command("maild.daemon.command", "run the daemon"),
-    "demo": Command("maild.demo.command", "a throw-away installation with sample mail"),
-}
+_EX_TEMPFAIL = 75
+"""As `maild.model.reason` has it; here nothing may be imported that could fail."""
 
 
 def main() -> None:
     """Run the command line of this process and end with its status."""
     os.umask(0o077)  # Mail and keys are the daemon's user's alone.
-    sys.exit(run(sys.argv[1:], {**_BESIDE_THE_FACE, **COMMANDS}))
+    try:
+        status = _run(sys.argv[1:])
+    except Exception:
+        # Out of descriptors or of memory while it starts: an MTA would bounce the mail for Python's own status.
+        if sys.argv[1:2] != ["deliver"]:
+            raise
+        os._exit(_EX_TEMPFAIL)
+    sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    from maild.faces.cli.main import COMMANDS, Command, run
+
+    beside_the_face = {
+        "check": Command("maild.daemon.check", "look over configuration, database and ports"),
+        "deliver": Command(
+            "maild.daemon.command_deliver:main",
+            "take in one mail from stdin (the pipe door)",
+            is_raw=True,
+        ),
+        "serve": Command("maild.daemon.command", "run the daemon"),
+        "demo": Command("maild.demo.command", "a throw-away installation with sample mail"),
+    }
+    return run(arguments, {**beside_the_face, **COMMANDS})
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Spool:
             if len(self._buffer) > self._memory_max:
                 self._open()
         else:
-            self._file.write(piece)
+            _write_all(self._file, piece)
             failpoint.reached("spool.written")
 
     def _open(self) -> None:
@@ -89,7 +89,7 @@ class Spool:
             os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb", 0
         )
         failpoint.reached("spool.opened")
-        self._file.write(self._buffer)
+        _write_all(self._file, self._buffer)
         self._buffer = bytearray()
 
     def finish(self) -> Raw:
@@ -142,6 +142,13 @@ class Spool:
         if self._path is not None:
             self._path.unlink(missing_ok=True)
         self._buffer = bytearray()
+
+
+def _write_all(file: BinaryIO, piece: bytes | bytearray) -> None:
+    """Write every octet: a disk that becomes full takes some of them first, and says so only at the next call."""
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 class _BodyDigest:

@@ -121,7 +121,10 @@ def _run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _say("interrupted; nothing was stored")
     except Exception as error:  # noqa: BLE001 - the outermost fence: a fault of ours must not bounce a mail
-        _say(_in_words(error))
+        with suppress(
+            Exception
+        ):  # Without memory or descriptors there may not even be words for it.
+            _say(_in_words(error))
     return EX_TEMPFAIL
 
 

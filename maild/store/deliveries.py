@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from maild.model.facts import ClientRef
 from maild.model.states import State
@@ -59,6 +59,13 @@ _CLAIMED = (
     messages.c.size,
     messages.c.message_id_header,
     messages.c.content_key,
+)
+
+
+_INLINE = select(bodies.c.account_id, bodies.c.digest, bodies.c.bytes).where(
+    bodies.c.account_id.in_(bindparam("accounts", expanding=True)),
+    bodies.c.digest.in_(bindparam("digests", expanding=True)),
+    bodies.c.bytes.is_not(None),
 )
 
 
@@ -160,13 +167,13 @@ class DeliveryRows:
         """Return those bodies among (account, digest) that are kept in the database; the others lie in files."""
         found: dict[tuple[int, str], bytes] = {}
         for some in slices(keys):
-            rows = self._connection.execute(
-                select(bodies.c.account_id, bodies.c.digest, bodies.c.bytes).where(
-                    tuple_(bodies.c.account_id, bodies.c.digest).in_(some),
-                    bodies.c.bytes.is_not(None),
-                )
-            )
-            found |= {(row.account_id, row.digest): row.bytes for row in rows}
+            # Not as pairs: SQLite reads the whole table for those.
+            wanted = {
+                "accounts": list({account for account, _ in some}),
+                "digests": list({digest for _, digest in some}),
+            }
+            for row in self._connection.execute(_INLINE, wanted):
+                found[row.account_id, row.digest] = row.bytes
         return found
 
     def inline_body(self, account_id: int, digest: str) -> bytes | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from maild.model.match import Hit
 from maild.model.states import State
@@ -90,6 +90,11 @@ _SHOWN = (
             for name in ("from_norm", "from_shown", "from_name", "subject", "sent_at")
         }
     )
+)
+
+
+_UNFILE = delete(filings).where(
+    filings.c.delivery_id == bindparam("delivery"), filings.c.client_id == bindparam("client")
 )
 
 
@@ -175,7 +180,7 @@ class SettlingRows:
             ]
         if gone:
             self._connection.execute(
-                delete(filings).where(tuple_(filings.c.delivery_id, filings.c.client_id).in_(gone))
+                _UNFILE, [{"delivery": key, "client": client} for key, client in gone]
             )
         if new:
             self._connection.execute(insert(filings), new)

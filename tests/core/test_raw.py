@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import random
 import re
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from maild.core.raw import Raw, Spool
 
@@ -59,3 +64,20 @@ def test_D6_a_door_that_knows_its_line_ends_makes_the_same_digest(
         places = sorted(dice.choice(whole) for _ in range(dice.randrange(4)))
         pieces = [(piece, dice.random() < 0.7) for piece in cut(raw, places)]
         assert spooled(tmp_path_factory, pieces).body_digest == canonical(raw), pieces
+
+
+def test_D1_a_disk_that_takes_half_of_a_piece_is_asked_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Grudging(io.FileIO):
+        @override
+        def write(self, octets: Any, /) -> int:
+            return super().write(memoryview(octets)[:1000])
+
+    monkeypatch.setattr(os, "fdopen", lambda fd, *_: Grudging(fd, "wb"))
+    spool = Spool(tmp_path, 0)
+    spool.write(b"first " * 1000)
+    spool.write(b"second" * 1000)
+    made = spool.finish()
+    assert made.spooled is not None
+    assert made.spooled.read_bytes() == b"first " * 1000 + b"second" * 1000

@@ -243,17 +243,20 @@ def look(place: Installation) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{place.folder / 'maild.db'}?mode=ro", uri=True, timeout=30)
 
 
+def undecided(place: Installation) -> int:
+    """How many deliveries wait or are in hand."""
+    with closing(look(place)) as database:
+        found = database.execute(
+            "SELECT count(*) FROM deliveries WHERE state = 'received' OR lease IS NOT NULL"
+        ).fetchone()
+    return int(found[0])
+
+
 def wait_until_decided(place: Installation, seconds: float = HANG_S) -> None:
     deadline = time.monotonic() + seconds
-    with closing(look(place)) as database:
-        while True:
-            left = database.execute(
-                "SELECT count(*) FROM deliveries WHERE state = 'received' OR lease IS NOT NULL"
-            ).fetchone()[0]
-            if not left:
-                return
-            assert time.monotonic() < deadline, f"{left} deliveries are still not decided"
-            time.sleep(0.05)
+    while left := undecided(place):
+        assert time.monotonic() < deadline, f"{left} deliveries are still not decided"
+        time.sleep(0.05)
 
 
 def verdict(place: Installation, mails: Iterable[Mail], states: frozenset[str] = DECIDED) -> None:

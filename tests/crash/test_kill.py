@@ -62,7 +62,7 @@ class Load:
         if said is Said.NEVER:
             self.refused.append(f"{mail.key}: {mail.last_words}")
         if said is not Said.STORED:
-            time.sleep(0.01)
+            time.sleep(0.03)
 
     def is_in_flight(self) -> bool:
         """Whether the daemon has a mail in hand; the pipe is a process of its own."""

@@ -7,10 +7,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from maild import failpoint
 from tests.crash.peers import (
     LARGE,
     SMALL,
@@ -25,6 +27,7 @@ from tests.crash.peers import (
     run_with_mail,
     said_by,
     spool_files,
+    undecided,
     verdict,
     wait_until_decided,
 )
@@ -38,13 +41,15 @@ ANSWER_S = 10.0
 MAILS = 6
 SAMPLE = 6
 """How many of the passings of one call are tried without MAILD_TEST_FULL."""
+PIPE_SAMPLE = 3
+"""The same for the pipe, where each is a start."""
 
 
-def spread(count: int) -> list[int]:
+def spread(count: int, most: int = SAMPLE) -> list[int]:
     """Passings to try: all, or some from the first to the last."""
-    if FULL or count <= SAMPLE:
+    if FULL or count <= most:
         return list(range(1, count + 1))
-    return sorted({1 + round(step * (count - 1) / (SAMPLE - 1)) for step in range(SAMPLE)})
+    return sorted({1 + round(step * (count - 1) / (most - 1)) for step in range(most)})
 
 
 class Bench:
@@ -185,7 +190,65 @@ def test_D2_a_failing_call_of_the_doors_is_a_temporary_answer_and_heals(
     assert not left or call == "unlink", f"spool files were left: {left}"
 
 
-# The pipe is one process for one mail: it is cheap to try everything.
+# The workers, beside doors that nobody watches.
+
+
+class Workers:
+    """Workers in a process of their own, which wait a moment before their first commit, so that strace is there."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.place = replace(bench.place, process=None)
+        self.place.environment = {failpoint.VARIABLE: "decide.before_claim_commit=sleep:0.5@1"}
+
+    def decide(self, mails: Sequence[Mail], options: Sequence[str]) -> bool:
+        """Let them decide what the doors have taken, under strace; return whether they lived."""
+        self._bench.open_doors()
+        self._bench.offer_all(mails)
+        self.place.start("--only", "workers")
+        assert self.place.process is not None
+        pid = self.place.process.pid
+        try:
+            with Tracer(pid, options, self._bench.log):
+                deadline = time.monotonic() + 30
+                while not is_dead(pid) and undecided(self.place):
+                    assert time.monotonic() < deadline, f"{options}: nothing is decided"
+                    time.sleep(0.02)
+            return not is_dead(pid)
+        finally:
+            self.place.kill()
+
+
+def test_D1_a_kill_at_any_durable_call_of_deciding_loses_nothing(bench: Bench) -> None:
+    workers = Workers(bench)
+    workers.decide(bench.load("deciding-count"), only(DURABLE))
+    counts = counted(bench.log)
+    assert {"pwrite64", "fdatasync"} <= set(counts), counts
+    points = kills = 0
+    for call, count in sorted(counts.items()):
+        for when in spread(count):
+            options = rule(call, "signal=KILL", str(when))
+            kills += not workers.decide(bench.load(f"deciding-{call}-{when}"), options)
+            points += 1
+    print(f"workers: calls={dict(counts)} points={points} kills={kills}")
+    assert kills >= points * 0.6, f"only {kills} of {points} points were met"
+    bench.close()
+
+
+@pytest.mark.parametrize(
+    ("call", "error"), [("pwrite64", "ENOSPC"), ("pwrite64", "EIO"), ("fdatasync", "EIO")]
+)
+def test_D11_a_failing_call_of_deciding_is_made_good(bench: Bench, call: str, error: str) -> None:
+    workers = Workers(bench)
+    workers.decide(bench.load("deciding-count"), only([call]))
+    count = counted(bench.log)[call]
+    for when in spread(count, 4):
+        mails = bench.load(f"deciding-{call}-{error}-{when}")
+        assert workers.decide(mails, rule(call, f"error={error}", str(when)))
+    bench.close()
+
+
+# The pipe is one process for one mail.
 
 PIPE_CALLS = (*DURABLE, "write")
 
@@ -222,7 +285,7 @@ def test_D1_a_kill_at_any_durable_call_of_the_pipe_loses_nothing(bench: Bench, s
     counts = pipe_counts(bench, pipe_mail(bench, f"pipe-{size}", size), PIPE_CALLS)
     points = kills = 0
     for call, count in sorted(counts.items()):
-        for when in spread(count):
+        for when in spread(count, PIPE_SAMPLE):
             mail = pipe_mail(bench, f"pipe-{call}-{when}", size)
             heard = pipe_under(bench, mail, rule(call, "signal=KILL", str(when)))
             points += 1
@@ -249,9 +312,27 @@ def test_D2_a_failing_call_of_the_pipe_is_exit_75_or_none_at_all(
     bench: Bench, call: str, error: str
 ) -> None:
     counts = pipe_counts(bench, pipe_mail(bench, f"pipe-{call}-{error}", LARGE), [call])
-    whens = [str(when) for when in spread(counts.get(call, 0))]
+    whens = [str(when) for when in spread(counts.get(call, 0), PIPE_SAMPLE)]
     for when in [*whens, "1+"]:
         mail = pipe_mail(bench, f"pipe-{call}-{error}-{when}", LARGE)
         pipe_under(bench, mail, rule(call, f"error={error}", when))
     print(f"pipe: call={call} error={error} count={counts} points={len(whens) + 1}")
+    bench.close()
+
+
+def test_D2_a_pipe_that_cannot_open_files_while_it_starts_is_exit_75(bench: Bench) -> None:
+    """Once Python itself is up; before that nobody of ours can speak."""
+    mail = pipe_mail(bench, "pipe-openat", SMALL)
+    done = run_with_mail(
+        ["strace", "-f", "-o", str(bench.log), *only(["openat"]), *deliver_command(bench.place)],
+        mail,
+    )
+    assert done.returncode == 0
+    mail.answered = True
+    opened = [line for line in bench.log.read_text().splitlines() if "openat(" in line]
+    begins = next(n for n, line in enumerate(opened) if "maild/faces/cli/__pycache__/main." in line)
+    for when in (begins + 1 + step for step in spread(len(opened) - begins - 1, PIPE_SAMPLE)):
+        for onwards in ("", "+"):
+            mail = pipe_mail(bench, f"pipe-openat-{when}{onwards}", SMALL)
+            pipe_under(bench, mail, rule("openat", "error=EMFILE", f"{when}{onwards}"))
     bench.close()
