@@ -21,6 +21,8 @@ REST_AFTER_FAULT_S = 2.0
 """Pause after a fault, so that a broken store is not hammered."""
 GRACE_S = 5.0
 """How long the batch in hand may take at the end before its reading is given up."""
+GATHER_S = 0.02
+"""How long to wait for company after being woken: nobody sees so short a time, and a batch costs little more than one."""
 QUICK_S = 1.5
 """Time to read a mail that was never tried; the tries after that have `limits.reading_time`."""
 CAREFUL_ROUNDS = 4
@@ -73,6 +75,7 @@ class Decider:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._awake.wait()
+            self._stopping.wait(GATHER_S)
             self._awake.clear()
             try:
                 while not self._stopping.is_set() and self._work():

@@ -201,8 +201,13 @@ class Workers:
         self.place = replace(bench.place, process=None)
         self.place.environment = {failpoint.VARIABLE: "decide.before_claim_commit=sleep:0.5@1"}
 
-    def decide(self, mails: Sequence[Mail], options: Sequence[str]) -> bool:
-        """Let them decide what the doors have taken, under strace; return whether they lived."""
+    def decide(
+        self, mails: Sequence[Mail], options: Sequence[str], *, until_struck: bool = False
+    ) -> bool:
+        """Let them decide what the doors have taken, under strace; return whether they lived.
+
+        `until_struck` ends it when a call has failed: what they then put off is due ten seconds later.
+        """
         self._bench.open_doors()
         self._bench.offer_all(mails)
         self.place.start("--only", "workers")
@@ -212,6 +217,9 @@ class Workers:
             with Tracer(pid, options, self._bench.log):
                 deadline = time.monotonic() + 30
                 while not is_dead(pid) and undecided(self.place):
+                    if until_struck and injected(self._bench.log):
+                        time.sleep(0.2)
+                        break
                     assert time.monotonic() < deadline, f"{options}: nothing is decided"
                     time.sleep(0.02)
             return not is_dead(pid)
@@ -242,9 +250,11 @@ def test_D11_a_failing_call_of_deciding_is_made_good(bench: Bench, call: str, er
     workers = Workers(bench)
     workers.decide(bench.load("deciding-count"), only([call]))
     count = counted(bench.log)[call]
-    for when in spread(count, 4):
+    for when in spread(count):
         mails = bench.load(f"deciding-{call}-{error}-{when}")
-        assert workers.decide(mails, rule(call, f"error={error}", str(when)))
+        assert workers.decide(mails, rule(call, f"error={error}", str(when)), until_struck=True)
+    # And once without another start.
+    assert workers.decide(bench.load("deciding-last"), rule(call, f"error={error}", "1"))
     bench.close()
 
 
