@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Table, bindparam, func, or_, select, text, update
 
 from maild.model.reason import Reason
 from maild.model.states import State
+from maild.store.rows import insert_rows
 from maild.store.schema import (
     accounts,
     arrivals,
@@ -21,7 +22,7 @@ from maild.store.schema import (
     messages,
     recipients,
 )
-from maild.store.sql import insert_new, slices
+from maild.store.sql import slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,6 @@ _STORED = (
     )
     .order_by(messages.c.id.desc())
 )
-_INSERT = {table: insert(table) for table in (messages, arrivals, deliveries, events)}
 _NUMBERED = (messages, arrivals, deliveries)
 _NEWEST = select(
     *(select(func.max(table.c.id)).scalar_subquery().label(table.name) for table in _NUMBERED)
@@ -170,8 +170,7 @@ class IntakeRows:
 
     def add_bodies(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert bodies that are not there yet: the same bytes are kept once an account."""
-        if rows:
-            self._connection.execute(insert_new(self._connection, bodies), rows)
+        insert_rows(self._connection, bodies, rows, keeps_known=True)
 
     def add_arrivals(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert arrivals; return their ids in order."""
@@ -179,8 +178,7 @@ class IntakeRows:
 
     def add_recipients(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert recipients of messages; those that are there already stay."""
-        if rows:
-            self._connection.execute(insert_new(self._connection, recipients), rows)
+        insert_rows(self._connection, recipients, rows, keeps_known=True)
 
     def add_deliveries(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert deliveries; return their ids in order."""
@@ -188,8 +186,7 @@ class IntakeRows:
 
     def add_events(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert events."""
-        if rows:
-            self._connection.execute(_INSERT[events], rows)
+        insert_rows(self._connection, events, rows)
 
     def look_again(self, message_ids: Iterable[int], now: datetime) -> None:
         """Make workers decide again where new evidence about the sender may change the outcome (I4).
@@ -216,8 +213,10 @@ class IntakeRows:
         if not rows:
             return []
         ids = self._new_ids(table, len(rows))
-        self._connection.execute(
-            _INSERT[table], [{"id": key, **row} for key, row in zip(ids, rows, strict=True)]
+        insert_rows(
+            self._connection,
+            table,
+            [{"id": key, **row} for key, row in zip(ids, rows, strict=True)],
         )
         return ids
 

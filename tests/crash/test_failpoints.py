@@ -124,10 +124,13 @@ def site() -> Iterator[Site]:
     """Its folder is short, since a unix socket's path must be."""
     folder = Path(tempfile.mkdtemp(prefix="maild-test-", dir="/tmp"))
     made = Site(folder / "m")
-    yield made
-    made.start()
-    made.judge()
-    assert made.place.stop() == 0
+    try:
+        yield made
+        made.start()
+        made.judge()
+        assert made.place.stop() == 0
+    finally:
+        made.place.kill()
     doctor_is_content(made.place)
     shutil.rmtree(folder)
 
