@@ -6,6 +6,7 @@ Sends by itself in one process; says how long it took, and every time from the d
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 import time
 from collections.abc import Iterator
@@ -102,8 +103,6 @@ def _both(number: int, tag: str, recipient: str, size: int) -> bytes:
 
 
 def _attached(number: int, tag: str, recipient: str, content: bytes) -> bytes:
-    import base64
-
     head = _head(number, tag, recipient) + 'Content-Type: multipart/mixed; boundary="b2"\r\n\r\n'
     return _mail(
         head,

@@ -57,7 +57,7 @@ class MeasuredPostfix(Postfix):
     def delivered(self) -> int:
         """Return how many mails lie in the Maildir."""
         new = self.folder / "mail" / "box" / "new"
-        return len(os.listdir(new)) if new.exists() else 0
+        return sum(1 for _ in new.iterdir()) if new.exists() else 0
 
     def empty(self) -> None:
         """Forget every mail, so that no round measures the rounds before it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, or_, select, text, update
 
 from maild.model.reason import Reason
 from maild.model.states import State
@@ -73,6 +73,7 @@ _STORED = (
     )
     .order_by(messages.c.id.desc())
 )
+_INSERT = {table: insert(table) for table in (messages, arrivals, deliveries, events)}
 _NUMBERED = (messages, arrivals, deliveries)
 _NEWEST = select(
     *(select(func.max(table.c.id)).scalar_subquery().label(table.name) for table in _NUMBERED)
@@ -170,7 +171,8 @@ class IntakeRows:
 
     def add_bodies(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert bodies that are not there yet: the same bytes are kept once an account."""
-        insert_rows(self._connection, bodies, rows, keeps_known=True)
+        if rows:
+            self._connection.execute(insert_new(self._connection, bodies), rows)
 
     def add_arrivals(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert arrivals; return their ids in order."""
@@ -178,7 +180,8 @@ class IntakeRows:
 
     def add_recipients(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert recipients of messages; those that are there already stay."""
-        insert_rows(self._connection, recipients, rows, keeps_known=True)
+        if rows:
+            self._connection.execute(insert_new(self._connection, recipients), rows)
 
     def add_deliveries(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert deliveries; return their ids in order."""
@@ -186,7 +189,8 @@ class IntakeRows:
 
     def add_events(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert events."""
-        insert_rows(self._connection, events, rows)
+        if rows:
+            self._connection.execute(_INSERT[events], rows)
 
     def look_again(self, message_ids: Iterable[int], now: datetime) -> None:
         """Make workers decide again where new evidence about the sender may change the outcome (I4).
@@ -213,10 +217,8 @@ class IntakeRows:
         if not rows:
             return []
         ids = self._new_ids(table, len(rows))
-        insert_rows(
-            self._connection,
-            table,
-            [{"id": key, **row} for key, row in zip(ids, rows, strict=True)],
+        self._connection.execute(
+            _INSERT[table], [{"id": key, **row} for key, row in zip(ids, rows, strict=True)]
         )
         return ids
 

@@ -126,7 +126,7 @@ format = "logfmt"
         """Start the daemon, with these options of `serve`, and wait until its doors are open."""
         with self.log.open("ab") as log:
             start = log.tell()
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "maild", "serve", *arguments],
                 stderr=log,
                 env=self._environment(),
