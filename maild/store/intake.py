@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Table, bindparam, func, insert, or_, select, 
 
 from maild.model.reason import Reason
 from maild.model.states import State
-from maild.store.rows import insert_rows
 from maild.store.schema import (
     accounts,
     arrivals,
@@ -22,7 +21,7 @@ from maild.store.schema import (
     messages,
     recipients,
 )
-from maild.store.sql import slices
+from maild.store.sql import insert_new, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
