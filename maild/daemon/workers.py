@@ -76,5 +76,4 @@ class Workers:
                 _log.error("workers_killed pid=%d", child.pid)
                 child.kill()
                 await child.wait()
-        os.close(self._reading)
-        os.close(self._writing)
+        # The pipe stays open: the acceptor's last commit may still say that there is work.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Rises whenever the same bytes may give another Letter; kept with each stored reading."""
 
 
