@@ -1,15 +1,12 @@
-"""Group commit: whatever waits when the last commit ended shares the next one.
+"""Accepting what waits, with every failure turned into an answer: what a commit is for the doors.
 
-One thread, no timer: a lonely mail pays no delay, fifty sessions share a flush.  A full queue is an answer (BUSY),
-never memory.
+Whatever waits when one commit has ended shares the next one: a lonely mail pays no delay, fifty sessions share a flush.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from maild import failpoint
 from maild.core.accept import Incoming, accept
@@ -20,105 +17,52 @@ from maild.store.engine import CollisionError, StoreDownError
 BATCH_MAILS = 200
 BATCH_OCTETS = 16 * 1024 * 1024
 """Bounds of one commit: what a peer waits for must stay short."""
-WAITING_MAX = 2000
-"""How many mails may wait for a commit; the next one is answered BUSY."""
 
 _log = logging.getLogger("maild.accept")
 
-Tell = Callable[[list[Answer]], None]
-"""Takes the answers for one mail, one for each recipient; called on the acceptor's thread, and must not raise."""
-_Waiting = tuple[Incoming, Tell]
 
+def accept_all(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
+    """Store mails as `accept` does; return for each an answer for each of its recipients, in order.
 
-class Acceptor:
-    """Takes mails from every door of this process and commits them in batches."""
-
-    def __init__(self, app: App, accepted: Callable[[], None]) -> None:
-        """`accepted` is called after each commit, on the acceptor's thread: there is work for the deciders."""
-        self._app = app
-        self._accepted = accepted
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._is_ending = False
-        self._thread = threading.Thread(target=self._run, name="acceptor", daemon=True)
-
-    def start(self) -> None:
-        """Begin to take mails."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Commit what waits, then end.  Nothing may be submitted any more."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def submit(self, mail: Incoming, tell: Tell) -> None:
-        """Have a mail stored, and its answers told; whoever asked may be gone by then."""
-        if self._queue.qsize() >= WAITING_MAX:
-            mail.raw.discard()
-            tell(_same(mail, Answer(Reason.BUSY)))
-        else:
-            self._queue.put((mail, tell))
-
-    def _run(self) -> None:
-        while not self._is_ending and (batch := self._take()):
-            self._commit(batch)
-
-    def _take(self) -> list[_Waiting]:
-        """Return all that waits, up to the bounds; empty at the end."""
-        first = self._queue.get()
-        if first is None:
-            return []
-        batch = [first]
-        octets = _kept_inline(first[0])
-        while len(batch) < BATCH_MAILS and octets < BATCH_OCTETS:
-            try:
-                following = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if following is None:
-                self._is_ending = True
-                break
-            batch.append(following)
-            octets += _kept_inline(following[0])
-        return batch
-
-    def _commit(self, batch: list[_Waiting]) -> None:
-        try:
-            failpoint.reached("acceptor.batch_taken")
-            answers = accept(self._app, [mail for mail, _ in batch])
-        except CollisionError:
-            self._one_by_one(batch)
-        except StoreDownError as error:
-            _log.error("store_down mails=%d error=%s", len(batch), error)
-            self._refuse(batch, Answer(Reason.STORE_DOWN))
-        except Exception as error:  # noqa: BLE001 - one of two broad catches: a fault of ours is a temporary answer
-            if len(batch) > 1:
-                self._one_by_one(batch)
-                return
-            self._refuse(batch, _fault(self._app, error))
-        else:
-            self._accepted()
-            for (_, tell), answer in zip(batch, answers, strict=True):
-                tell(answer)
-
-    def _one_by_one(self, batch: list[_Waiting]) -> None:
-        """Commit each alone, so that it fails alone; one that is alone already is the peer's to repeat."""
+    Commits the batch in one transaction, or each mail in its own where they fail together.  Raises nothing: a fault of
+    ours is a temporary answer.  The spool files are gone when it returns.
+    """
+    try:
+        failpoint.reached("acceptor.batch_taken")
+        return accept(app, batch)
+    except CollisionError:
         if len(batch) == 1:
-            self._refuse(batch, Answer(Reason.BUSY))
-            return
-        for waiting in batch:
-            self._commit([waiting])
-
-    def _refuse(self, batch: list[_Waiting], answer: Answer) -> None:
-        for mail, tell in batch:
-            mail.raw.discard()
-            tell(_same(mail, answer))
-
-
-def _kept_inline(mail: Incoming) -> int:
-    return len(mail.raw.inline or b"")
+            return _refused(batch, Answer(Reason.BUSY))  # The peer's to repeat.
+    except StoreDownError as error:
+        _log.error("store_down mails=%d error=%s", len(batch), error)
+        return _refused(batch, Answer(Reason.STORE_DOWN))
+    except Exception as error:  # noqa: BLE001 - one of two broad catches: a fault of ours is a temporary answer
+        if len(batch) == 1:
+            return _refused(batch, _fault(app, error))
+    # Each alone, so that it fails alone.
+    return [answers for mail in batch for answers in accept_all(app, [mail])]
 
 
-def _same(mail: Incoming, answer: Answer) -> list[Answer]:
+def batches(waiting: Sequence[Incoming]) -> list[Sequence[Incoming]]:
+    """Divide what waits into commits, in order."""
+    found = []
+    start = octets = 0
+    for end, mail in enumerate(waiting, 1):
+        octets += len(mail.raw.inline or b"")
+        if end - start >= BATCH_MAILS or octets >= BATCH_OCTETS:
+            found.append(waiting[start:end])
+            start, octets = end, 0
+    return [*found, waiting[start:]] if start < len(waiting) else found
+
+
+def _refused(batch: Sequence[Incoming], answer: Answer) -> list[list[Answer]]:
+    for mail in batch:
+        mail.raw.discard()
+    return [same(mail, answer) for mail in batch]
+
+
+def same(mail: Incoming, answer: Answer) -> list[Answer]:
+    """Return one answer for every recipient of a mail."""
     return [answer] * len(mail.envelope.recipients)
 
 

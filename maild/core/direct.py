@@ -6,10 +6,9 @@ The synchronous sister of the daemon's intake.  Nothing here raises for a fault 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future
 
 from maild.core.accept import Incoming, recipient
-from maild.core.acceptor import Acceptor
+from maild.core.acceptor import accept_all
 from maild.core.app import App
 from maild.core.raw import Raw, Spool
 from maild.core.room import Room
@@ -46,11 +45,5 @@ class DirectIntake:
 
     def accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
         """Store one mail; answer for each of its recipients, after it is durable.  Takes the spool file over."""
-        acceptor = Acceptor(self._app, accepted=lambda: None)
-        acceptor.start()
-        try:
-            told: Future[list[Answer]] = Future()
-            acceptor.submit(Incoming(envelope, raw), told.set_result)
-            return told.result()
-        finally:
-            acceptor.stop()
+        [answers] = accept_all(self._app, [Incoming(envelope, raw)])
+        return answers

@@ -23,8 +23,8 @@ def serve(
         typer.Option(help="Run these roles alone, of: doors, workers.", metavar="ROLE,…"),
     ] = None,
     beneath: Annotated[
-        bool, typer.Option("--beneath", hidden=True, help="Started by the doors, which hold stdin.")
-    ] = False,
+        str, typer.Option(hidden=True, help="Started by the doors, which hold stdin.")
+    ] = "",
 ) -> None:
     """Run the daemon in the foreground; SIGTERM ends it in good order, a second one at once."""
     from maild.config import ConfigError
@@ -48,10 +48,9 @@ def serve(
     set_up(settings.log.level, settings.log.format)
     arm_failpoints(settings, os.environ)
     try:
-        command = [sys.executable, "-m", "maild", "serve", "--only", "workers", "--beneath"]
-        if cli.config_path is not None:
-            command += ["--config", str(cli.config_path)]
-        run(settings, Plan(roles=roles, workers_command=command, is_beneath=beneath))
+        given = [] if cli.config_path is None else ["--config", str(cli.config_path)]
+        command = [sys.executable, "-m", "maild", "serve", *given]
+        run(settings, Plan((beneath,) if beneath else roles, command, beneath))
     except ListenerError as error:
         raise ConfigError([str(error)]) from error
     except ListenError as error:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 from maild.core.accept import Incoming, glance, publish, recipient
-from maild.core.acceptor import Acceptor
 from maild.core.app import App
 from maild.core.raw import Raw, Spool
 from maild.core.room import Room
+from maild.daemon.acceptor import Acceptor
 from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
 from maild.store.engine import READERS, StoreDownError
@@ -30,8 +29,6 @@ class DaemonIntake:
         self._app = app
         self._acceptor = acceptor
         self._room = Room(app, reserve)
-        self._told: deque[tuple[asyncio.Future[list[Answer]], list[Answer]]] = deque()
-        """Answers that the acceptor's thread has given and the loop has not taken yet."""
         self._lookups = ThreadPoolExecutor(READERS, thread_name_prefix="recipient")
 
     def room(self, size: int) -> Answer | None:
@@ -76,20 +73,13 @@ class DaemonIntake:
             return [Answer(Reason.STORE_DOWN)] * len(envelope.recipients)
 
     async def _accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[list[Answer]] = loop.create_future()
-
-        def tell(answers: list[Answer]) -> None:
-            self._told.append((waiting, answers))
-            if len(self._told) == 1:
-                # One wake-up for all that share a commit; more than one would do no harm.
-                loop.call_soon_threadsafe(self._answer_all)
-
         mail = Incoming(envelope, raw)
         if raw.spooled is not None:
             # Flushing shares one flush of the disk's journal with whoever flushes at the same time.
             try:
-                mail = await loop.run_in_executor(None, publish, self._app, mail)
+                mail = await asyncio.get_running_loop().run_in_executor(
+                    None, publish, self._app, mail
+                )
             except StoreDownError as error:
                 _log.error("store_down error=%s", error)
                 raw.discard()
@@ -97,14 +87,7 @@ class DaemonIntake:
             except BaseException:
                 raw.discard()
                 raise
-        self._acceptor.submit(mail, tell)
-        return await waiting
-
-    def _answer_all(self) -> None:
-        while self._told:
-            waiting, answers = self._told.popleft()
-            if not waiting.done():  # Cancelled: who asked is gone; the mail is stored all the same.
-                waiting.set_result(answers)
+        return await self._acceptor.submit(mail)
 
     def close(self) -> None:
         """End the look-up threads."""

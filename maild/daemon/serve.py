@@ -1,4 +1,4 @@
-"""`maild serve`: the doors, with the workers in a process beneath, or the roles that were asked for.
+"""`maild serve`: the doors, with acceptor and workers in processes beneath, or the roles that were asked for.
 
 The order of the end is the promise: doors stop taking, sessions past their dot are answered, the last commit is made,
 the batch in hand is settled.  A kill at any moment loses nothing; it only makes the next start do the rest.
@@ -10,17 +10,19 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from maild import failpoint
-from maild.core.acceptor import Acceptor
 from maild.core.app import App, open_app
+from maild.daemon.acceptor import Acceptor, accept_for_doors
+from maild.daemon.child import Child
 from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
 from maild.daemon.intake import DaemonIntake
 from maild.daemon.listeners import listener_facts
@@ -41,15 +43,15 @@ GRACE_S = 25.0
 _log = logging.getLogger("maild.daemon")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What one process of a daemon does."""
 
     roles: Sequence[str] = ROLES
-    workers_command: Sequence[str] = ()
-    """Starts the workers beneath the doors, when both roles are asked for."""
-    is_beneath: bool = False
-    """Whether this is that child: woken, and ended, by its stdin; its role's lock is the parent's."""
+    command: Sequence[str] = ()
+    """Starts this program's `serve` again, with the same settings, for what runs beneath."""
+    beneath: str = ""
+    """What this process does beneath the doors, `acceptor` or `workers`: its stdin is theirs, and so is its role's lock."""
 
 
 def serve(settings: Settings, plan: Plan) -> None:
@@ -57,7 +59,22 @@ def serve(settings: Settings, plan: Plan) -> None:
 
     Raises RoleTakenError, ConfigError, SchemaError, DurabilityError, StoreDownError, ListenerError and ListenError before anything is open.
     """
-    uvloop.run(Daemon(settings, plan).run())
+    if plan.beneath == "acceptor":
+        _serve_acceptor(settings)
+    else:
+        uvloop.run(Daemon(settings, plan).run())
+
+
+def _serve_acceptor(settings: Settings) -> None:
+    # The doors end us, when the last of their mails is answered for.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    app = open_app(settings)
+    try:
+        with socket.socket(fileno=0) as wire, suppress(ConnectionError):
+            accept_for_doors(app, wire)
+    finally:
+        app.store.close()
 
 
 class Daemon:
@@ -75,28 +92,25 @@ class Daemon:
         with ExitStack() as stack:
             app = open_app(self._settings)
             stack.callback(app.store.close)
-            locks = [] if self._plan.is_beneath else self._take_locks(stack)
+            locks = [] if self._plan.beneath else self._take_locks(stack)
             scheduler = self._schedule(app)
             stack.callback(scheduler.shutdown, wait=False)
             listeners: list[Listener | Web] = []
-            workers: Workers | None = None
+            beneath: tuple[Child, ...] = ()
             if "doors" not in self._roles:
                 self._start_deciders(app, scheduler, stack)
             else:
-                if "workers" in self._roles:
-                    workers = Workers(self._plan.workers_command, locks)
-                wake = workers.wake if workers is not None else lambda: None
-                listeners = await self._open_doors(app, wake, stack)
-            if workers is not None:
-                workers.start()
+                acceptor, *others = self._start_beneath(locks)
+                beneath = (acceptor, *others)
+                listeners = await self._open_doors(app, acceptor, stack)
             self._obey_signals()
             self._tell_ready()
             await self._stop.wait()
             notify("STOPPING=1")
             _log.info("stopping")
             await asyncio.gather(*(listener.stop(GRACE_S) for listener in listeners))
-            if workers is not None:
-                await workers.stop()
+            for child in beneath:
+                await child.stop()
             await asyncio.get_running_loop().run_in_executor(None, stack.close)
         _log.info("stopped")
 
@@ -111,7 +125,7 @@ class Daemon:
         return [lock.descriptor for lock in locks]
 
     def _tell_ready(self) -> None:
-        if self._plan.is_beneath:
+        if self._plan.beneath:
             _log.info("workers_ready pid=%d", os.getpid())
             return
         notify("READY=1")
@@ -143,7 +157,7 @@ class Daemon:
 
         wake()
         scheduler.add_job(wake, "interval", seconds=1)
-        if self._plan.is_beneath:
+        if self._plan.beneath:
             threading.Thread(target=_obey_stdin, args=(wake,), daemon=True).start()
 
     def _schedule(self, app: App) -> AsyncIOScheduler:
@@ -156,12 +170,22 @@ class Daemon:
         scheduler.start()
         return scheduler
 
-    async def _open_doors(
-        self, app: App, wake: Callable[[], None], stack: ExitStack
-    ) -> list[Listener | Web]:
-        acceptor = Acceptor(app, wake)
+    def _start_beneath(self, locks: Sequence[int]) -> tuple[Acceptor, *tuple[Child, ...]]:
+        """Start what the doors have beneath them; it is to be stopped in this order."""
+        command = [*self._plan.command, "--beneath"]
+        if "workers" not in self._roles:
+            acceptor = Acceptor([*command, "acceptor"], lambda: None)
+            acceptor.start()
+            return (acceptor,)
+        workers = Workers([*command, "workers"], locks)
+        acceptor = Acceptor([*command, "acceptor"], workers.wake)
         acceptor.start()
-        stack.callback(acceptor.stop)
+        workers.start()
+        return acceptor, workers
+
+    async def _open_doors(
+        self, app: App, acceptor: Acceptor, stack: ExitStack
+    ) -> list[Listener | Web]:
         intake = DaemonIntake(app, acceptor, self._settings.store.reserve)
         stack.callback(intake.close)
         listeners: list[Listener | Web] = [

@@ -25,7 +25,7 @@ from maild.store.schema import (
     rulings,
     traces,
 )
-from maild.store.sql import slices
+from maild.store.sql import ForEach, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,9 @@ _CLAIMED = (
 )
 
 
+_ADD_EVENTS = ForEach.insert(
+    events, "at", "account_id", "actor_id", "kind", "delivery_id", "subject"
+)
 _INLINE = select(bodies.c.account_id, bodies.c.digest, bodies.c.bytes).where(
     bodies.c.account_id.in_(bindparam("accounts", expanding=True)),
     bodies.c.digest.in_(bindparam("digests", expanding=True)),
@@ -195,9 +198,8 @@ class DeliveryRows:
         return [(row.at, row.steps) for row in rows]
 
     def add_events(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert events."""
-        if rows:
-            self._connection.execute(insert(events), rows)
+        """Insert events; without an `actor_id` they are maild's own."""
+        _ADD_EVENTS.run(self._connection, [{"actor_id": None, **row} for row in rows])
 
     def add_ruling(self, row: dict[str, Any]) -> None:
         """Record a person's answer."""

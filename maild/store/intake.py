@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Table, bindparam, func, or_, select, text, update
 
 from maild.model.reason import Reason
 from maild.model.states import State
@@ -21,7 +21,7 @@ from maild.store.schema import (
     messages,
     recipients,
 )
-from maild.store.sql import insert_new, slices
+from maild.store.sql import ForEach, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,18 @@ _STORED = (
     )
     .order_by(messages.c.id.desc())
 )
-_INSERT = {table: insert(table) for table in (messages, arrivals, deliveries, events)}
+_ADD_BODIES = ForEach.insert_new(bodies, "account_id", "digest", "size", "bytes")
+_ADD_RECIPIENTS = ForEach.insert_new(recipients, "message_id", "kind", "norm")
+_ADD_EVENTS = ForEach.insert(events, "at", "account_id", "kind", "delivery_id", "subject")
+_ADD_NUMBERED = {
+    "messages": ForEach.insert(messages, "id", "account_id", "digest", "size", "message_id_header", "content_key", "subject"),
+    "arrivals": ForEach.insert(arrivals,
+            "id", "account_id", "message_id", "at", "door", "peer", "helo", "tls", "mail_from",
+            "recipients", "digest", "authenticated_for", "trusted_results", "spam_mark", "retry_key"),
+    "deliveries": ForEach.insert(deliveries,
+            "id", "ulid", "account_id", "message_id", "inbox_id", "state", "facts", "beside",
+            "direction", "evidence", "received_at", "due_at"),
+}  # fmt: skip
 _NUMBERED = (messages, arrivals, deliveries)
 _NEWEST = select(
     *(select(func.max(table.c.id)).scalar_subquery().label(table.name) for table in _NUMBERED)
@@ -170,8 +181,7 @@ class IntakeRows:
 
     def add_bodies(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert bodies that are not there yet: the same bytes are kept once an account."""
-        if rows:
-            self._connection.execute(insert_new(self._connection, bodies), rows)
+        _ADD_BODIES.run(self._connection, rows)
 
     def add_arrivals(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert arrivals; return their ids in order."""
@@ -179,8 +189,7 @@ class IntakeRows:
 
     def add_recipients(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert recipients of messages; those that are there already stay."""
-        if rows:
-            self._connection.execute(insert_new(self._connection, recipients), rows)
+        _ADD_RECIPIENTS.run(self._connection, rows)
 
     def add_deliveries(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert deliveries; return their ids in order."""
@@ -188,8 +197,7 @@ class IntakeRows:
 
     def add_events(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert events."""
-        if rows:
-            self._connection.execute(_INSERT[events], rows)
+        _ADD_EVENTS.run(self._connection, rows)
 
     def look_again(self, message_ids: Iterable[int], now: datetime) -> None:
         """Make workers decide again where new evidence about the sender may change the outcome (I4).
@@ -216,9 +224,9 @@ class IntakeRows:
         if not rows:
             return []
         ids = self._new_ids(table, len(rows))
-        self._connection.execute(
-            _INSERT[table], [{"id": key, **row} for key, row in zip(ids, rows, strict=True)]
-        )
+        for key, row in zip(ids, rows, strict=True):
+            row["id"] = key
+        _ADD_NUMBERED[table.name].run(self._connection, rows)
         return ids
 
     def _new_ids(self, table: Table, count: int) -> list[int]:

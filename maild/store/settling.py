@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from maild.model.match import Hit
 from maild.model.states import State
@@ -26,7 +36,7 @@ from maild.store.schema import (
     recipients,
     traces as traces_table,
 )
-from maild.store.sql import insert_new, slices
+from maild.store.sql import ForEach, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,31 +78,42 @@ class Reading:
         return {name: getattr(self, name) for name in names}
 
 
-_OUTCOME = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery_id"))
-    .values(
-        {name: bindparam(name) for name in Settled.__slots__ if name != "delivery_id"}
-        | {
-            "lease": None,
-            "due_at": None,
-            "attempts": 0,
-            "version": deliveries.c.version + 1,
-        }
+_OUTCOME = ForEach(
+    lambda _: (
+        update(deliveries)
+        .where(deliveries.c.id == bindparam("delivery_id"))
+        .values(
+            {name: bindparam(name) for name in Settled.__slots__ if name != "delivery_id"}
+            | {
+                "lease": null(),
+                "due_at": null(),
+                "attempts": literal_column("0"),
+                "version": deliveries.c.version + literal_column("1"),
+            }
+        )
     )
 )
-_SHOWN = (
-    update(messages)
-    .where(messages.c.id == bindparam("message_id"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in ("from_norm", "from_shown", "from_name", "subject", "sent_at")
-        }
+_SHOWN = ForEach(
+    lambda _: (
+        update(messages)
+        .where(messages.c.id == bindparam("message_id"))
+        .values(
+            {
+                name: bindparam(name)
+                for name in ("from_norm", "from_shown", "from_name", "subject", "sent_at")
+            }
+        )
     )
 )
-
-
+_ADD_READINGS = ForEach.insert(readings, "message_id", "parser_version", "letter")
+_ADD_RECIPIENTS = ForEach.insert_new(recipients, "message_id", "kind", "norm")
+_ADD_FILINGS = ForEach.insert(
+    filings, "account_id", "delivery_id", "client_id", "how", "fact", "by_user_id", "at"
+)
+_ADD_ENTRIES = ForEach.insert_new(
+    entries, "delivery_id", "account_id", "owner_id", "unread", "received_at", "status_id"
+)
+_ADD_TRACES = ForEach.insert(traces_table, "delivery_id", "attempt", "at", "steps")
 _UNFILE = delete(filings).where(
     filings.c.delivery_id == bindparam("delivery"), filings.c.client_id == bindparam("client")
 )
@@ -125,8 +146,7 @@ class SettlingRows:
 
     def settle(self, outcomes: Sequence[Settled]) -> None:
         """Write the outcomes of deliveries that `hold` said are ours."""
-        if outcomes:
-            self._connection.execute(_OUTCOME, [one.values() for one in outcomes])
+        _OUTCOME.run(self._connection, [one.values() for one in outcomes])
 
     def keep_readings(self, kept: Sequence[Reading], parser_version: int) -> None:
         """Store readings, one a message, and what lists show of them."""
@@ -134,8 +154,8 @@ class SettlingRows:
             return
         for some in slices(one.message_id for one in kept):
             self._connection.execute(delete(readings).where(readings.c.message_id.in_(some)))
-        self._connection.execute(
-            insert(readings),
+        _ADD_READINGS.run(
+            self._connection,
             [
                 {
                     "message_id": one.message_id,
@@ -145,12 +165,11 @@ class SettlingRows:
                 for one in kept
             ],
         )
-        self._connection.execute(_SHOWN, [one.columns() for one in kept])
+        _SHOWN.run(self._connection, [one.columns() for one in kept])
 
     def add_recipients(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert recipients of messages; those that are there already stay."""
-        if rows:
-            self._connection.execute(insert_new(self._connection, recipients), rows)
+        _ADD_RECIPIENTS.run(self._connection, rows)
 
     def refile(self, batch: Sequence[tuple[Claimed, Sequence[Hit]]], now: datetime) -> None:
         """Make each delivery's filings exactly these; what stays keeps its date and its author."""
@@ -182,8 +201,7 @@ class SettlingRows:
             self._connection.execute(
                 _UNFILE, [{"delivery": key, "client": client} for key, client in gone]
             )
-        if new:
-            self._connection.execute(insert(filings), new)
+        _ADD_FILINGS.run(self._connection, new)
 
     def _filings(self, ids: Iterable[int]) -> defaultdict[int, dict[int, str]]:
         found: defaultdict[int, dict[int, str]] = defaultdict(dict)
@@ -199,8 +217,7 @@ class SettlingRows:
 
     def add_entries(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert entries of deliveries that have none."""
-        if rows:
-            self._connection.execute(insert_new(self._connection, entries), rows)
+        _ADD_ENTRIES.run(self._connection, rows)
 
     def remove_entries(self, ids: Iterable[int]) -> None:
         """Take deliveries out of the mailboxes."""
@@ -217,19 +234,18 @@ class SettlingRows:
                 .group_by(traces_table.c.delivery_id)
             )
             made |= {row.delivery_id: row.made for row in rows}
-        if traces:
-            self._connection.execute(
-                insert(traces_table),
-                [
-                    {
-                        "delivery_id": delivery_id,
-                        "attempt": made.get(delivery_id, 0) + 1,
-                        "at": now,
-                        "steps": steps,
-                    }
-                    for delivery_id, steps in traces
-                ],
-            )
+        _ADD_TRACES.run(
+            self._connection,
+            [
+                {
+                    "delivery_id": delivery_id,
+                    "attempt": made.get(delivery_id, 0) + 1,
+                    "at": now,
+                    "steps": steps,
+                }
+                for delivery_id, steps in traces
+            ],
+        )
 
     def mark_twins(self, account_id: int, message_ids: Iterable[int], mark: dict[str, Any]) -> None:
         """Set a mark beside the reasons of these messages' deliveries that do not have it yet."""

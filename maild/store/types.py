@@ -40,6 +40,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# `json.dumps` makes an encoder at each call that asks for anything but the defaults.
+
+
 class Json(TypeDecorator[Any]):
     """An opaque document: what is asked for in queries gets a column of its own."""
 
@@ -48,9 +52,7 @@ class Json(TypeDecorator[Any]):
 
     @override
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return (
-            None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        )
+        return None if value is None else _dump(value)
 
     @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:

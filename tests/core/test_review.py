@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from maild.core import decide, facts, rulings
 from maild.core.accept import accept
-from maild.core.acceptor import Acceptor
+from maild.core.acceptor import accept_all
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.decide import decide_due
 from maild.core.mailbox import give, set_status, take, undo
@@ -26,7 +26,7 @@ from maild.core.raw import raw_of
 from maild.daemon.deciders import AgainLane, Decider, FreshLane
 from maild.model.envelope import Door, Trust
 from maild.model.letter import PARSER_VERSION
-from maild.model.reason import Answer, Reason, RefusedError
+from maild.model.reason import Reason, RefusedError
 from maild.parse.pool import ReaderClosedError, ReaderPool
 from maild.store import bodies, schema
 from tests.core.company import CRM, EVA, JAN, LEA, READER, SIGNED_IN, InProcess, Post, a_company
@@ -204,19 +204,13 @@ def test_the_acceptor_outlives_spool_files_that_do_not_go_away(
 ) -> None:
     from maild.core.raw import Raw
 
-    acceptor = Acceptor(post.app, lambda: None)
     stuck = post.incoming(post.mail(body="large" * 40_000))
     assert stuck.raw.spooled is not None
     stuck.raw.spooled.unlink()
     stuck.raw.spooled.mkdir()
-    answered: Future[list[Answer]] = Future()
-    acceptor.submit(stuck, answered.set_result)
-    acceptor.start()
-    assert answered.result(10)[0].reason.is_temporary
-    good: Future[list[Answer]] = Future()
-    acceptor.submit(post.incoming(post.mail()), good.set_result)
-    assert good.result(10)[0].reason is Reason.ACCEPTED
-    acceptor.stop()
+    bad, good = accept_all(post.app, [stuck, post.incoming(post.mail())])
+    assert bad[0].reason.is_temporary
+    assert good[0].reason is Reason.ACCEPTED
     assert isinstance(stuck.raw, Raw)
     stuck.raw.spooled.rmdir()
 

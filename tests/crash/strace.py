@@ -18,6 +18,7 @@ from typing import Self
 
 import pytest
 
+from maild.testing.processes import beneath
 from tests.conftest import absent
 
 DURABLE = (
@@ -33,6 +34,7 @@ DURABLE = (
     "mkdir",
 )
 """The calls that change what survives; `write` is left out where sockets use it, too."""
+_KILLED = re.compile(r"^(\d+)\s+\+\+\+ killed by SIGKILL", re.MULTILINE)
 _CALL = re.compile(r"^(\d+)\s+(\w+)\(", re.MULTILINE)
 
 
@@ -71,17 +73,24 @@ def injected(log: Path) -> int:
     return log.read_text(errors="replace").count("(INJECTED)")
 
 
+def kills(log: Path) -> int:
+    """How many processes died."""
+    return len({int(pid) for pid in _KILLED.findall(log.read_text(errors="replace"))})
+
+
 class Tracer:
-    """strace on all threads of a running process, until `detach` or until the process ends."""
+    """strace on all threads of a running process and of those beneath it, until `detach` or until the process ends."""
 
     def __init__(self, pid: int, options: Sequence[str], log: Path) -> None:
+        pids = [pid, *beneath(pid)]
+        traced = [word for one in pids for word in ("-p", str(one))]
         self._process = subprocess.Popen(
-            ["strace", "-f", "-o", str(log), *options, "-p", str(pid)],
-            stderr=subprocess.PIPE,
+            ["strace", "-f", "-o", str(log), *options, *traced], stderr=subprocess.PIPE
         )
         assert self._process.stderr is not None
-        said = self._process.stderr.readline()
-        assert b"attached" in said, said
+        for _ in pids:
+            said = self._process.stderr.readline()
+            assert b"attached" in said, said
         self._pid = pid
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._let_the_dead_go, daemon=True)

@@ -31,7 +31,17 @@ from tests.crash.peers import (
     verdict,
     wait_until_decided,
 )
-from tests.crash.strace import DURABLE, Tracer, counted, injected, is_dead, need_strace, only, rule
+from tests.crash.strace import (
+    DURABLE,
+    Tracer,
+    counted,
+    injected,
+    is_dead,
+    kills,
+    need_strace,
+    only,
+    rule,
+)
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -124,18 +134,19 @@ def bench() -> Iterator[Bench]:
 
 
 def test_D1_a_kill_at_any_durable_call_of_the_doors_loses_nothing(bench: Bench) -> None:
+    """Whichever of the doors' processes makes the call: the doors themselves, or the acceptor, which then comes back."""
     counts = bench.count()
     assert {"pwrite64", "fdatasync", "fsync"} <= set(counts), counts
-    points = kills = 0
+    points = met = 0
     for call, count in sorted(counts.items()):
         for when in spread(count):
             bench.open_doors()
             with bench.trace(rule(call, "signal=KILL", str(when))):
                 bench.offer_all(bench.load(f"{call}-{when}"))
             points += 1
-            kills += not bench.is_alive()
-    print(f"doors: calls={counts} points={points} kills={kills}")
-    assert kills >= points * 0.8, f"only {kills} of {points} points were met"
+            met += kills(bench.log) > 0
+    print(f"doors: calls={counts} points={points} met={met}")
+    assert met >= points * 0.8, f"only {met} of {points} points were met"
     bench.close()
 
 

@@ -25,6 +25,7 @@ from maild.testing.growth import PLACES, Growing
 from maild.testing.installation import Installation, a_small_company
 from maild.testing.lmtp import Lmtp, whole
 from maild.testing.mutation import mutant
+from maild.testing.processes import beneath, command_of
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -265,12 +266,7 @@ def test_D11_a_good_mail_behind_two_hundred_bombs_is_filed_at_once(place: Instal
 
 
 def workers_of(pid: int) -> list[int]:
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-        if b"maild.parse.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    return [child for child in beneath(pid) if "maild.parse.worker" in command_of(child)]
 
 
 def kill_a_worker_that_reads(pipe: Path, pid: int) -> int:

@@ -1,17 +1,19 @@
-"""The workers are a process beneath the doors: they come back when they die, and never outlive the doors."""
+"""Workers and acceptor are processes beneath the doors: they come back when they die, and never outlive the doors."""
 
 from __future__ import annotations
 
 import os
 import signal
 import smtplib
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from maild.testing.installation import Installation, a_small_company
+from maild.testing.processes import beneath, command_of
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -26,23 +28,16 @@ def place(tmp_path: Path) -> Iterator[Installation]:
     made.stop()
 
 
-def workers_of(place: Installation) -> int:
-    """The child that decides; it is there a moment after the doors."""
+def beneath_as(place: Installation, role: str) -> int:
+    """The child of that role; it is there a moment after the doors."""
     assert place.process is not None
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        for child in _children(place.process.pid):
-            if "--beneath" in Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8"):
+        for child in beneath(place.process.pid):
+            if command_of(child)[-2:] == ["--beneath", role]:
                 return child
         time.sleep(0.05)
-    raise AssertionError("there are no workers")
-
-
-def _children(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(word) for word in (task / "children").read_text().split()]
-    return found
+    raise AssertionError(f"there is no child {role}")
 
 
 def is_gone(pid: int) -> bool:
@@ -59,6 +54,21 @@ def is_gone(pid: int) -> bool:
     return False
 
 
+def stored(place: Installation, number: int) -> bool:
+    try:
+        send(place, number)
+    except smtplib.SMTPDataError:
+        return False
+    return True
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def send(place: Installation, number: int) -> None:
     with smtplib.SMTP("127.0.0.1", place.smtp, timeout=30) as peer:
         peer.sendmail(
@@ -71,18 +81,18 @@ def send(place: Installation, number: int) -> None:
 def test_D11_workers_that_die_are_started_again_and_the_doors_stay_open(
     place: Installation,
 ) -> None:
-    first = workers_of(place)
+    first = beneath_as(place, "workers")
     os.kill(first, signal.SIGKILL)
     send(place, 1)
     place.settle()
-    assert workers_of(place) != first
+    assert beneath_as(place, "workers") != first
     assert place.cli("doctor")["broken"] == []
 
 
 def test_workers_end_with_doors_that_are_killed_and_the_next_daemon_starts_at_once(
     place: Installation,
 ) -> None:
-    workers = workers_of(place)
+    workers = beneath_as(place, "workers")
     place.kill()
     place.start()
     assert is_gone(workers)
@@ -90,11 +100,69 @@ def test_workers_end_with_doors_that_are_killed_and_the_next_daemon_starts_at_on
     place.settle()
 
 
-def test_SIGTERM_ends_both_in_good_order(place: Installation) -> None:
-    workers = workers_of(place)
+def test_D1_an_acceptor_that_dies_with_mail_in_hand_is_a_temporary_answer_and_comes_back(
+    place: Installation,
+) -> None:
+    acceptor = beneath_as(place, "acceptor")
+    send(place, 1)
+    os.kill(acceptor, signal.SIGSTOP)
+    threading.Timer(1, os.kill, (acceptor, signal.SIGKILL)).start()
+    began = time.monotonic()
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        send(place, 2)
+    assert refused.value.smtp_code == 451
+    assert time.monotonic() - began < 5
+    assert beneath_as(place, "acceptor") != acceptor
+    until(lambda: stored(place, 2))
+    place.settle()
+    # The first attempt died uncommitted, or was committed and is a retry now (D6): one mail either way.
+    assert len(place.cli("mail", "list", "--account", "acme")) == 2
+    assert place.cli("doctor")["broken"] == []
+
+
+def test_D1_an_acceptor_that_stands_still_is_a_temporary_answer_in_time_and_then_no_double(
+    place: Installation,
+) -> None:
+    acceptor = beneath_as(place, "acceptor")
+    os.kill(acceptor, signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        send(place, 1)
+    assert refused.value.smtp_code == 451
+    assert time.monotonic() - began < 10
+    os.kill(acceptor, signal.SIGCONT)
+    send(place, 1)
+    place.settle()
+    assert len(place.cli("mail", "list", "--account", "acme")) == 1
+
+
+def test_the_acceptor_ends_with_doors_that_are_killed(place: Installation) -> None:
+    acceptor = beneath_as(place, "acceptor")
+    place.kill()
+    assert is_gone(acceptor)
+    place.start()
+    send(place, 4)
+
+
+def test_SIGTERM_ends_all_in_good_order(place: Installation) -> None:
+    children = [beneath_as(place, role) for role in ("workers", "acceptor")]
     send(place, 3)
     assert place.stop() == 0
-    assert is_gone(workers)
+    assert all(is_gone(child) for child in children)
     said = place.log.read_text(encoding="utf-8")
-    assert "workers_killed" not in said
-    assert "workers_ended" not in said
+    for name in ("workers", "acceptor"):
+        assert f"{name}_killed" not in said
+        assert f"{name}_ended" not in said
+
+
+def test_SIGTERM_to_the_whole_group_still_answers_whoever_is_past_the_dot(
+    place: Installation,
+) -> None:
+    """As a terminal's Ctrl-C and a careless supervisor do."""
+    acceptor = beneath_as(place, "acceptor")
+    send(place, 4)
+    os.kill(acceptor, signal.SIGTERM)
+    os.kill(acceptor, signal.SIGINT)
+    send(place, 5)
+    assert beneath_as(place, "acceptor") == acceptor
+    assert place.stop() == 0
