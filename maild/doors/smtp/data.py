@@ -17,7 +17,8 @@ from maild.core.door_faults import disk_failure, internal_error
 from maild.core.raw import Spool
 from maild.model.reason import Answer, Reason
 
-CHUNK = 64 * 1024
+CHUNK = 256 * 1024
+"""The most that is taken at a time.  Each is a hand-over to a thread and back once the mail is on the disk."""
 _END = b"\r\n.\r\n"
 # Short expressions find their literal twice as fast as bytes.find does, where line ends are many.
 _DOT = re.compile(rb"\n\.")
@@ -38,8 +39,8 @@ class DoorReader(asyncio.StreamReader):
     """A stream that takes bytes back, and can change to TLS."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stop reading from the socket when two chunks lie here."""
-        super().__init__(limit=CHUNK, loop=loop)
+        """Stop reading from the socket when a chunk lies here: that is twice the library's limit."""
+        super().__init__(limit=CHUNK // 2, loop=loop)
         self._buffer: bytearray
 
     def unread(self, piece: bytes) -> None:
