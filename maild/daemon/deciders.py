@@ -21,7 +21,7 @@ REST_AFTER_FAULT_S = 2.0
 """Pause after a fault, so that a broken store is not hammered."""
 GRACE_S = 5.0
 """How long the batch in hand may take at the end before its reading is given up."""
-GATHER_S = 0.02
+GATHER_S = 0.1
 """How long to wait for company after being woken: nobody sees so short a time, and a batch costs little more than one."""
 QUICK_S = 1.5
 """Time to read a mail that was never tried; the tries after that have `limits.reading_time`."""

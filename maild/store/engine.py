@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,10 @@ _COLLISIONS = frozenset({"40001", "40P01"})
 READERS = 4
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another process's write; beyond it the act is answered as temporary."""
+
+BUSY_LOOK_S = 0.0005
+"""How long until the next look whether that write is over; SQLite's own looks grow to 100 ms apart, and whoever waits for
+a commit of two loses its turn again and again."""
 
 WAL_PAGES = 4000
 """Pages in SQLite's log before they are copied into the database: a page that many commits change is copied once."""
@@ -134,6 +139,11 @@ def _translated() -> Generator[None]:
         raise
 
 
+def _is_busy(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def _first_line(error: DBAPIError) -> str:
     return str(error.orig).splitlines()[0] if error.orig else "the database does not answer"
 
@@ -148,7 +158,7 @@ def _sqlite_engine(url: str, *, pool_size: int, begin: str | None) -> Engine:
         pool_timeout=BUSY_TIMEOUT_MS / 1000,
         connect_args={
             "check_same_thread": False,
-            "timeout": BUSY_TIMEOUT_MS / 1000 if begin else 0,
+            "timeout": BUSY_TIMEOUT_MS / 1000 if begin == "BEGIN" else 0,
             "isolation_level": None,
         },
     )
@@ -174,7 +184,16 @@ def _sqlite_engine(url: str, *, pool_size: int, begin: str | None) -> Engine:
 
         @event.listens_for(engine, "begin")
         def begin_it(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
+            deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+            while True:
+                try:
+                    connection.exec_driver_sql(begin)
+                except OperationalError as error:
+                    if not _is_busy(error) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(BUSY_LOOK_S)
+                else:
+                    return
 
     return engine
 
