@@ -125,7 +125,11 @@ class _Answers(asyncio.Protocol):
 
 
 def accept_for_doors(app: App, wire: socket.socket) -> None:
-    """Be the acceptor: commit what the doors send, until they close.  Raises nothing that is not a fault of ours."""
+    """Be the acceptor: commit what the doors send, until they close.
+
+    Raises StoreDownError when the disk failed: the answers are given, and the doors start another one, which opens the
+    database anew.
+    """
     frames = Frames()
     while piece := wire.recv(_PIECE):
         waiting = [mail_of(*said) for said in frames.feed(piece)]
@@ -135,3 +139,4 @@ def accept_for_doors(app: App, wire: socket.socket) -> None:
             numbers = [number for number, _ in waiting[done : done + len(batch)]]
             wire.sendall(answers_frame(list(zip(numbers, answers, strict=True))))
             done += len(batch)
+        app.store.database.check()

@@ -57,7 +57,8 @@ class Plan:
 def serve(settings: Settings, plan: Plan) -> None:
     """Run until SIGTERM or SIGINT.
 
-    Raises RoleTakenError, ConfigError, SchemaError, DurabilityError, StoreDownError, ListenerError and ListenError before anything is open.
+    Raises RoleTakenError, ConfigError, SchemaError, DurabilityError, StoreDownError, ListenerError and ListenError before
+    anything is open; at the end StoreDownError when the disk failed under the database, which is to be opened anew.
     """
     if plan.beneath == "acceptor":
         _serve_acceptor(settings)
@@ -112,6 +113,7 @@ class Daemon:
             for child in beneath:
                 await child.stop()
             await asyncio.get_running_loop().run_in_executor(None, stack.close)
+            app.store.database.check()
         _log.info("stopped")
 
     def _take_locks(self, stack: ExitStack) -> list[int]:
@@ -155,8 +157,13 @@ class Daemon:
             for decider in deciders:
                 decider.wake()
 
+        async def end_in_doubt() -> None:
+            if app.store.database.is_doubtful:
+                self._stop.set()
+
         wake()
         scheduler.add_job(wake, "interval", seconds=1)
+        scheduler.add_job(end_in_doubt, "interval", seconds=1)
         if self._plan.beneath:
             threading.Thread(target=_obey_stdin, args=(wake,), daemon=True).start()
 

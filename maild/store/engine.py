@@ -53,6 +53,9 @@ class Database:
         """Prepare the connections; nothing is opened before the first use."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.is_doubtful = False
+        """Whether the disk failed under SQLite: a flush that failed once may succeed the next time without what it lost, so
+        only a process that opens the database anew knows what it holds.  Whoever runs for long ends, and is started again."""
         self._write_lock = threading.Lock()
         if self.is_sqlite:
             self._writer = _sqlite_engine(url, pool_size=1, begin="BEGIN IMMEDIATE")
@@ -79,16 +82,16 @@ class Database:
         Raises StoreDownError when the database cannot be reached or stays locked.
         """
         if not self.is_sqlite:
-            with _translated(), self._writer.begin() as connection:
+            with self._translated(), self._writer.begin() as connection:
                 yield connection
             return
-        with self._write_lock, _translated(), self._writer.begin() as connection:
+        with self._write_lock, self._translated(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """One consistent view for reading.  Raises StoreDownError."""
-        with _translated(), self._readers.connect() as connection:
+        with self._translated(), self._readers.connect() as connection:
             if not self.is_sqlite:
                 connection.execute(
                     text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -103,7 +106,7 @@ class Database:
         """
         if not self.is_sqlite:
             raise StoreDownError("only an embedded database can be asked at once")
-        with _translated():
+        with self._translated():
             if self._glancing is None:
                 self._glancing = self._glances.connect()
             try:
@@ -112,6 +115,11 @@ class Database:
                 self._glancing.close()
                 self._glancing = None
                 raise
+
+    def check(self) -> None:
+        """Raise StoreDownError when this process must open the database anew."""
+        if self.is_doubtful:
+            raise StoreDownError("the disk failed; the database must be opened anew")
 
     def close(self) -> None:
         """Close every connection."""
@@ -122,26 +130,27 @@ class Database:
         self._writer.dispose()
         self._readers.dispose()
 
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except NoConnectionError as error:
-        raise StoreDownError("every connection is in use") from error
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) in _COLLISIONS:
-            raise CollisionError(_first_line(error)) from error
-        raise StoreDownError(_first_line(error)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except NoConnectionError as error:
+            raise StoreDownError("every connection is in use") from error
+        except OperationalError as error:
+            self.is_doubtful |= _sqlite_code(error) == sqlite3.SQLITE_IOERR
+            if getattr(error.orig, "sqlstate", None) in _COLLISIONS:
+                raise CollisionError(_first_line(error)) from error
             raise StoreDownError(_first_line(error)) from error
-        raise
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise StoreDownError(_first_line(error)) from error
+            raise
 
 
-def _is_busy(error: DBAPIError) -> bool:
-    code = getattr(error.orig, "sqlite_errorcode", 0)
-    return code & 0xFF == sqlite3.SQLITE_BUSY
+def _sqlite_code(error: DBAPIError) -> int:
+    """Return SQLite's primary result code, or 0."""
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -189,7 +198,7 @@ def _sqlite_engine(url: str, *, pool_size: int, begin: str | None) -> Engine:
                 try:
                     connection.exec_driver_sql(begin)
                 except OperationalError as error:
-                    if not _is_busy(error) or time.monotonic() > deadline:
+                    if _sqlite_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                         raise
                     time.sleep(BUSY_LOOK_S)
                 else:

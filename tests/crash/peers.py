@@ -13,12 +13,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from maild.testing.installation import Installation, a_small_company, free_port
+from maild.testing.processes import beneath
 
 INBOXES = ("crm@acme.example", "info@acme.example")
 SENDER = "eva@acme.example"
@@ -300,11 +301,14 @@ def spool_files(place: Installation) -> set[str]:
 
 
 def resident_kib(pid: int) -> int:
-    """The memory of a process that is in use now."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    return 0
+    """The memory of a process and of those beneath it that is in use now."""
+    kib = 0
+    for one in (pid, *beneath(pid)):
+        with suppress(OSError):
+            for line in Path(f"/proc/{one}/status").read_text(encoding="ascii").splitlines():
+                if line.startswith("VmRSS:"):
+                    kib += int(line.split()[1])
+    return kib
 
 
 def deliver_command(place: Installation) -> list[str]:
