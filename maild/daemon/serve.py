@@ -31,6 +31,7 @@ from maild.daemon.notify import notify
 from maild.daemon.web import Web
 from maild.daemon.workers import Workers
 from maild.doors.smtp.listener import Listener
+from maild.model.reason import EX_TEMPFAIL
 from maild.parse.pool import ReaderPool
 from maild.settings import Settings
 from maild.store.engine import sqlite_file
@@ -39,6 +40,9 @@ ROLES = ("doors", "workers")
 """What this version can run; pollers and web follow."""
 GRACE_S = 25.0
 """How long sessions past their dot may take to be answered at the end."""
+
+CLOSING_S = 10.0
+"""How long closing may take after that: a database that hangs keeps the threads that ask it."""
 
 _log = logging.getLogger("maild.daemon")
 
@@ -112,9 +116,18 @@ class Daemon:
             await asyncio.gather(*(listener.stop(GRACE_S) for listener in listeners))
             for child in beneath:
                 await child.stop()
-            await asyncio.get_running_loop().run_in_executor(None, stack.close)
+            await self._close(stack)
             app.store.database.check()
         _log.info("stopped")
+
+    async def _close(self, stack: ExitStack) -> None:
+        """Close everything, but do not wait for ever for threads that wait for a database which does not answer."""
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await asyncio.get_running_loop().run_in_executor(None, stack.close)
+        except TimeoutError:
+            _log.error("store_hangs seconds=%d", CLOSING_S)
+            os._exit(EX_TEMPFAIL)
 
     def _take_locks(self, stack: ExitStack) -> list[int]:
         """Hold each role on an embedded database; several nodes may share another one."""

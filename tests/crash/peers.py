@@ -23,8 +23,8 @@ from maild.testing.processes import beneath
 
 INBOXES = ("crm@acme.example", "info@acme.example")
 SENDER = "eva@acme.example"
-SMALL, LARGE = 2_000, 200_000
-"""Octets: within the database, and beyond `inline_max`, so that a file is involved."""
+SMALL, LARGE = 2_000, 600_000
+"""Octets: within the database, and beyond `inline_max` and a chunk of the doors, so that a file is written in pieces."""
 HANG_S = 60.0
 """Against hangs only."""
 DECIDED = frozenset({"filed", "unfiled", "held"})

@@ -276,6 +276,26 @@ def test_D2_a_postgresql_that_goes_and_comes_back_is_451_in_time_and_heals(
 
 
 @pytest.mark.postgres
+def test_SIGTERM_ends_a_daemon_whose_postgresql_hangs(folder: Path, cluster: Cluster) -> None:
+    with started(a_place(folder / "m", cluster.url)) as place:
+        before = heals(place, "before")
+        frozen = cluster.freeze()
+        try:
+            with loaded(place) as load:
+                time.sleep(2)
+                began = time.monotonic()
+                place.stop(80)
+                assert time.monotonic() - began < 60
+                load.stop.set()
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+        assert load.heard[Said.NEVER] == 0, load.words
+        place.start()
+        judge(place, cluster, [before, *load.mails, heals(place, "after")])
+
+
+@pytest.mark.postgres
 def test_D2_a_postgresql_that_hangs_hangs_no_peer(folder: Path, cluster: Cluster) -> None:
     with started(a_place(folder / "m", cluster.url)) as place:
         before = heals(place, "before")
