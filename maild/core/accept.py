@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from maild.model.reason import Answer, Reason
 from maild.model.states import State
 from maild.parse import header_block
 from maild.store.intake import InboxRow, IntakeRows, KnownArrival
+from maild.store.store import Tx
 
 RETRY_WINDOW = timedelta(days=7)
 """How long the same bytes by the same door and envelope are a retry, if the mail has Message-ID and Date (D6)."""
@@ -100,6 +101,10 @@ class _Outline:
         return self.message_id is not None and self.has_date
 
 
+Beside = Callable[[Tx, Sequence[int | None]], None]
+"""Writes beside what is accepted; it is given each mail's message, None where no recipient took it."""
+
+
 def find_inbox(rows: IntakeRows, addresses: Sequence[str]) -> dict[str, InboxRow]:
     """Return the inbox that each of the addresses as given reaches: by its name, or by its name less its +tag."""
     parsed: dict[str, Address] = {}
@@ -153,13 +158,14 @@ def _about(rows: IntakeRows, address: str, size: int | None) -> tuple[Answer, in
     return Answer(Reason.RECIPIENT_OK), inbox.max_size
 
 
-def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
+def accept(app: App, batch: Sequence[Incoming], beside: Beside | None = None) -> list[list[Answer]]:
     """Store mails durably; return for each mail an answer for each of its envelope's recipients, in order.
 
     Commits one transaction for the whole batch: arrivals, messages, bodies, recipients, deliveries, events (TX 1).
     All or nothing: any exception means that nothing of the batch was stored.  A retry of a known mail stores nothing
     new and is answered as the first time (D6), so repeating the call is safe.  Deletes the spool files when it
-    returns; leaves them when it raises.  Raises StoreDownError, OSError.
+    returns; leaves them when it raises.  Raises StoreDownError, OSError, and what `beside` raises: it writes in the same
+    transaction.
     """
     outlines = [_outline_of(mail) for mail in batch]
     addresses = [text for mail in batch for text in mail.envelope.recipients]
@@ -178,6 +184,9 @@ def accept(app: App, batch: Sequence[Incoming]) -> list[list[Answer]]:
         tx.intake.hold_accounts(share.account_id for share in shares)
         _recognise(tx.intake, shares, now)
         _store(app, tx.intake, shares, now)
+        if beside is not None:
+            found = {id(share.mail): share.message_id for share in shares}
+            beside(tx, [found.get(id(mail)) for mail in batch])
         failpoint.reached("accept.before_commit")
     failpoint.reached("accept.after_commit")
     for mail in batch:
@@ -246,6 +255,7 @@ def _retry_key(envelope: Envelope, digest: str) -> str:
         digest,
         # Behind the digest, and nothing where there are none: keys of earlier versions stay what they are.
         *map(str, trust.spam_headers),
+        *(() if envelope.collected is None else (f"copy {envelope.collected.copy_id}",)),
     )
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -402,7 +412,11 @@ def _message_row(share: _Share) -> dict[str, Any]:
 
 def _arrival_row(share: _Share, now: datetime) -> dict[str, Any]:
     envelope = share.mail.envelope
+    collected = envelope.collected
     return {
+        "source_id": None if collected is None else collected.source_id,
+        "origin": None if collected is None else collected.origin,
+        "whole_size": None if collected is None else collected.whole_size,
         "account_id": share.account_id,
         "message_id": share.message_id,
         "at": now,

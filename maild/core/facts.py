@@ -113,6 +113,8 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         rulings=tuple(gathered.rulings.get(claimed.id, ())),
         same_id_other_content=bool(gathered.twins.get(claimed.message_id)),
         marked=next((one for one in witnesses if one.spam_mark is not None), None),
+        whole_size=min((one.whole_size or 0 for one in witnesses), default=0),
+        tells_no_recipient=bool(witnesses) and all(one.origin == "none" for one in witnesses),
         lies_in_a_mailbox=claimed.state in {State.FILED, State.UNFILED, State.HELD},
     )
 

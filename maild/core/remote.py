@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from typing_extensions import override
 
-class Tls(StrEnum):
-    """How the line is protected.  `NONE` is for the loopback, or for an operator who says so."""
+from maild.model.source import TlsMode
 
-    IMPLICIT = "implicit"
-    STARTTLS = "starttls"
-    NONE = "none"
+Tls = TlsMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +21,7 @@ class Endpoint:
 
     host: str
     port: int
-    tls: Tls
+    tls: TlsMode
     ca_file: str = ""
     """Certificates that are trusted instead of the system's; empty: the system's."""
 
@@ -35,6 +33,7 @@ class Password:
     username: str
     secret: str
 
+    @override
     def __repr__(self) -> str:
         """Show the name alone."""
         return f"Password({self.username!r})"
@@ -47,6 +46,7 @@ class Bearer:
     username: str
     token: str
 
+    @override
     def __repr__(self) -> str:
         """Show the name alone."""
         return f"Bearer({self.username!r})"

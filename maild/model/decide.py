@@ -53,6 +53,10 @@ class Case:
     same_id_other_content: bool = False
     marked: Witness | None = None
     """The first arrival that its listener's upstream called spam."""
+    whole_size: int = 0
+    """Octets on the server of a mail that came in as its header alone; 0: it is whole (D12)."""
+    tells_no_recipient: bool = False
+    """It was collected from a mailbox of many, and no field says for whom (D14)."""
     lies_in_a_mailbox: bool = False
     """It was decided before, and its owner has it."""
 
@@ -83,6 +87,7 @@ def decide(case: Case, trace: Trace) -> Decision:
     sender = identify(case.letter, case.inbox, case.directory, case.proof, trace)
     decision = (
         _ruled(case, sender, trace)
+        or _collected(case)
         or _machine(case, sender, trace)
         or _by_sender(case, sender, trace)
     )
@@ -173,6 +178,19 @@ def _ruled(case: Case, sender: Sender, trace: Trace) -> Decision | None:
             facts=taken_off,
             direction=_direction(case, sender),
         )
+    return None
+
+
+def _collected(case: Case) -> Decision | None:
+    """What a server did not give, or did not tell, is for a person."""
+    if case.whole_size:
+        return Decision(
+            move=Move.PLACE,
+            reason=Reason.TOO_LARGE,
+            facts={"size": case.whole_size, "limit": "less"},
+        )
+    if case.tells_no_recipient:
+        return Decision(move=Move.HOLD, reason=Reason.NO_RECIPIENT_MARKER)
     return None
 
 

@@ -34,6 +34,19 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """Where a collected mail was found."""
+
+    source_id: int
+    copy_id: int
+    """Its row in the ledger: what has one of its own is never a retry of another (D6)."""
+    origin: str | None = None
+    """The field that told the recipient; `none`: no field did; None: the source has one inbox (D14)."""
+    whole_size: int | None = None
+    """Octets of the mail on the server, when these bytes are its header alone (D12)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """One coming-in of a mail, set by the door and never changed."""
 
@@ -48,3 +61,4 @@ class Envelope:
     helo: str = ""
     tls: bool = False
     trust: Trust = Trust()
+    collected: Collected | None = None

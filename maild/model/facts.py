@@ -65,6 +65,10 @@ class Witness:
     trusted_results: str | None = None
     spam_mark: str | None = None
     """The field by which the listener's upstream called it spam."""
+    origin: str | None = None
+    """What told the recipient of a collected mail; `none`: nothing did (D14)."""
+    whole_size: int | None = None
+    """Octets on the server of a mail that was too large to be taken whole (D12)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

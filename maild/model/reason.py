@@ -204,6 +204,9 @@ class Reason(Enum):
     ACCOUNT_NEEDED = _refusal(
         "There are several accounts: {slugs}. Say which with --account.", http=400
     )
+    MAILBOX_ALREADY_POLLED = _refusal(
+        "The mailbox {folder} of {username} at {host} is polled already, by the source {name} of {account}."
+    )
     NOTHING_TO_UNDO = _refusal("There is nothing to undo.")
     CONFLICT = _refusal("{why}")
 

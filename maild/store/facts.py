@@ -81,6 +81,8 @@ class DecisionRows:
                     arrivals.c.authenticated_for,
                     arrivals.c.trusted_results,
                     arrivals.c.spam_mark,
+                    arrivals.c.origin,
+                    arrivals.c.whole_size,
                 )
                 .where(arrivals.c.message_id.in_(some))
                 .order_by(arrivals.c.id)
@@ -92,6 +94,8 @@ class DecisionRows:
                         authenticated_for=tuple(row.authenticated_for),
                         trusted_results=row.trusted_results,
                         spam_mark=row.spam_mark,
+                        origin=row.origin,
+                        whole_size=row.whole_size,
                     )
                 )
         return found

@@ -286,6 +286,13 @@ arrivals = Table(
     Column(
         "trusted_results", Text
     ),  # topmost Authentication-Results of an authserv-id the listener trusts
+    Column("source_id", BigId),  # sources.id, if it was collected there
+    Column(
+        "origin", Text
+    ),  # what told the recipient of a collected mail; None: the envelope, or the source
+    Column(
+        "whole_size", Integer
+    ),  # on the server, of a mail that was too large to be taken whole (D12)
     Column("spam_mark", Text),  # the field by which the listener's upstream called it spam
     Column(
         "retry_key", Text, nullable=False

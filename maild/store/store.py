@@ -16,11 +16,13 @@ from maild.store.engine import Database
 from maild.store.facts import DecisionRows
 from maild.store.inbox_keys import InboxKeyRows
 from maild.store.intake import IntakeRows
+from maild.store.ledger import LedgerRows
 from maild.store.lists import ListRows
 from maild.store.mailbox import MailboxRows
 from maild.store.people import PeopleRows
 from maild.store.rights import RightsRows
 from maild.store.settling import SettlingRows
+from maild.store.sources import LeaseRows, SourceRows
 from maild.store.views import ViewRows
 
 
@@ -56,6 +58,21 @@ class Tx:
     def intake(self) -> IntakeRows:
         """What accepting a mail reads and writes."""
         return IntakeRows(self.connection)
+
+    @cached_property
+    def sources(self) -> SourceRows:
+        """Mailboxes of other servers."""
+        return SourceRows(self.connection)
+
+    @cached_property
+    def ledger(self) -> LedgerRows:
+        """What was taken from them."""
+        return LedgerRows(self.connection)
+
+    @cached_property
+    def leases(self) -> LeaseRows:
+        """Who alone may do something."""
+        return LeaseRows(self.connection)
 
     @cached_property
     def deliveries(self) -> DeliveryRows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import maild.store.source_tables  # noqa: F401 - registers its tables
 from maild.store.schema import metadata
 
 context.configure(

@@ -1,0 +1,1 @@
+"""The IMAP door: a narrow client of other servers, on aioimaplib."""

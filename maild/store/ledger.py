@@ -1,0 +1,283 @@
+"""The ledger (D5): what was seen on another server, and what became of it.  No row is deleted while its source is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from maild.model.source import Acted, CopyState
+from maild.store.source_tables import remote_copies as copies, source_folders
+from maild.store.sql import ForEach, slices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderRow:
+    """A folder of a source."""
+
+    id: int
+    source_id: int
+    name: str
+    uidvalidity: int | None
+    generation: int
+    uid_high: int
+    is_begun: bool
+    held: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRow:
+    """One mail on the server."""
+
+    id: int
+    uid: int
+    uidl: str
+    ordinal: int
+    state: CopyState
+    acted: Acted
+    size: int | None
+    internal_date: datetime | None
+    header_print: str | None
+    digest: str | None
+    message_id: int | None
+    attempts: int
+    stored_at: datetime | None
+
+
+_COPY = tuple(copies.c[name] for name in CopyRow.__slots__)
+_ADD = ForEach.insert_new(
+    copies,
+    *("folder_id", "generation", "uid", "uidl", "ordinal", "state", "acted", "size"),
+    *("internal_date", "header_print", "digest", "message_id", "adopted_from"),
+    *("trouble", "first_seen_at", "stored_at"),
+)
+_STORED = ForEach(
+    lambda _: (
+        update(copies)
+        .where(copies.c.id == bindparam("copy_id"))
+        .values(
+            {
+                name: bindparam(name)
+                for name in ("state", "acted", "digest", "header_print", "message_id", "stored_at")
+            }
+        )
+    )
+)
+_NOTHING: dict[str, Any] = {
+    "uid": 0,
+    "uidl": "",
+    "ordinal": 0,
+    "acted": Acted.NONE,
+    "size": None,
+    "internal_date": None,
+    "header_print": None,
+    "digest": None,
+    "message_id": None,
+    "adopted_from": None,
+    "trouble": None,
+    "stored_at": None,
+}
+
+
+def _row(row: Any) -> CopyRow:
+    values = dict(row._mapping)  # noqa: SLF001 - public in spite of its name
+    values["state"], values["acted"] = CopyState(row.state), Acted(row.acted)
+    return CopyRow(**values)
+
+
+class LedgerRows:
+    """Queries about folders and copies."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read and write through an open transaction."""
+        self._connection = connection
+
+    # -- folders ---------------------------------------------------------------------------------------------------
+
+    def folder(self, source_id: int, name: str) -> FolderRow | None:
+        """Return the source's folder of that name."""
+        found = self._connection.execute(
+            select(source_folders).where(
+                source_folders.c.source_id == source_id, source_folders.c.name == name
+            )
+        ).one_or_none()
+        return None if found is None else FolderRow(**found._mapping)  # noqa: SLF001 - as in `_row`
+
+    def folders(self, source_id: int) -> list[FolderRow]:
+        """Return all folders that the source ever had."""
+        rows = self._connection.execute(
+            select(source_folders)
+            .where(source_folders.c.source_id == source_id)
+            .order_by(source_folders.c.id)
+        )
+        return [FolderRow(**row._mapping) for row in rows]  # noqa: SLF001 - as in `_row`
+
+    def add_folder(self, source_id: int, name: str, uidvalidity: int | None) -> FolderRow:
+        """Begin a folder's ledger."""
+        self._connection.execute(
+            insert(source_folders).values(
+                source_id=source_id,
+                name=name,
+                uidvalidity=uidvalidity,
+                generation=1,
+                uid_high=0,
+                is_begun=False,
+            )
+        )
+        found = self.folder(source_id, name)
+        if found is None:
+            raise LookupError(name)
+        return found
+
+    def set_folder(self, folder_id: int, **values: Any) -> None:
+        """Change a folder's numbers."""
+        self._connection.execute(
+            update(source_folders).where(source_folders.c.id == folder_id).values(values)
+        )
+
+    # -- copies ----------------------------------------------------------------------------------------------------
+
+    def add(self, folder: FolderRow, rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
+        """Write down copies; those that are known stay as they are."""
+        common = {
+            **_NOTHING,
+            "folder_id": folder.id,
+            "generation": folder.generation,
+            "first_seen_at": now,
+        }
+        _ADD.run(self._connection, [{**common, **row} for row in rows])
+
+    def known_uids(self, folder: FolderRow, uids: Iterable[int]) -> set[int]:
+        """Return those UIDs that the ledger has."""
+        found: set[int] = set()
+        for some in slices(uids):
+            found.update(
+                self._connection.execute(
+                    select(copies.c.uid).where(
+                        copies.c.folder_id == folder.id,
+                        copies.c.generation == folder.generation,
+                        copies.c.uid.in_(some),
+                    )
+                ).scalars()
+            )
+        return found
+
+    def known_keys(self, folder: FolderRow) -> dict[tuple[str, int], tuple[int, int | None, str]]:
+        """Return (id, size, state) of every copy of a POP box, by (UIDL, ordinal)."""
+        rows = self._connection.execute(
+            select(
+                copies.c.uidl, copies.c.ordinal, copies.c.id, copies.c.size, copies.c.state
+            ).where(copies.c.folder_id == folder.id, copies.c.generation == folder.generation)
+        )
+        return {(row.uidl, row.ordinal): (row.id, row.size, row.state) for row in rows}
+
+    def open(self, folder: FolderRow, *, attempts: int, limit: int) -> list[CopyRow]:
+        """Return copies that are still to be taken: oldest first, but those that failed before behind the others."""
+        rows = self._connection.execute(
+            select(*_COPY)
+            .where(
+                copies.c.folder_id == folder.id,
+                copies.c.generation == folder.generation,
+                copies.c.state == CopyState.OPEN,
+                copies.c.attempts < attempts,
+            )
+            .order_by(copies.c.attempts, copies.c.id)
+            .limit(limit)
+        )
+        return [_row(row) for row in rows]
+
+    def stored(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Say of copies (`copy_id`) that their mail is stored."""
+        _STORED.run(self._connection, rows)
+
+    def set(self, ids: Iterable[int], **values: Any) -> None:
+        """Change copies."""
+        for some in slices(ids):
+            self._connection.execute(update(copies).where(copies.c.id.in_(some)).values(values))
+
+    def failed_once(self, ids: Iterable[int], trouble: str) -> None:
+        """Count a try that did not succeed."""
+        for some in slices(ids):
+            self._connection.execute(
+                update(copies)
+                .where(copies.c.id.in_(some))
+                .values(attempts=copies.c.attempts + 1, trouble=trouble)
+            )
+
+    def fail_at(self, ids: Iterable[int], attempts: int) -> None:
+        """Leave copies that were tried so often."""
+        for some in slices(ids):
+            self._connection.execute(
+                update(copies)
+                .where(copies.c.id.in_(some), copies.c.attempts >= attempts)
+                .values(state=CopyState.FAILED)
+            )
+
+    def to_act(
+        self, folder: FolderRow, *, stored_before: datetime, after: int, limit: int
+    ) -> list[CopyRow]:
+        """Return the next copies that are to be acted on."""
+        rows = self._connection.execute(
+            select(*_COPY)
+            .where(
+                copies.c.folder_id == folder.id,
+                copies.c.generation == folder.generation,
+                (copies.c.acted == Acted.DUE) | (copies.c.acted == Acted.BEGUN),
+                copies.c.stored_at <= stored_before,
+                copies.c.id > after,
+            )
+            .order_by(copies.c.id)
+            .limit(limit)
+        )
+        return [_row(row) for row in rows]
+
+    def count_stored(self, folder_id: int) -> int:
+        """Return how many stored copies the server still has as far as we know, that were not acted on."""
+        found = self._connection.execute(
+            select(func.count()).where(
+                copies.c.folder_id == folder_id,
+                copies.c.state == CopyState.STORED,
+                copies.c.acted.in_((Acted.NONE, Acted.DUE)),
+                copies.c.gone_at.is_(None),
+            )
+        )
+        return int(found.scalar_one())
+
+    def plan(self, folder_id: int, acted: Acted) -> int:
+        """Set what is to become of all stored copies that were not acted on; return how many changed."""
+        other = Acted.DUE if acted is Acted.NONE else Acted.NONE
+        done = self._connection.execute(
+            update(copies)
+            .where(
+                copies.c.folder_id == folder_id,
+                copies.c.state == CopyState.STORED,
+                copies.c.acted == other,
+            )
+            .values(acted=acted)
+        )
+        return done.rowcount
+
+    def of_generation(self, folder: FolderRow, generation: int) -> Iterator[CopyRow]:
+        """Yield every copy of a generation, in the server's order."""
+        rows = self._connection.execute(
+            select(*_COPY)
+            .where(copies.c.folder_id == folder.id, copies.c.generation == generation)
+            .order_by(copies.c.uid, copies.c.id)
+        )
+        yield from map(_row, rows)
+
+    def counts(self, source_id: int) -> dict[str, int]:
+        """Return how many copies have each state, over all folders in their present generation."""
+        rows = self._connection.execute(
+            select(copies.c.state, func.count().label("n"))
+            .join(source_folders, source_folders.c.id == copies.c.folder_id)
+            .where(
+                source_folders.c.source_id == source_id,
+                copies.c.generation == source_folders.c.generation,
+            )
+            .group_by(copies.c.state)
+        )
+        return {row.state: row.n for row in rows}
