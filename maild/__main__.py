@@ -33,6 +33,9 @@ def _run(arguments: list[str]) -> int:
             is_raw=True,
         ),
         "serve": Command("maild.daemon.command", "run the daemon"),
+        "source": Command(
+            "maild.daemon.command_source", "mailboxes of other servers that maild collects from"
+        ),
         "demo": Command("maild.demo.command", "a throw-away installation with sample mail"),
     }
     return run(arguments, {**beside_the_face, **COMMANDS})

@@ -290,6 +290,18 @@ class SourcesSettings(_Section):
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = key(
         200, "Sources that are polled at a time."
     )
+    max_size: Annotated[int, BeforeValidator(_size_between("1KiB", "1GiB"))] = key(
+        "35MiB", "Largest mail taken whole; of a larger one the header alone is taken."
+    )
+    connect_timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "10min"))] = key(
+        "20s", "How long a server may take to answer a connection."
+    )
+    command_timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "1h"))] = key(
+        "60s", "How long a server may be silent, or take for one command."
+    )
+    fetch_timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "1d"))] = key(
+        "15min", "How long one batch of mails, or one large mail, may take."
+    )
     lease: Annotated[float, BeforeValidator(_duration_between("1s", "1h"))] = key(
         "90s", "After this silence of a node, another takes over its sources."
     )

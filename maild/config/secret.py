@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import selectors
+import signal
 import stat
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,21 +55,45 @@ def _secret_of_file(path: Path, what: str) -> str:
 
 def _secret_of_command(command: tuple[str, ...], what: str) -> str:
     try:
-        done = subprocess.run(  # noqa: S603  # the operator's own command; no shell
-            command,
-            capture_output=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=SECRET_TIMEOUT_S,
-        )
+        status, said = _ran(command)
     except subprocess.TimeoutExpired:
         late = f"gave no answer in {SECRET_TIMEOUT_S:.0f} s"
         raise ConfigError([f"{what}: {shown(command[0])} {late}"]) from None
     except (OSError, ValueError) as error:
         raise ConfigError([f"{what}: {shown(command[0])} did not run: {cause(error)}"]) from None
-    if done.returncode:
-        raise ConfigError([f"{what}: {shown(command[0])} failed with status {done.returncode}"])
-    return _decoded(done.stdout, what)
+    if status and len(said) <= SECRET_MAX:
+        raise ConfigError([f"{what}: {shown(command[0])} failed with status {status}"])
+    return _decoded(said, what)
+
+
+def _ran(command: tuple[str, ...]) -> tuple[int, bytes]:
+    """Return its status and what it said: no more than one octet above what a secret may have, then it is killed."""
+    ends_at = time.monotonic() + SECRET_TIMEOUT_S
+    child = subprocess.Popen(  # noqa: S603  # the operator's own command; no shell
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    said = b""
+    with child, selectors.DefaultSelector() as waiting:
+        try:
+            if child.stdout is not None:
+                waiting.register(child.stdout, selectors.EVENT_READ)
+                while len(said) <= SECRET_MAX:
+                    if not waiting.select(max(0.0, ends_at - time.monotonic())):
+                        raise subprocess.TimeoutExpired(command, SECRET_TIMEOUT_S)
+                    piece = os.read(child.stdout.fileno(), SECRET_MAX + 1 - len(said))
+                    if not piece:
+                        child.wait(max(0.0, ends_at - time.monotonic()))
+                        break
+                    said += piece
+        finally:
+            if child.poll() is None:
+                # With its own children: it stands at the head of a group.
+                os.killpg(child.pid, signal.SIGKILL)
+    return child.returncode, said
 
 
 def _decoded(raw: bytes, what: str) -> str:

@@ -77,7 +77,8 @@ def give_up(app: App, held: Claim) -> None:
         tx.leases.release(held.name, held.epoch)
 
 
-def _require(tx: Tx, held: Claim) -> None:
+def require(tx: Tx, held: Claim) -> None:
+    """Make sure that the lease is still ours, until the transaction ends.  Raises LeaseLostError."""
     if not tx.leases.holds(held.name, held.epoch):
         raise LeaseLostError(held.source.name)
 
@@ -97,12 +98,14 @@ def header_print(head: bytes) -> str:
 # -- folders -----------------------------------------------------------------------------------------------------------
 
 
-def open_folder(app: App, held: Claim, name: str, uidvalidity: int | None) -> FolderRow:
+def open_folder(
+    app: App, held: Claim, name: str, uidvalidity: int | None, baseline: int | None = None
+) -> FolderRow:
     """Return the ledger of a folder, begun if there was none.  Commits.  Raises LeaseLostError, StoreDownError."""
     with app.store.write() as tx:
-        _require(tx, held)
+        require(tx, held)
         return tx.ledger.folder(held.source.id, name) or tx.ledger.add_folder(
-            held.source.id, name, uidvalidity
+            held.source.id, name, uidvalidity, baseline
         )
 
 
@@ -127,7 +130,7 @@ def write_down(
     Commits.  Raises LeaseLostError, StoreDownError.
     """
     with app.store.write() as tx:
-        _require(tx, held)
+        require(tx, held)
         tx.ledger.add(folder, list(seen), app.clock())
         if numbers:
             tx.ledger.set_folder(folder.id, **numbers)
@@ -166,7 +169,7 @@ def take(app: App, held: Claim, taken: Sequence[Taken]) -> None:
     failpoint.reached("collect.before_store")
 
     def beside(tx: Tx, messages: Sequence[int | None]) -> None:
-        _require(tx, held)
+        require(tx, held)
         now = app.clock()
         rows = [
             _stored(held, one, message, now) for one, message in zip(taken, messages, strict=True)
@@ -233,16 +236,49 @@ def _stored(held: Claim, one: Taken, message: int | None, now: datetime) -> dict
 def not_taken(app: App, held: Claim, ids: Sequence[int], trouble: str) -> None:
     """Count fetches that failed; at the last try the copy is left for a person.  Commits.  Raises LeaseLostError."""
     with app.store.write() as tx:
-        _require(tx, held)
+        require(tx, held)
         tx.ledger.failed_once(ids, trouble)
         tx.ledger.fail_at(ids, TRIES)
+
+
+def tried(app: App, held: Claim, ids: Sequence[int], trouble: str) -> None:
+    """Put copies behind the others: the line broke over them.  They stay open for ever.  Commits.  Raises LeaseLostError."""
+    with app.store.write() as tx:
+        require(tx, held)
+        tx.ledger.failed_once(ids, trouble, most=TRIES - 1)
+
+
+def message_ids(app: App, ids: Sequence[int]) -> dict[int, str]:
+    """Return the Message-IDs of stored copies, by copy.  Reads only."""
+    with app.store.read() as tx:
+        return tx.ledger.message_ids(ids)
 
 
 def vanished(app: App, held: Claim, ids: Sequence[int]) -> None:
     """Say of copies that the server no longer has them.  Commits.  Raises LeaseLostError."""
     with app.store.write() as tx:
-        _require(tx, held)
+        require(tx, held)
         tx.ledger.set(ids, state=CopyState.SKIPPED, gone_at=app.clock())
+
+
+def has_digest(app: App, copy_id: int, digest: str) -> bool:
+    """Whether the copy's bytes have this digest.  Reads only."""
+    with app.store.read() as tx:
+        return tx.ledger.digest(copy_id) == digest
+
+
+def has_size(app: App, held: Claim, copy_id: int, size: int) -> None:
+    """Write the size down that the server now announces for the same bytes.  Commits.  Raises LeaseLostError."""
+    with app.store.write() as tx:
+        require(tx, held)
+        tx.ledger.set([copy_id], size=size)
+
+
+def free_key(app: App, held: Claim, copy_id: int) -> None:
+    """Let another mail have the copy's UIDL: the server uses it again.  Commits.  Raises LeaseLostError."""
+    with app.store.write() as tx:
+        require(tx, held)
+        tx.ledger.set([copy_id], ordinal=-copy_id, gone_at=app.clock(), acted=Acted.NONE)
 
 
 # -- acting ------------------------------------------------------------------------------------------------------------
@@ -256,11 +292,17 @@ def to_act(app: App, held: Claim, folder: FolderRow, *, after: int, limit: int) 
         )
 
 
+def still_ours(app: App, held: Claim) -> None:
+    """Make sure that the lease is ours at this moment.  Raises LeaseLostError, StoreDownError."""
+    with app.store.write() as tx:
+        require(tx, held)
+
+
 def begin_acts(app: App, held: Claim, ids: Sequence[int]) -> None:
     """Say that the server is about to be told.  Commits.  Raises LeaseLostError, StoreDownError."""
     failpoint.reached("collect.before_intent")
     with app.store.write() as tx:
-        _require(tx, held)
+        require(tx, held)
         tx.ledger.set(ids, acted=Acted.BEGUN)
     failpoint.reached("collect.after_intent")
 
@@ -270,6 +312,6 @@ def end_acts(app: App, held: Claim, ids: Sequence[int]) -> None:
     failpoint.reached("collect.before_done")
     gone = {"gone_at": app.clock()} if held.after.what in {"delete", "move"} else {}
     with app.store.write() as tx:
-        _require(tx, held)
+        require(tx, held)
         tx.ledger.set(ids, acted=Acted.DONE, **gone)
     failpoint.reached("collect.after_done")

@@ -82,6 +82,8 @@ class Bounds:
     listing_octets: int = 64 * 1024 * 1024
     line: int = 1024 * 1024
     """Octets of a line that is not mail."""
+    mail: int = 256 * 1024 * 1024
+    """Octets of one mail, where the caller names no other limit."""
 
 
 class Trouble(StrEnum):
@@ -96,6 +98,8 @@ class Trouble(StrEnum):
     """Certificate, name, version; or the server does not offer STARTTLS."""
     NOT_THIS_PROTOCOL = "not_this_protocol"
     """No greeting, or another protocol's."""
+    NO_SECRET = "no_secret"  # noqa: S105 - a word, not one
+    """Ours: the secret or the set-up of the sign-in is not as it must be."""
     REFUSED_LOGIN = "refused_login"
     LOGIN_LATER = "login_later"
     """The credentials may be right: in use, too many connections, LOGIN-DELAY, a fault of the server (RFC 3206)."""

@@ -13,6 +13,7 @@ _SENTENCES = {
     Trouble.NOT_REACHED: "host, port: nobody answers at {host}:{port}; is the port right, is the server up?",
     Trouble.TLS_FAILED: "tls: no safe line to {host}:{port} came about; is tls = {tls} right, and the certificate?",
     Trouble.NOT_THIS_PROTOCOL: "port: what answers at {host}:{port} does not speak {kind}.",
+    Trouble.NO_SECRET: "secret: the secret of {name} is not to be had; `maild source set {name}` takes a new one.",
     Trouble.REFUSED_LOGIN: "username, password: {host} refuses {username}; check both, or make an app password.",
     Trouble.LOGIN_LATER: "{host} lets {username} in later only; maild tries again by itself.",
     Trouble.SIGN_IN_AGAIN: "The right to read {username} has ended: run `maild source authorize {name}`.",

@@ -276,6 +276,24 @@ def ask_for_round(app: App, source_id: int) -> datetime:
     return now
 
 
+def sources_to_poll(app: App) -> list[SourceRow]:
+    """Return every source that is to be polled now.  Reads only.  Raises StoreDownError."""
+    with app.store.read() as tx:
+        return list(tx.sources.to_be_polled())
+
+
+def note_round(app: App, source_id: int, values: Mapping[str, Any]) -> None:
+    """Write down how polling a source goes.  Commits.  Raises StoreDownError."""
+    with app.store.write() as tx:
+        tx.sources.note(source_id, **values)
+
+
+def keep_secret(app: App, source_id: int, sealed: str) -> None:
+    """Keep a secret that its issuer has renewed.  Commits."""
+    with app.store.write() as tx:
+        tx.sources.note(source_id, secret=sealed)
+
+
 # -- what each key may be ----------------------------------------------------------------------------------------------
 
 
@@ -371,10 +389,10 @@ def _plan(tx: Tx, source: SourceRow, values: Mapping[str, Any], *, is_agreed: bo
     after = read_after(values["after"])
     will_go = 0
     for folder in tx.ledger.folders(source.id):
-        changed = tx.ledger.count_stored(folder.id)
+        changed = tx.ledger.count_stored(folder)
         will_go += changed if after.deletes else 0
         if is_agreed:
-            tx.ledger.plan(folder.id, Acted.NONE if after.what == "keep" else Acted.DUE)
+            tx.ledger.plan(folder, Acted.NONE if after.what == "keep" else Acted.DUE)
     return will_go
 
 

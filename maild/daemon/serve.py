@@ -28,16 +28,17 @@ from maild.daemon.intake import DaemonIntake
 from maild.daemon.listeners import listener_facts
 from maild.daemon.locks import RoleLock
 from maild.daemon.notify import notify
+from maild.daemon.pollers import Pollers
 from maild.daemon.web import Web
-from maild.daemon.workers import Workers
+from maild.daemon.workers import Beneath, Workers
 from maild.doors.smtp.listener import Listener
 from maild.model.reason import EX_TEMPFAIL
 from maild.parse.pool import ReaderPool
 from maild.settings import Settings
 from maild.store.engine import sqlite_file
 
-ROLES = ("doors", "workers")
-"""What this version can run; pollers and web follow."""
+ROLES = ("doors", "workers", "pollers")
+"""What this version can run; web follows."""
 GRACE_S = 25.0
 """How long sessions past their dot may take to be answered at the end."""
 
@@ -102,9 +103,12 @@ class Daemon:
             stack.callback(scheduler.shutdown, wait=False)
             listeners: list[Listener | Web] = []
             beneath: tuple[Child, ...] = ()
-            if "doors" not in self._roles:
+            pollers: Pollers | None = None
+            if "doors" not in self._roles and "workers" in self._roles:
                 self._start_deciders(app, scheduler, stack)
-            else:
+            if "doors" not in self._roles and "pollers" in self._roles:
+                pollers = self._start_pollers(app, scheduler)
+            if "doors" in self._roles:
                 acceptor, *others = self._start_beneath(locks)
                 beneath = (acceptor, *others)
                 listeners = await self._open_doors(app, acceptor, stack)
@@ -114,6 +118,8 @@ class Daemon:
             notify("STOPPING=1")
             _log.info("stopping")
             await asyncio.gather(*(listener.stop(GRACE_S) for listener in listeners))
+            if pollers is not None:
+                await pollers.stop()
             for child in beneath:
                 await child.stop()
             await self._close(stack)
@@ -134,7 +140,9 @@ class Daemon:
         file = sqlite_file(self._settings.database)
         if file is None:
             return []
-        locks = [RoleLock(file.absolute().parent, role) for role in self._roles]
+        locks = [
+            RoleLock(file.absolute().parent, role) for role in self._roles if role != "pollers"
+        ]
         for lock in locks:
             stack.callback(lock.release)
         return [lock.descriptor for lock in locks]
@@ -193,15 +201,24 @@ class Daemon:
     def _start_beneath(self, locks: Sequence[int]) -> tuple[Acceptor, *tuple[Child, ...]]:
         """Start what the doors have beneath them; it is to be stopped in this order."""
         command = [*self._plan.command, "--beneath"]
-        if "workers" not in self._roles:
-            acceptor = Acceptor([*command, "acceptor"], lambda: None)
-            acceptor.start()
-            return (acceptor,)
         workers = Workers([*command, "workers"], locks)
-        acceptor = Acceptor([*command, "acceptor"], workers.wake)
-        acceptor.start()
-        workers.start()
-        return acceptor, workers
+        has_workers = "workers" in self._roles
+        acceptor = Acceptor([*command, "acceptor"], workers.wake if has_workers else lambda: None)
+        others: list[Child] = []
+        if "pollers" in self._roles:
+            others.append(Beneath("pollers", [*command, "pollers"]))
+        if has_workers:
+            others.append(workers)
+        for child in (acceptor, *others):
+            child.start()
+        return (acceptor, *others)
+
+    def _start_pollers(self, app: App, scheduler: AsyncIOScheduler) -> Pollers:
+        pollers = Pollers(app, self._settings)
+        scheduler.add_job(pollers.tick, "interval", seconds=1, next_run_time=app.clock())
+        if self._plan.beneath:
+            threading.Thread(target=_obey_stdin, args=(lambda: None,), daemon=True).start()
+        return pollers
 
     async def _open_doors(
         self, app: App, acceptor: Acceptor, stack: ExitStack

@@ -1,4 +1,4 @@
-"""The workers beside the doors, in a process of their own.
+"""The workers beside the doors, and the pollers, each in a process of their own.
 
 Its stdin is a pipe whose other end the doors hold: an octet says that there may be work, its end that the doors are gone.
 """
@@ -15,22 +15,15 @@ from typing_extensions import override
 from maild.daemon.child import Child
 
 
-class Workers(Child):
-    """Keeps the workers running."""
+class Beneath(Child):
+    """Keeps a child running that needs no more of the doors than to know that they are there."""
 
-    name = "workers"
-
-    def __init__(self, command: Sequence[str], locks: Sequence[int]) -> None:
-        """`locks` are inherited, so that their roles stay taken for as long as the workers live."""
+    def __init__(self, name: str, command: Sequence[str], locks: Sequence[int] = ()) -> None:
+        """`locks` are inherited, so that their roles stay taken for as long as the child lives."""
         super().__init__(command, locks)
+        self.name = name
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
-
-    def wake(self) -> None:
-        """Say that there may be work.  Cheap; from any thread."""
-        # A full pipe has woken it already; a broken one is mended by the next start, which looks by itself.
-        with suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._writing, b".")
 
     @override
     async def _open(self) -> int:
@@ -41,3 +34,17 @@ class Workers(Child):
         # The pipe stays open: the last commit may still say that there is work.
         with suppress(ProcessLookupError):
             process.terminate()
+
+
+class Workers(Beneath):
+    """Keeps the workers running."""
+
+    def __init__(self, command: Sequence[str], locks: Sequence[int]) -> None:
+        """Start nothing yet."""
+        super().__init__("workers", command, locks)
+
+    def wake(self) -> None:
+        """Say that there may be work.  Cheap; from any thread."""
+        # A full pipe has woken it already; a broken one is mended by the next start, which looks by itself.
+        with suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._writing, b".")

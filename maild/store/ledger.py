@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from maild.model.source import Acted, CopyState
+from maild.store.schema import messages
 from maild.store.source_tables import remote_copies as copies, source_folders
 from maild.store.sql import ForEach, slices
 
@@ -24,6 +25,7 @@ class FolderRow:
     uidvalidity: int | None
     generation: int
     uid_high: int
+    baseline: int | None
     is_begun: bool
     held: dict[str, Any] | None
 
@@ -115,7 +117,9 @@ class LedgerRows:
         )
         return [FolderRow(**row._mapping) for row in rows]  # noqa: SLF001 - as in `_row`
 
-    def add_folder(self, source_id: int, name: str, uidvalidity: int | None) -> FolderRow:
+    def add_folder(
+        self, source_id: int, name: str, uidvalidity: int | None, baseline: int | None
+    ) -> FolderRow:
         """Begin a folder's ledger."""
         self._connection.execute(
             insert(source_folders).values(
@@ -125,6 +129,7 @@ class LedgerRows:
                 generation=1,
                 uid_high=0,
                 is_begun=False,
+                baseline=baseline,
             )
         )
         found = self.folder(source_id, name)
@@ -198,14 +203,47 @@ class LedgerRows:
         for some in slices(ids):
             self._connection.execute(update(copies).where(copies.c.id.in_(some)).values(values))
 
-    def failed_once(self, ids: Iterable[int], trouble: str) -> None:
-        """Count a try that did not succeed."""
+    def failed_once(self, ids: Iterable[int], trouble: str, most: int | None = None) -> None:
+        """Count a try that did not succeed, but not beyond `most`."""
         for some in slices(ids):
+            counted = update(copies).where(copies.c.id.in_(some))
+            if most is not None:
+                counted = counted.where(copies.c.attempts < most)
             self._connection.execute(
-                update(copies)
-                .where(copies.c.id.in_(some))
-                .values(attempts=copies.c.attempts + 1, trouble=trouble)
+                counted.values(attempts=copies.c.attempts + 1, trouble=trouble)
             )
+
+    def stored_prints(self, source_id: int) -> frozenset[tuple[str, int | None]]:
+        """Return (print, size) of every stored mail of a source, in whatever generation."""
+        rows = self._connection.execute(
+            select(copies.c.header_print, copies.c.size)
+            .join(source_folders, source_folders.c.id == copies.c.folder_id)
+            .where(
+                source_folders.c.source_id == source_id,
+                copies.c.state == CopyState.STORED,
+                copies.c.header_print.is_not(None),
+            )
+        )
+        return frozenset((row.header_print, row.size) for row in rows)
+
+    def digest(self, copy_id: int) -> str | None:
+        """Return the digest of a copy's bytes."""
+        found: str | None = self._connection.execute(
+            select(copies.c.digest).where(copies.c.id == copy_id)
+        ).scalar_one_or_none()
+        return found
+
+    def message_ids(self, ids: Iterable[int]) -> dict[int, str]:
+        """Return the Message-ID, without brackets, of each copy whose mail is stored and has one."""
+        found: dict[int, str] = {}
+        for some in slices(ids):
+            rows = self._connection.execute(
+                select(copies.c.id, messages.c.message_id_header)
+                .join(messages, messages.c.id == copies.c.message_id)
+                .where(copies.c.id.in_(some), messages.c.message_id_header.is_not(None))
+            )
+            found |= {row.id: row.message_id_header for row in rows}
+        return found
 
     def fail_at(self, ids: Iterable[int], attempts: int) -> None:
         """Leave copies that were tried so often."""
@@ -234,11 +272,12 @@ class LedgerRows:
         )
         return [_row(row) for row in rows]
 
-    def count_stored(self, folder_id: int) -> int:
+    def count_stored(self, folder: FolderRow) -> int:
         """Return how many stored copies the server still has as far as we know, that were not acted on."""
         found = self._connection.execute(
             select(func.count()).where(
-                copies.c.folder_id == folder_id,
+                copies.c.folder_id == folder.id,
+                copies.c.generation == folder.generation,
                 copies.c.state == CopyState.STORED,
                 copies.c.acted.in_((Acted.NONE, Acted.DUE)),
                 copies.c.gone_at.is_(None),
@@ -246,13 +285,14 @@ class LedgerRows:
         )
         return int(found.scalar_one())
 
-    def plan(self, folder_id: int, acted: Acted) -> int:
+    def plan(self, folder: FolderRow, acted: Acted) -> int:
         """Set what is to become of all stored copies that were not acted on; return how many changed."""
         other = Acted.DUE if acted is Acted.NONE else Acted.NONE
         done = self._connection.execute(
             update(copies)
             .where(
-                copies.c.folder_id == folder_id,
+                copies.c.folder_id == folder.id,
+                copies.c.generation == folder.generation,
                 copies.c.state == CopyState.STORED,
                 copies.c.acted == other,
             )

@@ -77,9 +77,8 @@ source_folders = Table(
         "generation", Integer, nullable=False
     ),  # of the server's numbers; rises when they change
     Column("uid_high", BigId, nullable=False, server_default="0"),  # all below is in the ledger
-    Column(
-        "is_begun", Boolean, nullable=False
-    ),  # the first listing is in the ledger, as `since` wants
+    Column("baseline", BigId),  # the first UID that was not there when the ledger began
+    Column("is_begun", Boolean, nullable=False),  # the first listing is in the ledger
     Column("held", Json),  # figures of a renumbering that asks a person; None: all is well
     UniqueConstraint("source_id", "name"),
 )

@@ -98,6 +98,10 @@ format = "logfmt"
 """,
             encoding="utf-8",
         )
+        key = self.folder / "maild.key"
+        if not key.exists():
+            key.touch(0o600)
+            key.write_text(secrets.token_urlsafe(32), encoding="ascii")
         self.cli("db", "upgrade")
 
     def run(self, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -106,11 +106,16 @@ class Bench:
             assert mail.slowest < ANSWER_S, f"{mail.key} waited {mail.slowest:.1f} s"
 
     def count(self) -> dict[str, int]:
-        """How often a load makes each call."""
-        self.open_doors()
-        with self.trace(only(DURABLE)):
-            self.offer_all(self.load("count"))
-        return dict(counted(self.log))
+        """How often a load makes each call at least: three times, each after a start, as every kill has one before it."""
+        least: dict[str, int] = {}
+        for _ in range(3):
+            self.place.kill()
+            self.open_doors()
+            with self.trace(only(DURABLE)):
+                self.offer_all(self.load("count"))
+            found = counted(self.log)
+            least = {call: min(count, least.get(call, count)) for call, count in found.items()}
+        return least
 
     def close(self) -> None:
         """Offer what nobody took, let everything be decided, and judge."""

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from typing_extensions import override
 
+from maild.core.dots import DotStream
 from maild.core.raw import Raw, Spool
-from maild.doors.smtp.data import DotStream
 from maild.model.envelope import Door, Envelope, Trust
 from maild.model.reason import Answer, Reason
 from maild.model.written import UnixSocket

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
 import socket
 import ssl
 from pathlib import Path
@@ -95,7 +94,7 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
 
     Raises OSError (ssl.SSLError is one) when the file cannot be read as certificates.
     """
-    return _context_of(ca_file, os.stat(ca_file).st_mtime_ns if ca_file else 0)  # noqa: PTH116 - an OSError names it
+    return _context_of(ca_file, Path(ca_file).stat().st_mtime_ns if ca_file else 0)
 
 
 @functools.lru_cache(maxsize=32)

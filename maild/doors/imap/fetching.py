@@ -22,7 +22,7 @@ _TOKEN = re.compile(
       (?P<mark>[()])
     | "(?P<quoted>(?:[^"\\]|\\.)*)"
     | (?P<literal>\{[0-9]+\})$
-    | (?P<atom>[^\s()"{}\[\]<>]+ (?:\[[^\]]*\])? (?:<[0-9]+>)?)
+    | (?P<atom>(?:[^\s()"{\[]|\[[^\]]*\])+)
     )[ ]*""",
     re.VERBOSE,
 )
@@ -62,9 +62,9 @@ class Items:
                 return value.content
         return None
 
-    def has(self, beginning: bytes) -> bool:
-        """Whether there is an item whose name begins so."""
-        return any(name.startswith(beginning) for name in self.values)
+    def is_about_mail(self) -> bool:
+        """Whether there is a size or a text: flags alone come unasked, when another client changes them."""
+        return any(name.startswith((b"RFC822.SIZE", b"BODY[")) for name in self.values)
 
     def date(self) -> datetime | None:
         """Return INTERNALDATE; None when it is no date."""

@@ -18,20 +18,19 @@ from maild.doors.imap.wire import Ask, Wire
 from maild.doors.imap.words import printable, trouble_of
 
 _ROOM = 64 * 1024
-_LEFT_OUT = "(left out)"
 
 
 async def sign_in(wire: Wire, proof: Proof, patience: Patience) -> None:
     """Sign in and read the capabilities anew.  Raises RemoteError; a server that greets with PREAUTH is told nothing."""
     wire.check()
+    wire.unsayable = _dresses(proof)
     if not wire.is_signed_in():
-        match proof:
-            case Password():
-                asked = await _by_password(wire, proof, patience)
-            case Bearer():
-                asked = await _by_token(wire, proof, patience)
+        if isinstance(proof, Password):
+            asked = await _by_password(wire, proof, patience)
+        else:
+            asked = await _by_token(wire, proof, patience)
         if not asked.is_ok:
-            raise _refused(wire, asked, proof)
+            raise _refused(wire, asked)
         wire.state = AUTH
     await read_capabilities(wire, patience)
 
@@ -76,17 +75,15 @@ async def _by_token(wire: Wire, proof: Bearer, patience: Patience) -> Ask:
     return await wire.ask(asked, within=patience.sign_in)
 
 
-def _refused(wire: Wire, asked: Ask, proof: Proof) -> RemoteError:
+def _refused(wire: Wire, asked: Ask) -> RemoteError:
     trouble = trouble_of(asked.closing, Trouble.REFUSED_LOGIN)
     if trouble is Trouble.BUSY:
         trouble = Trouble.LOGIN_LATER
     elif trouble is Trouble.NO_SUCH_FOLDER:
         trouble = Trouble.REFUSED_LOGIN
-    said = printable(asked.closing)
+    said = wire.say(asked.closing)
     status = _status(asked.challenge)
-    if status:
-        said = f"{said} ({status})"
-    return wire.fail(trouble, _without(said, proof))
+    return wire.fail(trouble, f"{said} ({status})" if status else said)
 
 
 def _status(challenge: bytes) -> str:
@@ -99,16 +96,14 @@ def _status(challenge: bytes) -> str:
     return printable(f"status {status}") if isinstance(status, str | int) and status else ""
 
 
-def _without(said: str, proof: Proof) -> str:
-    """Return a server's words; none of them when they hold the secret in any dress."""
-    match proof:
-        case Password(name, secret):
-            wholes = [f"\0{name}\0{secret}"]
-        case Bearer(name, secret):
-            wholes = [f"user={name}\1auth=Bearer {secret}\1\1"]
+def _dresses(proof: Proof) -> frozenset[str]:
+    """Return the secret as a server may repeat it: bare, quoted, in base64, a part of that."""
+    if isinstance(proof, Password):
+        secret, whole = proof.secret, f"\0{proof.username}\0{proof.secret}"
+    else:
+        secret, whole = proof.token, f"user={proof.username}\1auth=Bearer {proof.token}\1\1"
     dresses = {secret, printable(secret), secret.replace("\\", "\\\\").replace('"', '\\"')}
-    for text in [secret, *wholes]:
-        code = base64.b64encode(text.encode()).decode()
-        # A piece of it, too: words are cut.
-        dresses |= {code.rstrip("="), code[:16]}
-    return _LEFT_OUT if any(dress and dress in said for dress in dresses) else said
+    for text in (secret, whole):
+        code = base64.b64encode(text.encode()).decode().rstrip("=")
+        dresses |= {code, code[:-1]}
+    return frozenset(dress for dress in dresses if dress)

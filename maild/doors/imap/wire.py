@@ -28,9 +28,15 @@ _LITERAL = re.compile(rb"\{([0-9]{1,20})\}$")
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _TAGGED = re.compile(rb"([A-Z0-9]+) (OK|NO|BAD)(?: (.*))?", re.IGNORECASE | re.DOTALL)
 _COUNT = re.compile(rb"([0-9]{1,10}) (EXISTS|EXPUNGE)\b", re.IGNORECASE)
+_NUMBERED = re.compile(rb"[0-9]{1,10} (EXISTS|EXPUNGE|RECENT|FETCH)\b", re.IGNORECASE)
+_WANTED = re.compile(rb"BODY\[|RFC822\.SIZE", re.IGNORECASE)
 _GREETING_MAX = 8 * 1024
+_NOISE_MAX = 16 * 1024 * 1024
 _ANSWER_COST = 128
 """What an answer costs beside its octets; fifty thousand short ones must count, too."""
+
+
+LEFT_OUT = "(left out: the server repeated a secret)"
 
 
 class Ask(Command):  # type: ignore[misc] # aioimaplib declares no types
@@ -53,6 +59,8 @@ class Ask(Command):  # type: ignore[misc] # aioimaplib declares no types
         self.replies = deque(replies)
         self.room = room
         self.line = line
+        self.noise = _NOISE_MAX
+        """How many octets may come that nobody asked for; they are not kept."""
         self.answers: list[list[bytes]] = []
         self.challenge = b""
         """What the server last asked for more with."""
@@ -80,6 +88,11 @@ class Ask(Command):  # type: ignore[misc] # aioimaplib declares no types
         return str(self._resp_result) == "BAD"
 
     @property
+    def is_over(self) -> bool:
+        """Whether the server has answered, or the line is lost."""
+        return bool(self._event.is_set())
+
+    @property
     def closing(self) -> bytes:
         """The words after OK, NO or BAD."""
         return bytes(self._resp_lines[-1]) if self._resp_lines else b""
@@ -104,6 +117,10 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
         self.exists = 0
         self.is_deaf = False
         """After STARTTLS, until TLS stands: what comes in clear is dropped (RFC 3501 6.2.1)."""
+        self.unsayable: frozenset[str] = frozenset()
+        """The secret, in every dress in which a server might repeat it."""
+        self.capabilities: set[str] = set()
+        self.pending_sync_command: Ask | None = None
         self._line_max = line
         self._stir = asyncio.Event()
         self._buffer = bytearray()
@@ -189,8 +206,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
     def fail(self, trouble: Trouble, said: str | bytes = "") -> RemoteError:
         """End the connection and everything that waits for it; return why.  The first reason stays."""
         if self.fault is None:
-            self.fault = RemoteError(trouble, printable(said))
-            self.capabilities = set()
+            self.fault = RemoteError(trouble, self.say(said))
         asked = self._asked()
         self.pending_sync_command = None
         self.pending_async_commands.clear()
@@ -201,6 +217,15 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
         if self.transport is not None:
             self.transport.abort()
         return RemoteError(self.fault.trouble, self.fault.said)
+
+    def say(self, words: str | bytes) -> str:
+        """Return the server's words for an error: short, printable, and none at all when they hold a secret."""
+        text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+        return LEFT_OUT if any(secret in text for secret in self.unsayable) else printable(text)
+
+    def refusal(self, asked: Ask, otherwise: Trouble) -> RemoteError:
+        """Return the error for a NO or BAD; the connection stays."""
+        return RemoteError(trouble_of(asked.closing, otherwise), self.say(asked.closing))
 
     def begin_anew(self, transport: asyncio.Transport) -> None:
         """Go on over TLS: whatever was said in clear is forgotten."""
@@ -330,8 +355,16 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
         count = _COUNT.match(first)
         if count is not None:
             self._count(int(count[1]), count[2].upper(), asked)
-        if asked is not None and asked.is_kept:
+        if asked is None or not asked.is_kept:
+            return
+        if not _is_noise(answer):
             asked.answers.append(answer)
+            return
+        cost = _ANSWER_COST + sum(map(len, answer))
+        asked.room += cost
+        asked.noise -= cost
+        if asked.noise < 0:
+            self.fail(Trouble.BROKEN_PROTOCOL, "the server says too much that nobody asked")
 
     def _count(self, number: int, what: bytes, asked: Ask | None) -> None:
         if what == b"EXPUNGE":
@@ -375,10 +408,8 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
     def _asked(self) -> Ask | None:
         """Return the command that waits for its answer; there is never more than one."""
         if self.pending_sync_command is not None:
-            asked = self.pending_sync_command
-        else:
-            asked = next(iter(self.pending_async_commands.values()), None)
-        return asked if isinstance(asked, Ask) else None
+            return self.pending_sync_command
+        return next(iter(self.pending_async_commands.values()), None)
 
     def _watch(self, quiet: float) -> _Watch:
         self._heard = self.loop.time()
@@ -391,6 +422,14 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
     def is_signed_in(self) -> bool:
         """Whether the server knows who we are."""
         return bool(self.state in {AUTH, SELECTED})
+
+
+def _is_noise(answer: list[bytes]) -> bool:
+    """Whether an answer only tells what other clients do: counts, and flags of mails."""
+    numbered = _NUMBERED.match(answer[0])
+    if numbered is None or numbered[1].upper() != b"FETCH":
+        return numbered is not None
+    return not any(_WANTED.search(line) for line in answer[::2])
 
 
 class _Watch:

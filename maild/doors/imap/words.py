@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from maild.core.remote import RemoteError, Trouble
+from maild.core.remote import Trouble
 
 _SAID_MAX = 200
 _CODE = re.compile(r"\[([A-Za-z][A-Za-z0-9-]*)")
@@ -55,8 +55,3 @@ def trouble_of(words: bytes, otherwise: Trouble) -> Trouble:
         return _CODES[code[1].upper()]
     lowered = text.casefold()
     return next((trouble for phrase, trouble in _PHRASES if phrase in lowered), otherwise)
-
-
-def refusal(words: bytes, otherwise: Trouble) -> RemoteError:
-    """Return the error for a tagged NO or BAD."""
-    return RemoteError(trouble_of(words, otherwise), printable(words))

@@ -81,7 +81,6 @@ PLANNED = frozenset(
         "profile",
         "restore",
         "rule",
-        "source",
         "status",
         "template",
         "token",

@@ -73,6 +73,7 @@ def upgrade() -> None:
     sa.Column('uidvalidity', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('generation', sa.Integer(), nullable=False),
     sa.Column('uid_high', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), server_default='0', nullable=False),
+    sa.Column('baseline', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('is_begun', sa.Boolean(), nullable=False),
     sa.Column('held', maild.store.types.Json(), nullable=True),
     sa.ForeignKeyConstraint(['source_id'], ['sources.id'], name=op.f('fk_source_folders_source_id')),
