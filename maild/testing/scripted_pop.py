@@ -180,6 +180,16 @@ class _OneLine(_Bearer):
             self.judge(proof)
 
 
+@_script("repeats-the-token")
+class _RepeatsToken(_Bearer):
+    """It repeats the begin of a long proof in its refusal."""
+
+    def do_auth(self, _: bytes) -> None:
+        """AUTH."""
+        self.say(b"+ \r\n")
+        self.say(b"-ERR no such token: " + self.read_line()[:700] + b"...\r\n")
+
+
 @_script("login-delay-announced")
 class _Announces(Peer):
     """It says how long to wait between sessions, and that it deletes by itself."""

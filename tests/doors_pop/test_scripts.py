@@ -59,6 +59,7 @@ OUTCOMES: dict[str, Trouble | None] = {
     "sys-perm": Trouble.NOT_ALLOWED,
     "no-user": None,
     "xoauth2": None,
+    "repeats-the-token": None,
     "xoauth2-one-line": None,
     "login-delay-announced": None,
     "tls-expired": NO_TLS,

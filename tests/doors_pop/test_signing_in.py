@@ -38,6 +38,17 @@ def test_D7_a_token_that_is_refused_is_so_at_once_and_never_shown(script: str) -
     assert reply not in str(failed.value)
 
 
+def test_D7_a_token_that_the_server_repeats_in_part_is_not_shown() -> None:
+    token = "st0len" * 300
+    with scripted("repeats-the-token") as server:
+        client = connect(server)
+        with pytest.raises(RemoteError) as failed:
+            client.sign_in(Bearer(NAME, token))
+    proof = b64encode(f"user={NAME}\x01auth=Bearer {token}\x01\x01".encode()).decode()
+    assert proof[30:60] not in str(failed.value)
+    assert failed.value.said == "no such token: ***"
+
+
 def test_a_token_cannot_hold_a_second_field() -> None:
     with scripted("xoauth2") as server:
         client = connect(server)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from maild.core.remote import Bounds, RemoteError, Trouble
@@ -117,8 +118,8 @@ def read_sizes(lines: list[bytes], into: dict[int, int]) -> None:
         into[number] = int(found[2])
 
 
-def read_uids(lines: list[bytes], into: dict[int, str | None]) -> None:
-    """Add what UIDL said.  Several mails may have one id; one mail may not have several."""
+def read_uids(lines: list[bytes], into: dict[int, str | None], known: Container[int]) -> None:
+    """Add what UIDL said of the known numbers.  Several mails may have one id; one mail may not have several."""
     for line in lines:
         found = _UIDL.match(line)
         if found is None:
@@ -126,7 +127,8 @@ def read_uids(lines: list[bytes], into: dict[int, str | None]) -> None:
         number = int(found[1])
         if number in into:
             raise _broken(f"UIDL: {printable(line)}")
-        into[number] = _uid(found[2])
+        if number in known:
+            into[number] = _uid(found[2])
 
 
 def _uid(octets: bytes | None) -> str | None:

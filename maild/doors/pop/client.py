@@ -7,7 +7,7 @@ nothing.  It must never believe a server in what can be counted, nor decide what
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import islice
 
@@ -152,18 +152,18 @@ class PopClient:
             return []
         if not at_once:
             wire.send(b"UIDL\r\n")
-        uids = self._read_uids(is_empty=not sizes)
+        uids = self._read_uids(sizes)
         return [Listed(number, sizes[number], uids.get(number)) for number in sorted(sizes)]
 
-    def _read_uids(self, *, is_empty: bool) -> dict[int, str | None]:
+    def _read_uids(self, known: Collection[int]) -> dict[int, str | None]:
         uids: dict[int, str | None] = {}
         try:
             self._wire.answer()
         except Refused as refused:
-            if not is_empty and ("UIDL" in self.capabilities or refused.code):
+            if known and ("UIDL" in self.capabilities or refused.code):
                 raise self._wire.fail(Trouble.BUSY, f"UIDL: {refused.said}") from None
             return {}
-        self._read_list(lambda lines: read_uids(lines, uids))
+        self._read_list(lambda lines: read_uids(lines, uids, known))
         return uids
 
     def _read_list(self, take: Callable[[list[bytes]], None]) -> None:

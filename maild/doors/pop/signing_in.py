@@ -53,6 +53,7 @@ def _wants_plain(words: str, capabilities: frozenset[str], mechanisms: frozenset
 
 def _plain(wire: Wire, name: str, secret: str) -> None:
     reply = f"\0{name}\0{secret}".encode()
+    wire.hide(reply.decode())
     wire.send(b"AUTH PLAIN\r\n")
     _continue(wire, reply)
 

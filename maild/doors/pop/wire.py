@@ -7,6 +7,7 @@ fault: whatever is raised as RemoteError has closed the line.
 from __future__ import annotations
 
 import poplib
+import re
 import socket
 import ssl
 import threading
@@ -27,6 +28,7 @@ from maild.model.source import TlsMode
 _CHUNK = 256 * 1024
 _LINE_MAX = 16 * 1024
 """Of a line that is an answer.  Those of lists have the bound of `Bounds`."""
+_LONG_WORD = re.compile(rb"[^\s'\"<>()\[\]]{8,}")
 
 
 class Wire(poplib.POP3):
@@ -43,7 +45,7 @@ class Wire(poplib.POP3):
         self._buffer = b""
         self._at = 0
         self._room = bytearray(_CHUNK)
-        self._secrets: list[str] = []
+        self._secrets: list[bytes] = []
         self._has_greeted = False
         self._ending = threading.Lock()
         self._aborted = False
@@ -115,9 +117,7 @@ class Wire(poplib.POP3):
         self.close()
         if self._aborted:
             return RemoteError(Trouble.LINE_LOST, "ended by us")
-        for secret in self._secrets:
-            said = said.replace(secret, "***")
-        return RemoteError(trouble, said)
+        return RemoteError(trouble, self._scrubbed(said.encode()).decode("utf-8", "replace"))
 
     @override
     def close(self) -> None:
@@ -164,9 +164,19 @@ class Wire(poplib.POP3):
 
     def hide(self, *secrets: str) -> None:
         """Never show these, nor their base64: servers repeat what they were told."""
-        for secret in secrets:
-            if secret:
-                self._secrets += [secret, b64encode(secret.encode()).decode()]
+        for secret in filter(None, secrets):
+            octets = secret.encode()
+            self._secrets += [octets, b64encode(octets)]
+
+    def _scrubbed(self, said: bytes) -> bytes:
+        """Take out the secrets, and long words that are part of one: a server may repeat what it cut."""
+        for secret in self._secrets:
+            said = said.replace(secret, b"***")
+
+        def of_a_secret(word: re.Match[bytes]) -> bytes:
+            return b"***" if any(word[0] in secret for secret in self._secrets) else word[0]
+
+        return _LONG_WORD.sub(of_a_secret, said)
 
     def send(self, octets: bytes, answers: int = 1) -> None:
         """Send commands that so many answers will come to."""
@@ -188,9 +198,9 @@ class Wire(poplib.POP3):
         line = self.line()
         self.asked -= 1
         if line[:4].upper() == b"-ERR":
-            raise Refused(line)
+            raise Refused(self._scrubbed(line))
         if line[:1] != b"+":
-            raise self.fail(Trouble.BROKEN_PROTOCOL, printable(line))
+            raise self.fail(Trouble.BROKEN_PROTOCOL, printable(self._scrubbed(line)))
         return line
 
     def line(self, *, ends_well: bool = True) -> bytes:
