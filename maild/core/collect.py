@@ -284,7 +284,9 @@ def free_key(app: App, held: Claim, copy_id: int) -> None:
 # -- acting ------------------------------------------------------------------------------------------------------------
 
 
-def to_act(app: App, held: Claim, folder: FolderRow, *, after: int, limit: int) -> list[CopyRow]:
+def to_act(
+    app: App, held: Claim, folder: FolderRow, *, after: CopyRow | None, limit: int
+) -> list[CopyRow]:
     """Return the next copies that are to be deleted, moved or marked by now.  Reads only."""
     with app.store.read() as tx:
         return tx.ledger.to_act(

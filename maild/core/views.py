@@ -306,6 +306,9 @@ def _arrival(row: dict[str, Any]) -> dict[str, Any]:
         "retries": row["retries"],
         "last_retry_at": None if row["last_retry_at"] is None else iso(row["last_retry_at"]),
         "spam_mark": row["spam_mark"],
+        "source": row["source"],
+        "origin": row["origin"],
+        "whole_size": row["whole_size"],
     }
 
 

@@ -31,6 +31,7 @@ from maild.store.schema import (
     statuses,
     users,
 )
+from maild.store.source_tables import sources
 from maild.store.sql import slices
 
 
@@ -172,7 +173,11 @@ class ListRows:
                 arrivals.c.retries,
                 arrivals.c.last_retry_at,
                 arrivals.c.spam_mark,
+                sources.c.name.label("source"),
+                arrivals.c.origin,
+                arrivals.c.whole_size,
             )
+            .outerjoin(sources, sources.c.id == arrivals.c.source_id)
             .where(arrivals.c.message_id == message_id)
             .order_by(arrivals.c.id)
         ).mappings()

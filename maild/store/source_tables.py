@@ -108,8 +108,9 @@ remote_copies = Table(
     Column("gone_at", UtcDateTime),  # the server no longer has it
     UniqueConstraint("folder_id", "generation", "uid", "uidl", "ordinal"),
     Index(
-        "ix_remote_copies_folder_id_acted",
+        "ix_remote_copies_to_act",
         "folder_id",
+        "stored_at",
         "id",
         sqlite_where=text("acted = 'due' OR acted = 'begun'"),
         postgresql_where=text("acted = 'due' OR acted = 'begun'"),
@@ -117,7 +118,8 @@ remote_copies = Table(
     Index(
         "ix_remote_copies_open",
         "folder_id",
-        "uid",
+        "attempts",
+        "id",
         sqlite_where=text("state = 'open'"),
         postgresql_where=text("state = 'open'"),
     ),

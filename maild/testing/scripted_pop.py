@@ -187,7 +187,7 @@ class _RepeatsToken(_Bearer):
     def do_auth(self, _: bytes) -> None:
         """AUTH."""
         self.say(b"+ \r\n")
-        self.say(b"-ERR no such token: " + self.read_line()[:700] + b"...\r\n")
+        self.say(b"-ERR no such token: " + self.read_line()[:100] + b"...\r\n")
 
 
 @_script("login-delay-announced")

@@ -15,6 +15,11 @@ from maild.testing.dovecot import Dovecot
 from tests.conftest import absent
 
 _NUMBERS = itertools.count(1)
+ODD_SECRETS = ('a"b', "back\\slash", "a b  c", "grün", "{5}", "(%*", "'")
+
+
+def odd_name(secret: str) -> str:
+    return f"odd {secret}"
 
 
 @dataclass
@@ -54,6 +59,11 @@ def dovecot() -> Iterator[Dovecot]:
     if not Dovecot.is_there():
         absent("Dovecot")
     server = Dovecot(extra="auth_username_chars =\n")
+    # All of them now: Dovecot reads its file again when the second of its change is another.
+    for number in range(1, 100):
+        server.add_user(f"user{number}")
+    for secret in ODD_SECRETS:
+        server.add_user(odd_name(secret), secret)
     server.start()
     yield server
     server.stop()
@@ -62,5 +72,4 @@ def dovecot() -> Iterator[Dovecot]:
 @pytest.fixture
 def account(dovecot: Dovecot, tmp_path: Path) -> Account:
     name = f"user{next(_NUMBERS)}"
-    dovecot.add_user(name)
     return Account(dovecot, name, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from pathlib import Path
 
@@ -124,7 +125,7 @@ def test_D7_the_key_is_read_from_where_the_setting_says(tmp_path: Path) -> None:
 
 
 def test_D7_a_missing_key_names_the_setting_and_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="secret_key: there is no file.*openssl rand.*maild.key"):
+    with pytest.raises(ConfigError, match=r"secret_key: there is no file.*openssl rand.*maild.key"):
         read_sealing_key(source(file=tmp_path / "maild.key"), {})
 
 
@@ -192,9 +193,24 @@ def test_D7_a_command_that_says_no_end_is_cut_off() -> None:
 @pytest.mark.parametrize(
     "command", ["sleep 60", "sh -c 'exec >&-; sleep 60'", "sh -c 'sleep 60 & wait'"]
 )
-def test_D7_a_command_that_hangs_is_ended_with_its_children(
-    command: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_D7_a_command_that_hangs_is_ended(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "SECRET_TIMEOUT_S", 0.2)
     with pytest.raises(SecretUnavailableError, match="gave no answer"):
         read_reference(SecretRef(SignIn.COMMAND, command), {})
+
+
+def test_D7_a_command_that_hangs_is_ended_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SECRET_TIMEOUT_S", 1.0)
+    told_pid = tmp_path / "pid"
+    with pytest.raises(SecretUnavailableError, match="gave no answer"):
+        read_reference(
+            SecretRef(SignIn.COMMAND, f"sh -c 'sleep 60 & echo $! > {told_pid}; wait'"), {}
+        )
+    stat = Path(f"/proc/{told_pid.read_text().strip()}/stat")
+    ends_at = time.monotonic() + 20
+    # Killed, and perhaps not yet taken note of by its new parent.
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -16,7 +17,7 @@ from aioimaplib.aioimaplib import AUTH, NONAUTH
 
 from maild.core.remote import Bounds, Endpoint, Patience, RemoteError, Tls, Trouble
 from maild.doors.imap.wire import Ask, Wire
-from maild.doors.imap.words import printable, trouble_of
+from maild.doors.imap.words import trouble_of
 
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
@@ -49,13 +50,18 @@ async def _reach(wire: Wire, address: str, port: int, patience: Patience) -> Non
         said = f"no connection in {patience.connect:g} s"
         raise RemoteError(Trouble.NOT_REACHED, said) from None
     except OSError as error:
-        raise RemoteError(Trouble.NOT_REACHED, printable(error.strerror or str(error))) from error
+        raise RemoteError(Trouble.NOT_REACHED, _tcp_words(error)) from error
     line = wire.transport.get_extra_info("socket")
     with contextlib.suppress(OSError):  # Keeping a line alive is a courtesy of the kernel.
         line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE:
             if hasattr(socket, name):
                 line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _tcp_words(error: OSError) -> str:
+    """Return the system's words; asyncio's name the address, which is not for everybody (T17)."""
+    return os.strerror(error.errno).lower() if error.errno else "not reached"
 
 
 async def _begin_tls(wire: Wire, endpoint: Endpoint, patience: Patience) -> None:

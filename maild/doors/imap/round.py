@@ -179,14 +179,14 @@ class ImapRound:
     async def _act(self, folder: FolderRow) -> None:
         """Delete, move or mark what is stored and due, as the source says."""
         after = self._claim.after
-        last = 0
+        last: CopyRow | None = None
         while after.what != "keep":
             copies = await do(
                 collect.to_act, self._app, self._claim, folder, after=last, limit=ACTS
             )
             if not copies:
                 return
-            last = copies[-1].id
+            last = copies[-1]
             ids = [copy.id for copy in copies]
             begun = [copy for copy in copies if copy.acted is Acted.BEGUN]
             await do(collect.begin_acts, self._app, self._claim, ids)

@@ -279,12 +279,12 @@ class PopRound:
     def _act(self, folder: FolderRow, here: Mapping[Key, Here]) -> None:
         """Delete what is stored and due, and end the session: only its end makes the deletions hold."""
         begun: list[int] = []
-        last = 0
+        last: CopyRow | None = None
         while self._claim.after.deletes:
             copies = collect.to_act(self._app, self._claim, folder, after=last, limit=ACTS)
             if not copies:
                 break
-            last = copies[-1].id
+            last = copies[-1]
             # What is not listed any more is gone: we deleted it and did not hear so, or somebody else did.
             gone = [copy.id for copy in copies if _key(copy) not in here]
             collect.end_acts(self._app, self._claim, gone)

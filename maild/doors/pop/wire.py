@@ -174,7 +174,8 @@ class Wire(poplib.POP3):
             said = said.replace(secret, b"***")
 
         def of_a_secret(word: re.Match[bytes]) -> bytes:
-            return b"***" if any(word[0] in secret for secret in self._secrets) else word[0]
+            part = word[0].strip(b".,:;")
+            return b"***" if any(part in secret for secret in self._secrets) else word[0]
 
         return _LONG_WORD.sub(of_a_secret, said)
 

@@ -158,7 +158,21 @@ def _arrival(one: dict[str, Any]) -> str:
     )
     marked = f"; marked as spam: {line(one['spam_mark'])}" if one["spam_mark"] else ""
     how = f"{one['door']} from {line(one['peer'])}, {sender} to {recipients}"
-    return f"{clock_time(one['at'])}  {how}{marked}{again}"
+    return f"{clock_time(one['at'])}  {how}{_collected(one)}{marked}{again}"
+
+
+def _collected(one: dict[str, Any]) -> str:
+    """Say where a collected mail was found, what told its recipient, and whether it is whole."""
+    if one["source"] is None:
+        return ""
+    said = f"; collected by the source {line(one['source'])}"
+    if one["origin"] == "none":
+        said += ", no field tells for whom"
+    elif one["origin"] is not None:
+        said += f", for whom the field {line(one['origin'])} told"
+    if one["whole_size"] is not None:
+        said += f"; its header alone, the mail has {one['whole_size']} octets"
+    return said
 
 
 def _steps(steps: Sequence[dict[str, str]]) -> Iterator[str]:

@@ -108,9 +108,9 @@ def upgrade() -> None:
     sa.UniqueConstraint('folder_id', 'generation', 'uid', 'uidl', 'ordinal', name=op.f('uq_remote_copies_folder_id_generation_uid_uidl_ordinal'))
     )
     with op.batch_alter_table('remote_copies', schema=None) as batch_op:
-        batch_op.create_index('ix_remote_copies_folder_id_acted', ['folder_id', 'id'], unique=False, sqlite_where=sa.text("acted = 'due' OR acted = 'begun'"), postgresql_where=sa.text("acted = 'due' OR acted = 'begun'"))
+        batch_op.create_index('ix_remote_copies_to_act', ['folder_id', 'stored_at', 'id'], unique=False, sqlite_where=sa.text("acted = 'due' OR acted = 'begun'"), postgresql_where=sa.text("acted = 'due' OR acted = 'begun'"))
         batch_op.create_index('ix_remote_copies_message_id', ['message_id'], unique=False)
-        batch_op.create_index('ix_remote_copies_open', ['folder_id', 'uid'], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
+        batch_op.create_index('ix_remote_copies_open', ['folder_id', 'attempts', 'id'], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
 
     # Plain ADD COLUMN on both databases: no row is rewritten, however many arrivals there are.
     op.add_column('arrivals', sa.Column('source_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True))
@@ -127,7 +127,7 @@ def downgrade() -> None:
     with op.batch_alter_table('remote_copies', schema=None) as batch_op:
         batch_op.drop_index('ix_remote_copies_open', sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
         batch_op.drop_index('ix_remote_copies_message_id')
-        batch_op.drop_index('ix_remote_copies_folder_id_acted', sqlite_where=sa.text("acted = 'due' OR acted = 'begun'"), postgresql_where=sa.text("acted = 'due' OR acted = 'begun'"))
+        batch_op.drop_index('ix_remote_copies_to_act', sqlite_where=sa.text("acted = 'due' OR acted = 'begun'"), postgresql_where=sa.text("acted = 'due' OR acted = 'begun'"))
 
     op.drop_table('remote_copies')
     op.drop_table('source_folders')
