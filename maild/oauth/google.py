@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maild.core.remote import RemoteError, Trouble
-from maild.oauth.answers import grant_in
+from maild.oauth.answers import grant_in, object_in
 from maild.oauth.kept import Rotation
 from maild.oauth.line import Answer, Line
 from maild.oauth.provider import ExtraMissingError, Grant, SetupError
@@ -87,7 +87,8 @@ def _granted(refresh: Callable[[_Sender], None], line: Line) -> Grant:
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - see _library
 
     sender = _Sender(line)
-    with suppress(GoogleAuthError):
+    # It trips over answers that are no tokens, in ways of its own.
+    with suppress(GoogleAuthError, ValueError, TypeError, KeyError, AttributeError):
         refresh(sender)
     if sender.last is None:
         raise RemoteError(Trouble.BROKEN_PROTOCOL, "nothing came to be asked")
@@ -121,6 +122,7 @@ class _Sender:
     ) -> _Said:
         """Send a request."""
         self.last = self._line.send(method, url, body, dict(headers or {}))
+        object_in(self.last)
         return _Said(self.last.status, self.last.text.encode(), self.last.headers)
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from maild.core.remote import RemoteError, Trouble
-from maild.oauth.answers import grant_of, refusal
+from maild.oauth.answers import grant_of, object_in, refusal
 from maild.oauth.kept import Rotation
 from maild.oauth.line import Answer, Line
 from maild.oauth.provider import ExtraMissingError, Grant, SetupError
@@ -69,7 +69,7 @@ class Registration:
                 http_client=_Sender(self.line),
                 **words,
             )
-        except ValueError:
+        except (ValueError, TypeError, KeyError, AttributeError):
             made = None
         if made is None:
             raise RemoteError(Trouble.REFUSED_LOGIN, "the authority does not know this tenant")
@@ -164,7 +164,7 @@ def _granted(ask: Callable[[], Mapping[str, Any]]) -> Grant:
     found: Mapping[str, Any] | None = None
     try:
         found = ask()
-    except (ValueError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         found = None
     if found is None:
         # Of msal or json: its words may repeat what was sent or answered.
@@ -222,6 +222,8 @@ class _Sender:
 
 
 def _said(answer: Answer) -> _Said:
+    # msal takes for granted that it is one.
+    object_in(answer)
     return _Said(answer.status, answer.text, answer.headers)
 
 

@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from maild.testing.assertions import claims_of
 
+UNKNOWN_TENANT = "unknown.example"
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -143,7 +144,10 @@ class Issuer:
     def answer(self, path: str, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
         """Return status and JSON of an answer."""
         if path.endswith("/.well-known/openid-configuration"):
-            top = f"{self.url}/{path.split('/')[1]}"
+            tenant = path.split("/")[1]
+            if tenant == UNKNOWN_TENANT:
+                return 400, {"error": "invalid_tenant", "error_codes": [90002]}
+            top = f"{self.url}/{tenant}"
             return 200, {
                 "issuer": f"{top}/v2.0",
                 "authorization_endpoint": f"{top}/authorize",
