@@ -107,7 +107,9 @@ def _taken_apart(sealed: str) -> tuple[str, bytes]:
             raw = base64.b64decode(parts[2].encode(), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raw = b""
-        if len(raw) >= _NONCE + _TAG:
+        # base64 has several texts for the same octets; one of them is what was written.
+        is_as_written = base64.urlsafe_b64encode(raw).decode() == parts[2]
+        if is_as_written and len(raw) >= _NONCE + _TAG:
             return parts[1], raw
     raise BrokenSealError("it is no sealed secret of a version that is known here")
 

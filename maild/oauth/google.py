@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maild.core.remote import RemoteError, Trouble
-from maild.oauth.answers import grant_in, object_in
+from maild.oauth.answers import grant_in
 from maild.oauth.kept import Rotation
 from maild.oauth.line import Answer, Line
 from maild.oauth.provider import ExtraMissingError, Grant, SetupError
@@ -122,7 +122,6 @@ class _Sender:
     ) -> _Said:
         """Send a request."""
         self.last = self._line.send(method, url, body, dict(headers or {}))
-        object_in(self.last)
         return _Said(self.last.status, self.last.text.encode(), self.last.headers)
 
 

@@ -243,6 +243,6 @@ def _msal() -> Any:
         raise ExtraMissingError(
             "Microsoft 365 needs msal: run `pip install 'maild[m365]'`"
         ) from None
-    # At DEBUG it tells device codes.
-    logging.getLogger("msal").setLevel(logging.WARNING)
+    # At DEBUG it tells device codes, while it hides the rest.
+    logging.getLogger("msal.token_cache").setLevel(logging.WARNING)
     return msal

@@ -171,7 +171,7 @@ class Dovecot:
         if self.tokeninfo:
             oauth = _OAUTH.format(folder=self.folder)
             (self.folder / "oauth2.conf.ext").write_text(
-                f"tokeninfo_url = {self.tokeninfo}\nusername_attribute = email\nactive_attribute =\n"
+                f"tokeninfo_url = {self.tokeninfo}\nusername_attribute = email\n"
                 "force_introspection = no\n",
                 encoding="utf-8",
             )

@@ -75,6 +75,10 @@ class Issuer:
     pending: int = 0
     """How often a device code is still waiting for its person."""
     declines: bool = False
+    device_life: int = 900
+    """Seconds that a person has."""
+    device_code: str = ""
+    """The last that was given out."""
     faults: deque[Fault] = field(default_factory=deque)
     asked: list[Asked] = field(default_factory=list)
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -135,6 +139,13 @@ class Issuer:
             self.refresh_tokens.add(token)
         return token
 
+    def secrets_told(self) -> set[str]:
+        """Return every token that it gave out and still knows, and every secret that it was sent."""
+        named = ("refresh_token", "client_secret", "client_assertion", "assertion", "device_code")
+        with self._lock:
+            sent = {one.form[name] for one in self.asked for name in named if name in one.form}
+            return sent | self._tokens.keys() | self.refresh_tokens
+
     def revoke_all(self) -> None:
         """Make every token and refresh token invalid."""
         with self._lock:
@@ -144,33 +155,37 @@ class Issuer:
     def answer(self, path: str, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
         """Return status and JSON of an answer."""
         if path.endswith("/.well-known/openid-configuration"):
-            tenant = path.split("/")[1]
-            if tenant == UNKNOWN_TENANT:
-                return 400, {"error": "invalid_tenant", "error_codes": [90002]}
-            top = f"{self.url}/{tenant}"
-            return 200, {
-                "issuer": f"{top}/v2.0",
-                "authorization_endpoint": f"{top}/authorize",
-                "token_endpoint": f"{top}/token",
-                "device_authorization_endpoint": f"{top}/devicecode",
-            }
+            return self._discovered(path.split("/")[1])
         if path == "/tokeninfo":
             return self._about(form.get("token", ""))
         if path == "/devicecode":
-            return 200, {
-                "device_code": secrets.token_urlsafe(24),
-                "user_code": "ABCD-EFGH",
-                "verification_uri": f"{self.url}/device",
-                "expires_in": 900,
-                "interval": 1,
-                "message": "go",
-            }
-        if path != "/token":
-            return 404, {"error": "not_found"}
+            return 200, self._device_code()
         try:
             return 200, self._granted(form)
         except Refused as refused:
             return 400, {"error": str(refused), "error_description": f"you sent {dict(form)}"}
+
+    def _discovered(self, tenant: str) -> tuple[int, Mapping[str, Any]]:
+        if tenant == UNKNOWN_TENANT:
+            return 400, {"error": "invalid_tenant", "error_codes": [90002]}
+        top = f"{self.url}/{tenant}"
+        return 200, {
+            "issuer": f"{top}/v2.0",
+            "authorization_endpoint": f"{top}/authorize",
+            "token_endpoint": f"{top}/token",
+            "device_authorization_endpoint": f"{top}/devicecode",
+        }
+
+    def _device_code(self) -> Mapping[str, Any]:
+        self.device_code = secrets.token_urlsafe(24)
+        return {
+            "device_code": self.device_code,
+            "user_code": "ABCD-EFGH",
+            "verification_uri": f"{self.url}/device",
+            "expires_in": self.device_life,
+            "interval": 1,
+            "message": "go",
+        }
 
     def take_down(self, path: str, form: Mapping[str, str]) -> Fault | None:
         """Note a request; return the fault that it meets."""
@@ -193,7 +208,7 @@ class Issuer:
             case "refresh_token":
                 return self._refreshed(form)
             case "device_code" | _Grants.DEVICE:
-                return self._device()
+                return self._device(form)
             case _Grants.JWT:
                 claims = self._claims(form.get("assertion", ""))
                 return self._token(str(claims.get("sub")))
@@ -231,7 +246,9 @@ class Issuer:
             found["refresh_token"] = self.new_refresh_token()
         return found
 
-    def _device(self) -> Mapping[str, Any]:
+    def _device(self, form: Mapping[str, str]) -> Mapping[str, Any]:
+        if not self.device_code or form.get("device_code") != self.device_code:
+            raise Refused("invalid_grant")
         if self.declines:
             raise Refused("authorization_declined")
         if self.pending:

@@ -33,6 +33,7 @@ def _says(*pieces: bytes) -> Callable[[Peer, bytes], None]:
 
 SCRIPTS: dict[str, type[Peer]] = {
     "capa-endless": _does("CAPA has no end.", capa=_endless(b"+OK\r\n", lambda n: b"X%d\r\n" % n)),
+    "noop-endless-line": _does("NOOP: no line end.", noop=_endless(b"+OK ", lambda _: b"x" * 60)),
     # Listings.
     "empty": _does("It lists nothing.", list=_says(b"+OK\r\n.\r\n"), uidl=_says(b"+OK\r\n.\r\n")),
     "list-endless": _does("LIST: no end.", list=_endless(b"+OK\r\n", lambda n: b"%d 9\r\n" % n)),

@@ -80,8 +80,7 @@ class Peer:
         self, server: ScriptedImap, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Begin with nobody signed in."""
-        self.server, self.script = server, server.script
-        self.reader, self.writer = reader, writer
+        self.server, self.script, self.reader, self.writer = server, server.script, reader, writer
         self.capabilities = server.script.capabilities
 
     async def run(self) -> None:
@@ -142,10 +141,11 @@ class Peer:
         """Change to TLS."""
         await self.writer.start_tls(self.server.context())
 
-    # --- what a good server does ----------------------------------------------------------------
-
     async def _greeting(self, _tag: bytes, _rest: bytes) -> None:
         await self.say(self.script.greeting)
+
+    async def _noop(self, tag: bytes, _rest: bytes) -> None:
+        await self.say(tag + b" OK done\r\n")
 
     async def _capability(self, tag: bytes, _rest: bytes) -> None:
         await self.say(b"* CAPABILITY %s\r\n%s OK done\r\n" % (self.capabilities, tag))
@@ -188,9 +188,7 @@ class Peer:
         await self.say(tag + said)
 
     async def _list(self, tag: bytes, _rest: bytes) -> None:
-        await self.say(
-            b'* LIST () "/" INBOX\r\n* LIST (\\Trash) "/" "Trash"\r\n' + tag + b" OK done\r\n"
-        )
+        await self.say(b'* LIST (\\Trash) "/" "Trash"\r\n' + tag + b" OK done\r\n")
 
     async def _select(self, tag: bytes, _rest: bytes) -> None:
         await self.say(
@@ -283,9 +281,6 @@ class Peer:
         await self.line()
         await self.say(tag + b" OK done\r\n")
 
-    async def _noop(self, tag: bytes, _rest: bytes) -> None:
-        await self.say(tag + b" OK done\r\n")
-
     async def _logout(self, tag: bytes, _rest: bytes) -> None:
         await self.say(b"* BYE bye\r\n" + tag + b" OK done\r\n")
         raise GoneError
@@ -316,8 +311,7 @@ class ScriptedImap:
         self.commands: list[str] = []
         self.may_not: list[str] = []
         self.sessions = 0
-        self.address = "127.0.0.1"
-        self.port = 0
+        self.address, self.port = "127.0.0.1", 0
         self.certificates: Certificates | None = None
         self._loop = asyncio.new_event_loop()
         self._is_up = threading.Event()

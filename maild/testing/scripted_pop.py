@@ -9,6 +9,7 @@ a step (`hangs-at-…`, `loses-line-at-…`, `drips-at-…`) behave before it.
 
 from __future__ import annotations
 
+import ssl
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
@@ -120,6 +121,24 @@ class _Repeats(Peer):
     @override
     def do_pass(self, argument: bytes) -> None:
         self.say(b"-ERR [AUTH] " + argument + b" is wrong\r\n")
+
+
+@_script("repeats-the-password-cut")
+class _RepeatsCut(Peer):
+    """It repeats the password so late that a short message would end within it."""
+
+    @override
+    def do_pass(self, argument: bytes) -> None:
+        self.say(b"-ERR [AUTH] " + b"x " * 97 + argument + b"\r\n")
+
+
+@_script("list-repeats-the-password")
+class _ListRepeats(Peer):
+    """It repeats the password in a listing."""
+
+    @override
+    def do_list(self, _: bytes) -> None:
+        self.say(b"+OK\r\n" + SECRET.encode() + b"\r\n.\r\n")
 
 
 @_script("no-user")
@@ -237,7 +256,15 @@ class _Stripped(_Stls):
 
 @_script("stls-injected")
 class _Injected(_Stls):
-    """Somebody on the way puts answers before TLS, to be taken for those under it."""
+    """Somebody on the way puts answers before TLS, to be taken for those under it, and words into CAPA."""
+
+    @override
+    def do_capa(self, _: bytes) -> None:
+        if not isinstance(self.sock, ssl.SSLSocket):
+            self.capabilities = ("STLS", "INJECTED")
+        else:
+            self.capabilities = _Stls.capabilities
+        super().do_capa(b"")
 
     @override
     def do_stls(self, _: bytes) -> None:

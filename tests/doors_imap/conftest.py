@@ -19,7 +19,8 @@ ODD_SECRETS = ('a"b', "back\\slash", "a b  c", "grün", "{5}", "(%*", "'")
 
 
 def odd_name(secret: str) -> str:
-    return f"odd {secret}"
+    """Return a name for a secret; Dovecot escapes quotes and backslashes in its own look-up, so that such users are nobody."""
+    return f"odd (name) {ODD_SECRETS.index(secret)}"
 
 
 @dataclass

@@ -57,6 +57,15 @@ def test_a_token_cannot_hold_a_second_field() -> None:
         assert "auth" not in server.commands
 
 
+def test_an_empty_name_is_not_sent() -> None:
+    with scripted("behaves") as server:
+        client = connect(server)
+        with pytest.raises(RemoteError) as failed:
+            client.sign_in(Password("", SECRET))
+    assert failed.value.trouble is Trouble.REFUSED_LOGIN
+    assert "pass" not in server.commands
+
+
 def test_without_user_auth_plain_signs_in() -> None:
     with scripted("no-user") as server, closing(connect(server)) as client:
         client.sign_in(Password(NAME, SECRET))

@@ -183,6 +183,7 @@ def test_D7_a_service_account_stands_for_the_mailbox(ways: Ways) -> None:
     assert owner(ways, asyncio.run(ways.service().get())) == "bob@example.org"
 
 
+@pytest.mark.slow
 def test_D7_a_person_signs_in_once_by_device_code(ways: Ways) -> None:
     shown: list[Prompt] = []
     ways.issuer.pending = 1
@@ -198,8 +199,10 @@ def test_D7_a_person_who_declines_is_told_of(ways: Ways) -> None:
     assert caught.value.trouble is Trouble.SIGN_IN_AGAIN
 
 
+@pytest.mark.slow
 def test_D7_who_leaves_the_device_code_leaves_no_thread_that_asks_on(ways: Ways) -> None:
     ways.issuer.pending = 1_000_000
+    ways.issuer.device_life = 90
     is_shown = threading.Event()
 
     async def leave() -> None:

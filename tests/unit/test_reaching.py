@@ -103,6 +103,11 @@ def test_a_public_address_may_be_reached(address: str) -> None:
     assert resolve(address, 995, allowed=()) == [address]
 
 
+def test_a_mapped_public_address_is_open_and_one_with_a_zone_is_not() -> None:
+    assert not is_closed(IPv6Address("::ffff:8.8.8.8"))
+    assert refused("pop.example", found=["2a00:1450:4001::5%2"]) is Trouble.FORBIDDEN_ADDRESS
+
+
 def test_a_mapped_public_address_is_reached_as_what_it_is() -> None:
     assert resolve("::ffff:8.8.8.8", 995, allowed=()) == ["8.8.8.8"]
 

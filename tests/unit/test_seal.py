@@ -199,6 +199,7 @@ def test_D7_a_command_that_hangs_is_ended(command: str, monkeypatch: pytest.Monk
         read_reference(SecretRef(SignIn.COMMAND, command), {})
 
 
+@pytest.mark.slow
 def test_D7_a_command_that_hangs_is_ended_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

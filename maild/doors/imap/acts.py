@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from maild.core.remote import Trouble
+from maild.doors.imap.ask import Ask
 from maild.doors.imap.names import batches, mailbox, members, uid_set
 from maild.doors.imap.session import Session
-from maild.doors.imap.wire import Ask
 
 _COPYUID = re.compile(rb"(?:OK )?\[COPYUID [0-9]+ ([0-9:,]+) ([0-9:,]+)\]", re.IGNORECASE)
 

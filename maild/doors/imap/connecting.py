@@ -16,7 +16,8 @@ from pathlib import Path
 from aioimaplib.aioimaplib import AUTH, NONAUTH
 
 from maild.core.remote import Bounds, Endpoint, Patience, RemoteError, Tls, Trouble
-from maild.doors.imap.wire import Ask, Wire
+from maild.doors.imap.ask import Ask
+from maild.doors.imap.wire import Wire
 from maild.doors.imap.words import trouble_of
 
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from aioimaplib.aioimaplib import AUTH, SELECTED
 
 from maild.core.remote import Bounds, Patience, RemoteError, Trouble
+from maild.doors.imap.ask import Ask
 from maild.doors.imap.fetching import Answer, Items, items_of
 from maild.doors.imap.names import mailbox, uid_set
-from maild.doors.imap.wire import Ask, Wire
+from maild.doors.imap.wire import Wire
 
 _CODE_NUMBER = re.compile(rb"OK \[(UIDVALIDITY|UIDNEXT) ([0-9]{1,10})\]", re.IGNORECASE)
 _NUMBERS = re.compile(rb"[0-9 ]*")

@@ -12,9 +12,10 @@ import json
 from aioimaplib.aioimaplib import AUTH
 
 from maild.core.remote import Bearer, Password, Patience, Proof, RemoteError, Trouble
+from maild.doors.imap.ask import Ask
 from maild.doors.imap.connecting import read_capabilities
 from maild.doors.imap.names import is_quotable, quoted
-from maild.doors.imap.wire import Ask, Wire
+from maild.doors.imap.wire import Wire
 from maild.doors.imap.words import printable, trouble_of
 
 _ROOM = 64 * 1024

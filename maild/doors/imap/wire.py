@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from aioimaplib.aioimaplib import (
     AUTH,
     SELECTED,
     AioImapException,
-    Command,
     IMAP4ClientProtocol,
 )
 from typing_extensions import override
 
 from maild.core.remote import RemoteError, Trouble
+from maild.doors.imap.ask import Ask
 from maild.doors.imap.words import printable, trouble_of
 
 _LITERAL = re.compile(rb"\{([0-9]{1,20})\}$")
@@ -31,76 +30,11 @@ _COUNT = re.compile(rb"([0-9]{1,10}) (EXISTS|EXPUNGE)\b", re.IGNORECASE)
 _NUMBERED = re.compile(rb"[0-9]{1,10} (EXISTS|EXPUNGE|RECENT|FETCH)\b", re.IGNORECASE)
 _WANTED = re.compile(rb"BODY\[|RFC822\.SIZE", re.IGNORECASE)
 _GREETING_MAX = 8 * 1024
-_NOISE_MAX = 16 * 1024 * 1024
 _ANSWER_COST = 128
 """What an answer costs beside its octets; fifty thousand short ones must count, too."""
 
 
 LEFT_OUT = "(left out: the server repeated a secret)"
-
-
-class Ask(Command):  # type: ignore[misc] # aioimaplib declares no types
-    """One command, and what the server said to it."""
-
-    def __init__(
-        self,
-        name: str,
-        *words: str,
-        prefix: str | None = None,
-        replies: Iterable[bytes] = (),
-        room: int = 1024 * 1024,
-        line: int = 0,
-    ) -> None:
-        """`replies` are what the server gets each time it asks for more: literals, SASL; secrets belong there alone.
-
-        `room` is how many octets it may answer; `line` how many in one line, when that is more than usual.
-        """
-        super().__init__(name, "", *words, prefix=prefix)
-        self.replies = deque(replies)
-        self.room = room
-        self.line = line
-        self.noise = _NOISE_MAX
-        """How many octets may come that nobody asked for; they are not kept."""
-        self.answers: list[list[bytes]] = []
-        self.challenge = b""
-        """What the server last asked for more with."""
-        self.is_kept = name != "IDLE"
-        """Whether answers are collected; while idling they are only noticed."""
-
-    @override
-    def __str__(self) -> str:
-        """Return the line to send."""
-        return str(super().__repr__())
-
-    @override
-    def __repr__(self) -> str:
-        """Return the name alone: this may end in a log."""
-        return f"Ask({self.name})"
-
-    @property
-    def is_ok(self) -> bool:
-        """Whether the server did it."""
-        return str(self._resp_result) == "OK"
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether the server does not know such a command."""
-        return str(self._resp_result) == "BAD"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the server has answered, or the line is lost."""
-        return bool(self._event.is_set())
-
-    @property
-    def closing(self) -> bytes:
-        """The words after OK, NO or BAD."""
-        return bytes(self._resp_lines[-1]) if self._resp_lines else b""
-
-    def fail(self, error: Exception) -> None:
-        """End the wait."""
-        self._exception = error
-        self._event.set()
 
 
 class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no types
@@ -140,9 +74,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
 
         `within` is the whole time, `quiet` the longest silence.
         """
-        self.check()
-        ask.tag = self.new_tag()
-        self._is_leaving = ask.name == "LOGOUT"
+        self._begin(ask)
         watch = self._watch(quiet) if quiet is not None and quiet < within else None
         try:
             async with asyncio.timeout(within):
@@ -185,13 +117,19 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
 
     def begin_idle(self) -> Ask:
         """Send IDLE; `is_idling` once the server agreed."""
-        self.check()
         ask = Ask("IDLE")
-        ask.tag = self.new_tag()
+        self._begin(ask)
         self._idle_event.clear()
         self.pending_sync_command = ask
         self.send(str(ask))
         return ask
+
+    def _begin(self, ask: Ask) -> None:
+        self.check()
+        if self._asked() is not None:
+            raise RuntimeError("a connection has one command at a time")
+        ask.tag = self.new_tag()
+        self._is_leaving = ask.name == "LOGOUT"
 
     @property
     def is_idling(self) -> bool:
@@ -312,7 +250,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
         elif line[:2] == b"* ":
             self._spare = self._line_max
             self._answer = [line[2:]]
-            self._spend(asked, len(line) + _ANSWER_COST)
+            self._spend(asked, len(self._answer[0]) + _ANSWER_COST)
             self._go_on(line, asked)
         elif line[:1] == b"+":
             self._continuation(line)
