@@ -13,11 +13,13 @@ import argparse
 import asyncio
 import resource
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +35,8 @@ from maild.testing.dovecot import Dovecot
 from maild.testing.installation import Installation, a_small_company
 
 USER = "info@acme.example"
+FILED_S = 300.0
+_DONE = "SELECT count(*) FROM deliveries WHERE state <> 'received'"
 
 
 class Bench:
@@ -153,13 +157,11 @@ def filed(bench: Bench, kind: str) -> float:
     time.sleep(3)
     began = time.perf_counter()
     place.cli("source", "resume", "box")
-    while True:
-        counts = place.cli("mail", "counts")
-        rows = counts if isinstance(counts, list) else counts.get("counts", [])
-        done = sum(row["count"] for row in rows if row["state"] not in {"received"})
-        if done >= bench.count:
-            break
-        time.sleep(0.1)
+    with closing(sqlite3.connect(place.folder / "maild.db")) as database:
+        while database.execute(_DONE).fetchone()[0] < bench.count:
+            if time.perf_counter() - began > FILED_S:
+                raise RuntimeError("not everything was filed in time")
+            time.sleep(0.05)
     spent = time.perf_counter() - began
     place.stop()
     return bench.count / spent
@@ -173,14 +175,19 @@ def beside(bench: Bench, command: Callable[[], tuple[list[str], Path]]) -> float
     return bench.count / spent
 
 
-def report(row: str, what: str, ours: list[float], theirs: list[float], bar: str, unit: str) -> None:
+def report(
+    row: str, what: str, ours: list[float], theirs: list[float], bar: str, unit: str
+) -> None:
     def shown(values: list[float]) -> str:
         if not values:
             return "-"
         return f"{statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
 
     ratio = statistics.median(ours) / statistics.median(theirs) if theirs else float("nan")
-    print(f"{row}  {what:44} maild {shown(ours)}  other {shown(theirs)} {unit}  ratio {ratio:.2f}  bar {bar}", flush=True)
+    print(
+        f"{row}  {what:44} maild {shown(ours)}  other {shown(theirs)} {unit}  ratio {ratio:.2f}  bar {bar}",
+        flush=True,
+    )
 
 
 def rows_5_6(arguments: argparse.Namespace) -> None:
@@ -199,7 +206,14 @@ def rows_5_6(arguments: argparse.Namespace) -> None:
             report("5", f"{load_name} stored, IMAP, against mbsync", imap, mbsync, bar, "mails/s")
             report("5", f"{load_name} stored, POP, against getmail6", pop, getmail, "20", "mails/s")
             if both:
-                report("6", f"{load_name} stored and filed, POP, against getmail6", both, getmail, "5", "mails/s")
+                report(
+                    "6",
+                    f"{load_name} stored and filed, POP, against getmail6",
+                    both,
+                    getmail,
+                    "5",
+                    "mails/s",
+                )
         finally:
             bench.close()
 
@@ -220,7 +234,14 @@ def row_7(arguments: argparse.Namespace) -> None:
             for _ in range(arguments.rounds):
                 pop += poll(pop_app, pop_place)
                 getmail.append(run(words))
-            report("7", f"nothing new, {left} left, IMAP", [one * 1000 for one in imap], [], "flat", "ms")
+            report(
+                "7",
+                f"nothing new, {left} left, IMAP",
+                [one * 1000 for one in imap],
+                [],
+                "flat",
+                "ms",
+            )
             report(
                 "7", f"nothing new, {left} left, POP, against getmail6",
                 [one * 1000 for one in pop], [one * 1000 for one in getmail], "0.33 or less", "ms",
@@ -236,13 +257,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--mails", type=int, default=2000)
     parser.add_argument("--left", type=int, default=50_000)
-    parser.add_argument("--rows", type=lambda text: {int(one) for one in text.split(",")}, default={5, 6, 7})
+    parser.add_argument(
+        "--rows", type=lambda text: {int(one) for one in text.split(",")}, default={5, 6, 7}
+    )
     arguments = parser.parse_args()
     if arguments.rows & {5, 6}:
         rows_5_6(arguments)
     if 7 in arguments.rows:
         row_7(arguments)
-    print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+    print(
+        f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB"
+    )
 
 
 if __name__ == "__main__":

@@ -77,9 +77,9 @@ class Bounds:
     batch_octets: int = 8 * 1024 * 1024
     piece: int = 1024 * 1024
     """Larger mails are fetched in pieces of this."""
-    listing: int = 1_000_000
+    listing: int = 200_000
     """Mails in one listing."""
-    listing_octets: int = 64 * 1024 * 1024
+    listing_octets: int = 16 * 1024 * 1024
     line: int = 1024 * 1024
     """Octets of a line that is not mail."""
     mail: int = 256 * 1024 * 1024

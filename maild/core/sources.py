@@ -288,10 +288,16 @@ def note_round(app: App, source_id: int, values: Mapping[str, Any]) -> None:
         tx.sources.note(source_id, **values)
 
 
-def keep_secret(app: App, source_id: int, sealed: str) -> None:
-    """Keep a secret that its issuer has renewed.  Commits."""
+def keep_secret(
+    app: App, source_id: int, sealed: str, options: Mapping[str, str] | None = None
+) -> None:
+    """Keep a secret that its issuer has renewed; with `options` the sign-in is a new one, and is tried at once.  Commits."""
     with app.store.write() as tx:
-        tx.sources.note(source_id, secret=sealed)
+        if options is None:
+            tx.sources.note(source_id, secret=sealed)
+        else:
+            values = {"secret": sealed, "options": dict(options), "next_try_at": None}
+            tx.sources.set(source_id, {**values, "fail_count": 0})
 
 
 # -- what each key may be ----------------------------------------------------------------------------------------------

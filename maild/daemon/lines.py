@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from typing import TypeVar
 
 from maild.config import ConfigError
@@ -21,8 +23,9 @@ from maild.core.source_secrets import SecretRef, SecretUnavailableError, read_re
 from maild.core.sources import binding_of, keep_secret
 from maild.doors.imap.client import ImapClient
 from maild.doors.pop.client import PopClient
-from maild.model.source import SignIn
+from maild.model.source import SignIn, TlsMode
 from maild.oauth.choose import provider_for
+from maild.oauth.line import Line
 from maild.oauth.provider import SetupError, TokenProvider
 from maild.settings import Settings
 
@@ -74,6 +77,17 @@ class Lines:
         except (SealError, SecretUnavailableError, SetupError, ConfigError) as error:
             raise RemoteError(Trouble.NO_SECRET, str(error)) from None
 
+    def token_line(self) -> Line:
+        """Return how token services are reached: where sources may connect to, and nowhere else (T17)."""
+        allowed = self._settings.sources.allow_networks
+
+        def dial(host: str, port: int, timeout: float) -> socket.socket:
+            return socket.create_connection(
+                (resolve(host, port, allowed=allowed)[0], port), timeout
+            )
+
+        return Line(dial=dial, is_clear_allowed=bool(allowed))
+
     def refused(self, source: SourceRow, proof: Proof) -> None:
         """Take note that a token was not accepted: the next is a new one."""
         kept = self._providers.get(source.id)
@@ -99,7 +113,9 @@ class Lines:
             sealed = seal(self.sealing_key(), renewed, binding_of(source))
             keep_secret(self._app, source.id, sealed)
 
-        provider = provider_for(source.sign_in.value, source.options, secret, keep=keep)
+        provider = provider_for(
+            source.sign_in.value, source.options, secret, keep=keep, line=self.token_line()
+        )
         self._providers[source.id] = source.version, provider
         return provider
 
@@ -114,6 +130,13 @@ class Lines:
         except TimeoutError:
             raise RemoteError(Trouble.NO_SUCH_HOST, "the name servers do not answer") from None
         check_port(source.kind, source.port, found, allowed=allowed)
+        if source.tls is TlsMode.NONE:
+            # In clear only within the machine, or where the operator said that the network is his.
+            private = [ip_address(one) for one in found]
+            if not all(one.is_loopback or any(one in net for net in allowed) for one in private):
+                raise RemoteError(
+                    Trouble.TLS_FAILED, "without TLS only within [sources] allow_networks"
+                )
         return found
 
     async def imap(self, source: SourceRow, step: Step = no_step) -> ImapClient:

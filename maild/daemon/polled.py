@@ -34,6 +34,10 @@ BACK_OFF_S = 900.0
 """The longest pause after failures; credentials that were refused get an hour, since servers lock accounts."""
 REFUSED_BACK_OFF_S = 3600.0
 REPORT_S = 1.0
+NEWS_S = 0.5
+"""Pause between hearing of news and looking."""
+DEAD_LINE_S = 5.0
+"""Pause after a line that ended while it was idle."""
 _CHANCE = secrets.SystemRandom()
 
 _log = logging.getLogger("maild.poll")
@@ -162,8 +166,11 @@ class Polled:
                     idling.cancel()
                     self._hang_up()
                 await asyncio.gather(asked, idling, return_exceptions=True)
-            if idling.done() and not idling.cancelled() and idling.exception() is not None:
+            is_dead = idling.done() and not idling.cancelled() and idling.exception() is not None
+            if is_dead:
                 self._hang_up()
+            # A server that always has news, or that ends each line, is not to keep us busy.
+            await asyncio.sleep(min(wait.seconds, DEAD_LINE_S if is_dead else NEWS_S))
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._asked.wait(), wait.seconds)

@@ -227,10 +227,12 @@ def visit_authorize(cli: Context, name: str) -> None:
         cli.say(f"Open {prompt.url} and enter the code {prompt.code}.")
 
     async def act(_: Rounds, lines: Lines) -> str:
-        secret = await authorize(source.options, show)
+        secret = await authorize(source.options, show, line=lines.token_line())
         return seal(lines.sealing_key(), secret, binding_of(source))
 
-    keep_secret(cli.app, source.id, _go(cli, source, act))
+    sealed = _go(cli, source, act)
+    # From here on a person's refresh token is its secret, not the app's own.
+    keep_secret(cli.app, source.id, sealed, options={**source.options, "flow": "device"})
     cli.emit(
         {"authorized": source.name}, f"Source {source.name} may read {source.username} from now on."
     )
