@@ -9,8 +9,10 @@ from ipaddress import ip_address
 
 import typer
 
-from maild.core.app import App, open_app
+from maild.core.accounts import list_accounts
+from maild.core.app import OPERATOR, App, open_app
 from maild.core.faults import fault_of
+from maild.core.sources import list_sources
 from maild.daemon.listeners import ListenerError, listener_facts
 from maild.daemon.locks import RoleLock, RoleTakenError
 from maild.doors.smtp.facts import ListenerFacts
@@ -124,7 +126,21 @@ def _store_lines(settings: Settings) -> Iterator[Line]:
         return
     yield Line("OK", "database", "answers, and has this version's schema")
     yield _disk_line(opened, settings)
+    yield from _source_lines(opened)
     opened.store.close()
+
+
+def _source_lines(opened: App) -> Iterator[Line]:
+    """One line a source, by how its last round went; nobody is asked."""
+    for account in list_accounts(opened, by=OPERATOR):
+        for source in list_sources(opened, account=account.slug, by=OPERATOR):
+            what = f"source {source.name}"
+            if source.trouble_text is not None:
+                yield Line("FAIL", what, source.trouble_text)
+            elif source.state in {"waiting", "held"}:
+                yield Line("WARN", what, f"{source.state}: see `maild source show {source.name}`")
+            else:
+                yield Line("OK", what, source.state)
 
 
 def _disk_line(opened: App, settings: Settings) -> Line:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, exists, func, or_, select, text
 from maild.model.address import Address, InvalidAddressError, canonical_domain
 from maild.model.people import MemberState, NameKind
 from maild.model.reason import Reason
+from maild.model.source import CopyState
 from maild.model.states import IN_A_MAILBOX, State
 from maild.store.bodies import BodyFiles
 from maild.store.schema import (
@@ -31,6 +32,7 @@ from maild.store.schema import (
     transfers,
     users,
 )
+from maild.store.source_tables import remote_copies
 
 CHUNK = 1024 * 1024
 
@@ -294,3 +296,29 @@ def _bindings(connection: Connection) -> Iterator[str]:
     )
     for row in rows:
         yield f"mail {row.ulid}"
+
+
+@_check("every collected mail that the ledger calls stored is there (D5)")
+def _copies(connection: Connection) -> Iterator[str]:
+    lost = connection.execute(
+        select(remote_copies.c.id, remote_copies.c.state).where(
+            remote_copies.c.state.in_((CopyState.STORED, CopyState.HEADER_ONLY)),
+            remote_copies.c.message_id.is_(None),
+        )
+    )
+    for row in lost:
+        yield f"copy {row.id} is {row.state} and has no message"
+    wrong = connection.execute(
+        select(remote_copies.c.id)
+        .join(messages, messages.c.id == remote_copies.c.message_id)
+        .where(remote_copies.c.digest != messages.c.digest)
+    )
+    for row in wrong:
+        # The same mail by another way has other trace headers: then there is an arrival with these bytes.
+        known = connection.execute(
+            select(arrivals.c.id)
+            .join(remote_copies, remote_copies.c.message_id == arrivals.c.message_id)
+            .where(remote_copies.c.id == row.id, arrivals.c.digest == remote_copies.c.digest)
+        ).first()
+        if known is None:
+            yield f"copy {row.id} has other bytes than its message and every arrival of it"

@@ -19,7 +19,7 @@ from maild.doors.imap.acts import Deleted
 from maild.doors.imap.bodies import Fetched, bodies
 from maild.doors.imap.connecting import connected
 from maild.doors.imap.fetching import Answer
-from maild.doors.imap.heads import Head, heads_of, whole_header
+from maild.doors.imap.heads import Head, heads_of, whole_header, without_header
 from maild.doors.imap.names import batches, from_wire, mailbox, quoted
 from maild.doors.imap.session import Selected, Session, is_about
 
@@ -148,10 +148,11 @@ class ImapClient:
         found = await self._session.search(criteria, self._session.bounds.listing)
         return [uid for uid in found if uid > above]
 
-    async def heads(self, uids: Sequence[int]) -> AsyncIterator[Head]:
-        """Yield sizes, dates and header lines; what the mailbox no longer has is left out."""
+    async def heads(self, uids: Sequence[int], *, with_header: bool = True) -> AsyncIterator[Head]:
+        """Yield sizes, dates and, if wanted, header lines; what the mailbox no longer has is left out."""
+        ask = heads_of if with_header else without_header
         for batch in batches(uids, self._session.bounds.batch_mails):
-            for head in await heads_of(self._session, batch):
+            for head in await ask(self._session, batch):
                 yield head
 
     async def header(self, uid: int) -> bytes | None:

@@ -50,11 +50,12 @@ async def heads_of(session: Session, uids: Sequence[int]) -> list[Head]:
     for uid in left if len(uids) > 1 else []:
         heads += await heads_of(session, [uid])
     if len(uids) == 1 and left:
-        heads += await _without_header(session, left)
+        heads += await without_header(session, left)
     return heads
 
 
-async def _without_header(session: Session, uids: Sequence[int]) -> list[Head]:
+async def without_header(session: Session, uids: Sequence[int]) -> list[Head]:
+    """Return sizes and dates alone: servers have them at hand, and must open each mail for its header."""
     ask, told = await session.fetch(uids, f"({_FACTS})", 0)
     session.need(ask, Trouble.BUSY)
     return [head for uid, items in told.items() if (head := _head(uid, items)) is not None]

@@ -77,10 +77,14 @@ class ImapRound:
         if is_full:
             uids = await do(collect.unknown_uids, self._app, folder, uids)
         self.figures.new += len(uids)
-        begin = None if folder.is_begun else _Begin(self._source.since, folder.baseline or 0)
+        begin = None
+        if not folder.is_begun and self._source.since != "all":
+            begin = _Begin(self._source.since, folder.baseline or 0)
         for start in range(0, len(uids), HEADS):
             some = uids[start : start + HEADS]
-            rows = [_row(head, begin) async for head in self._client.heads(some)]
+            # What is left out is known again by its header; what is taken gets its print then.
+            heads = self._client.heads(some, with_header=begin is not None)
+            rows = [_row(head, begin) async for head in heads]
             there = {row["uid"] for row in rows}
             # A server that does not tell the head of a mail may still give its body.
             rows += [
