@@ -204,7 +204,7 @@ def test_D5_a_line_that_breaks_at_any_octet_loses_nothing_and_doubles_nothing(
     cutting.boxes[name].send("measured", 2, lines=10)
     assert cutting.poll(name)
     length = cutter.octets[says]
-    places = range(random.Random(name).randrange(1, STEP), length, STEP)  # noqa: S311 - a place to cut at
+    places = range(random.Random(name).randrange(1, STEP), length, STEP)
     cuts = sum(cutting.break_at(name, Cut(says=says, octets=octets)) for octets in places)
     print(f"{name} {says}: {cuts} cuts of a line of {length} octets")
     assert cuts >= len(places) // 2
