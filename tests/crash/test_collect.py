@@ -97,28 +97,43 @@ def name_of(kind: str, policy: str) -> str:
     return f"{kind}-{policy.replace(':', '-').lower()}"
 
 
+class Tracks:
+    """The tracks; each is begun when it is first asked for."""
+
+    def __init__(self, place: Installation, usual: Dovecot, without_move: Dovecot) -> None:
+        self._place = place
+        self._servers = {"copy": without_move}
+        self._usual = usual
+        self._made: dict[str, Track] = {}
+
+    def of(self, kind: str, policy: str) -> Track:
+        name = name_of(kind, policy)
+        if name not in self._made:
+            self.rest()
+            self._made[name] = self._begin(name, kind, policy)
+        return self._made[name]
+
+    def _begin(self, name: str, kind: str, policy: str) -> Track:
+        box = Box(self._servers.get(policy, self._usual), f"{name}@acme.example")
+        box.open()
+        after = f"move:{TARGET}" if policy == "copy" else policy
+        add_source(self._place, box, name, kind, after)
+        made = Track(self._place, box, name, kind, policy, Counter())
+        made.poll()
+        return made
+
+    def rest(self) -> None:
+        """Let the pollers leave those alone that had their turn."""
+        for name in self._made:
+            self._place.cli("source", "pause", name)
+
+
 @pytest.fixture(scope="module")
-def site() -> Iterator[tuple[Installation, Dovecot, Dovecot]]:
+def tracks() -> Iterator[Tracks]:
     users = [f"{name_of(*track)}@acme.example" for track in TRACKS]
     with a_site(users, "", WITHOUT_MOVE) as (place, servers):
-        yield place, servers[0], servers[1]
+        yield Tracks(place, *servers)
         doctor_is_content(place)
-
-
-@pytest.fixture(scope="module")
-def track(
-    site: tuple[Installation, Dovecot, Dovecot], request: pytest.FixtureRequest
-) -> Iterator[Track]:
-    place, usual, without_move = site
-    kind, policy = request.param
-    name = name_of(kind, policy)
-    box = Box(without_move if policy == "copy" else usual, f"{name}@acme.example")
-    box.open()
-    add_source(place, box, name, kind, f"move:{TARGET}" if policy == "copy" else policy)
-    made = Track(place, box, name, kind, policy, Counter())
-    made.poll()
-    yield made
-    place.cli("source", "pause", name)
 
 
 def is_passed(kind: str, policy: str, point: str) -> bool:
@@ -129,19 +144,18 @@ def is_passed(kind: str, policy: str, point: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("track", "point"),
+    ("kind", "policy", "point"),
     [
-        pytest.param(track, point, id=f"{'-'.join(track)}-{point}")
+        (*track, point)
         for track in TRACKS
         for point in [*STORING, *ACTING]
         if is_passed(*track, point)
     ],
-    indirect=["track"],
-    scope="module",
 )
 def test_D5_a_kill_at_the_point_loses_nothing_doubles_nothing_and_is_made_good(
-    track: Track, point: str
+    tracks: Tracks, kind: str, policy: str, point: str
 ) -> None:
+    track = tracks.of(kind, policy)
     track.taken.update(track.box.send(point.partition(".")[2]))
     if track.waits and point in ACTING:
         track.poll()

@@ -201,7 +201,7 @@ def test_D5_a_line_that_breaks_at_any_octet_loses_nothing_and_doubles_nothing(
     cutter = cutting.cutters[name]
     cutting.break_at(name, Cut(says=says, words=b"never said"))
     cutter.set(None)
-    cutting.boxes[name].send("measured", 2, lines=10)
+    cutting.boxes[name].send(f"measured-{says}", 2, lines=10)
     assert cutting.poll(name)
     length = cutter.octets[says]
     places = range(random.Random(name).randrange(1, STEP), length, STEP)

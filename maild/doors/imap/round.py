@@ -224,7 +224,8 @@ class ImapRound:
         there = set()
         for copy in begun:
             name = names.get(copy.id)
-            if name is not None and await self._client.find(target, name):
+            # The store keeps it without its brackets; the server compares the field as it is written.
+            if name is not None and await self._client.find(target, f"<{name}>"):
                 there.add(copy.uid)
         return there
 
