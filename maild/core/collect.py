@@ -14,6 +14,7 @@ from typing import Any
 from maild import failpoint
 from maild.core.accept import Incoming, accept, find_inbox
 from maild.core.app import App
+from maild.core.giants import put_away
 from maild.core.raw import Raw
 from maild.model.envelope import Collected, Door, Envelope
 from maild.model.plain_text import storable
@@ -104,9 +105,13 @@ def open_folder(
     """Return the ledger of a folder, begun if there was none.  Commits.  Raises LeaseLostError, StoreDownError."""
     with app.store.write() as tx:
         require(tx, held)
-        return tx.ledger.folder(held.source.id, name) or tx.ledger.add_folder(
-            held.source.id, name, uidvalidity, baseline
-        )
+        found = tx.ledger.folder(held.source.id, name)
+        if found is not None and not found.is_begun and found.uidvalidity != uidvalidity:
+            # The first listing was cut off, and says nothing of these numbers.
+            anew = {"generation": found.generation + 1, "uid_high": 0, "baseline": baseline}
+            tx.ledger.set_folder(found.id, uidvalidity=uidvalidity, **anew)
+            found = tx.ledger.folder(held.source.id, name)
+        return found or tx.ledger.add_folder(held.source.id, name, uidvalidity, baseline)
 
 
 def unknown_uids(app: App, folder: FolderRow, uids: Sequence[int]) -> list[int]:
@@ -175,9 +180,15 @@ def take(app: App, held: Claim, taken: Sequence[Taken]) -> None:
             _stored(held, one, message, now) for one, message in zip(taken, messages, strict=True)
         ]
         tx.ledger.stored(rows)
+        put_away(app, tx, [header for one in taken if (header := _replaces(one)) is not None])
 
     accept(app, batch, beside)
     failpoint.reached("collect.after_store")
+
+
+def _replaces(one: Taken) -> int | None:
+    """Return the message that is the header alone of a mail that is whole now (D12)."""
+    return None if one.is_header else one.copy.message_id
 
 
 def _addressed(tx: Tx, source: SourceRow, one: Taken) -> tuple[tuple[str, ...], str | None]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from maild.core.app import App
-from maild.core.renumbered import Listed, compare
+from maild.core.renumbered import Listed, compare, former
 from maild.store.ledger import FolderRow
 from maild.store.sources import SourceRow
 
@@ -54,8 +54,9 @@ def prove(
 ) -> Proven:
     """Say what would come in of what the ledger does not know by its number.  Reads only."""
     new = list(unknown)
-    if renumbered and folder is not None:
-        numbering = compare(app, folder, unknown)
+    compared = folder if renumbered else former(app, source.id, folder)
+    if compared is not None:
+        numbering = compare(app, compared, unknown)
         new = [
             one
             for place, one in enumerate(unknown)

@@ -9,7 +9,7 @@ from typing import Any
 from maild import failpoint
 from maild.core.app import App
 from maild.core.collect import Claim, require
-from maild.model.renumber import Marks, match, needs_a_person
+from maild.model.renumber import Marks, is_same_mailbox, match, needs_a_person
 from maild.model.source import Acted, CopyState
 from maild.store.ledger import CopyRow, FolderRow
 
@@ -101,15 +101,7 @@ def adopt(
             "state": CopyState.OPEN,
         }
         if place in pairs:
-            old = numbering.known[pairs[place]]
-            row |= {
-                "state": old.state,
-                "acted": Acted.DUE if old.acted is Acted.BEGUN else old.acted,
-                "digest": old.digest,
-                "message_id": old.message_id,
-                "adopted_from": old.id,
-                "stored_at": old.stored_at,
-            }
+            row |= _what_became_of(numbering.known[pairs[place]])
         rows.append(row)
     failpoint.reached("collect.before_adopt")
     with app.store.write() as tx:
@@ -122,6 +114,52 @@ def adopt(
         tx.ledger.add(begun, rows, now)
     failpoint.reached("collect.after_adopt")
     return begun
+
+
+def _what_became_of(old: CopyRow) -> dict[str, Any]:
+    return {
+        "state": old.state,
+        "acted": Acted.DUE if old.acted is Acted.BEGUN else old.acted,
+        "digest": old.digest,
+        "message_id": old.message_id,
+        "adopted_from": old.id,
+        "stored_at": old.stored_at,
+    }
+
+
+def former(app: App, source_id: int, folder: FolderRow | None) -> FolderRow | None:
+    """Return the folder that the source had before one that is new to the ledger: it may be the same under another name.
+
+    Reads only.
+    """
+    if folder is not None and folder.is_begun:
+        return None
+    with app.store.read() as tx:
+        others = [one for one in tx.ledger.folders(source_id) if one.is_begun]
+    return others[-1] if others else None
+
+
+def inherit(app: App, held: Claim, folder: FolderRow, numbering: Renumbering) -> FolderRow:
+    """Enter what a new folder has of the mails of the former one, as known; `since` has no say when it is the same.
+
+    Commits one transaction; safe to repeat.  Raises LeaseLostError, StoreDownError.
+    """
+    rows = [
+        {
+            **numbering.listed[place].key,
+            "size": numbering.listed[place].marks.size,
+            "internal_date": numbering.listed[place].marks.internal_date,
+            "header_print": numbering.listed[place].marks.header_print or None,
+            **_what_became_of(numbering.known[old]),
+        }
+        for place, old in numbering.pairs.items()
+    ]
+    with app.store.write() as tx:
+        require(tx, held)
+        tx.ledger.add(folder, rows, app.clock())
+        if is_same_mailbox(len(numbering.listed), len(numbering.pairs)):
+            tx.ledger.set_folder(folder.id, is_begun=True)
+        return tx.ledger.folder(folder.source_id, folder.name) or folder
 
 
 def hold(app: App, held: Claim, numbering: Renumbering, uidvalidity: int | None) -> None:

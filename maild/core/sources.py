@@ -247,6 +247,9 @@ def set_source(  # noqa: PLR0913 - a secret comes beside the keys
         if is_agreed:
             # Whatever was wrong may be right now: it is tried at once (D9).
             tx.sources.set(source.id, {**values, "next_try_at": None, "fail_count": 0})
+            if any(values.get(key, old) != old for key, old in _place(source).items()):
+                # Two servers may give equal numbers to different mails.
+                tx.ledger.distrust_numbers(source.id)
             note(tx, app, by, "source.changed", where.id, source=source.id)
         return SourceChanged(
             source=_view(app, tx, _source(tx, where, name)),
@@ -256,6 +259,11 @@ def set_source(  # noqa: PLR0913 - a secret comes beside the keys
 
 
 _IDENTITY = ("host", "port", "username", "tls", "folder")
+
+
+def _place(source: SourceRow) -> dict[str, object]:
+    """Return what says whose numbers a source's mails have."""
+    return {"host": source.host, "port": source.port, "username": source.username}
 
 
 def pause_source(app: App, name: str, *, account: str | None = None, by: Actor) -> SourceView:

@@ -302,11 +302,14 @@ def poll(
         bool,
         typer.Option("--same-mailbox", help="After a renumbering: it is the same mailbox, go on."),
     ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Try mails again that failed too often.")
+    ] = False,
 ) -> None:
     """Do one round now, and show how far it is."""
     from maild.daemon.visits import visit_poll
 
-    visit_poll(of(ctx), name, may_renumber=same_mailbox)
+    visit_poll(of(ctx), name, may_renumber=same_mailbox, with_failed=failed)
 
 
 @app.command("prove")

@@ -148,7 +148,8 @@ def _prove_pop(app: App, source: SourceRow, client: PopClient) -> Proven:
     here = keyed(client, listing, deletes=False)
     folder = proving.ledger_of(app, source, "")
     known = {} if folder is None else collect.known_keys(app, folder)
-    is_new = is_renumbered(here, known)
+    is_others = folder is not None and folder.numbers_are_others
+    is_new = is_others or is_renumbered(here, known)
     unknown = {key: one for key, one in here.items() if is_new or key not in known}
     listed = listed_of(unknown, tops_of(client, [one.number for one in unknown.values()]))
     client.roll_back()

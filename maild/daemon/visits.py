@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from maild.core import collect
 from maild.core.faults import Fault, FaultError
+from maild.core.giants import ask_for_failed
 from maild.core.polling import Figures, SourceRow
 from maild.core.remote import RemoteError
 from maild.core.seal import seal
@@ -49,7 +50,13 @@ def _source(cli: Context, name: str) -> SourceRow:
 
 def _go(cli: Context, source: SourceRow, act: Callable[[Rounds, Lines], Awaitable[T]]) -> T:
     """Go to the server; its trouble is a sentence for the admin."""
+    try:
+        return _gone(cli, act)
+    except RemoteError as error:
+        raise _fault(source, error) from None
 
+
+def _gone(cli: Context, act: Callable[[Rounds, Lines], Awaitable[T]]) -> T:
     async def gone() -> T:
         lines = Lines(cli.app, cli.settings)
         try:
@@ -57,14 +64,12 @@ def _go(cli: Context, source: SourceRow, act: Callable[[Rounds, Lines], Awaitabl
         finally:
             lines.close()
 
-    try:
-        return asyncio.run(gone())
-    except RemoteError as error:
-        raise FaultError(
-            Fault(
-                error.trouble.value.upper(), EX_FAILED, sentence(source, error.trouble, error.said)
-            )
-        ) from None
+    return asyncio.run(gone())
+
+
+def _fault(source: SourceRow, error: RemoteError) -> FaultError:
+    text = sentence(source, error.trouble, error.said)
+    return FaultError(Fault(error.trouble.value.upper(), EX_FAILED, text))
 
 
 def visit_test(cli: Context, name: str) -> None:
@@ -95,9 +100,15 @@ def visit_prove(cli: Context, name: str) -> None:
         cli.exit = EX_FAILED
 
 
-def visit_poll(cli: Context, name: str, *, may_renumber: bool) -> None:
-    """Do a round; while a daemon has the source, let it do the round and look on."""
+def visit_poll(cli: Context, name: str, *, may_renumber: bool, with_failed: bool = False) -> None:
+    """Do a round; while a daemon has the source, let it do the round and look on.
+
+    `with_failed`: try mails again whose fetch failed too often.
+    """
     source = _source(cli, name)
+    if with_failed:
+        count = ask_for_failed(cli.app, source.name, account=cli.account_slug, by=cli.by)
+        cli.say(f"Mails that are tried again: {count}.")
     if source.since is None:
         raise RefusedError(
             Reason.CONFLICT,
@@ -116,12 +127,22 @@ def visit_poll(cli: Context, name: str, *, may_renumber: bool) -> None:
             )
         _look_on(cli, source)
         return
-    held = claim
+    try:
+        _report(cli, _poll_here(cli, claim, length, may_renumber=may_renumber))
+    finally:
+        collect.give_up(cli.app, claim)
+
+
+def _poll_here(
+    cli: Context, claim: collect.Claim, length: timedelta, *, may_renumber: bool
+) -> Figures:
+    """Do a round in this process, and write down how it went, as the daemon does."""
+    source = claim.source
 
     async def act(rounds: Rounds, _: Lines) -> Figures:
-        keeping = asyncio.ensure_future(_keep(cli, held, length))
+        keeping = asyncio.ensure_future(_keep(cli, claim, length))
         try:
-            return await rounds.poll(held, bar.tell, may_renumber=may_renumber)
+            return await rounds.poll(claim, bar.tell, may_renumber=may_renumber)
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -131,12 +152,18 @@ def visit_poll(cli: Context, name: str, *, may_renumber: bool) -> None:
     values: dict[str, object] = {"last_try_at": began}
     try:
         with _Bar(cli, source.name) as bar:
-            figures = _go(cli, source, act)
+            figures = _gone(cli, act)
         values |= {"last_ok_at": began, "last_trouble": None, "last_said": None, "fail_count": 0}
+    except RemoteError as error:
+        values |= {
+            "last_trouble": error.trouble.value,
+            "last_said": error.said or None,
+            "fail_count": source.fail_count + 1,
+        }
+        raise _fault(source, error) from None
     finally:
         note_round(cli.app, source.id, values)
-        collect.give_up(cli.app, held)
-    _report(cli, figures)
+    return figures
 
 
 async def _keep(cli: Context, claim: collect.Claim, length: timedelta) -> None:

@@ -91,6 +91,11 @@ def _pair(
             pairs.update(zip(places, candidates, strict=True))
 
 
+def is_same_mailbox(listed: int, found: int) -> bool:
+    """Whether so many of the listed mails were found again that it can be no other mailbox."""
+    return found > 0 and found >= TRUSTED_SHARE * listed
+
+
 def needs_a_person(known: int, listed: int, found: int) -> bool:
     """Whether too few of the listed mails were found again to go on without asking."""
     return known > FEW and listed > 0 and found < TRUSTED_SHARE * listed

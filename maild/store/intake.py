@@ -219,6 +219,12 @@ class IntakeRows:
                 .values(due_at=now, lease=None)
             )
 
+    def decide_soon(self, delivery_id: int, now: datetime) -> None:
+        """Make a worker decide a mail again; one that has it in hand loses its lease, and writes nothing."""
+        self._connection.execute(
+            update(deliveries).where(deliveries.c.id == delivery_id).values(due_at=now, lease=None)
+        )
+
     def _insert_numbered(self, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:
         """Insert rows under ids that are taken beforehand: to have them returned costs more than the insert."""
         if not rows:

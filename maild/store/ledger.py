@@ -10,9 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from maild.model.source import Acted, CopyState
-from maild.store.schema import messages
-from maild.store.source_tables import remote_copies as copies, source_folders
+from maild.store.schema import inboxes, messages
+from maild.store.source_tables import remote_copies as copies, source_folders, sources
 from maild.store.sql import ForEach, slices
+
+OTHERS_NUMBERS = 0
+"""In place of a UIDVALIDITY, which is never 0: the numbers that are known are another server's (RFC 3501 9)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,11 @@ class FolderRow:
     baseline: int | None
     is_begun: bool
     held: dict[str, Any] | None
+
+    @property
+    def numbers_are_others(self) -> bool:
+        """Whether the numbers that are known are another server's."""
+        return self.uidvalidity == OTHERS_NUMBERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,18 @@ class CopyRow:
     message_id: int | None
     attempts: int
     stored_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderCopy:
+    """A mail on a server of which only the header is stored."""
+
+    id: int
+    size: int
+    is_gone: bool
+    source_id: int
+    source: str
+    inbox_max_size: int | None
 
 
 _COPY = tuple(copies.c[name] for name in CopyRow.__slots__)
@@ -144,6 +164,14 @@ class LedgerRows:
             raise LookupError(name)
         return found
 
+    def distrust_numbers(self, source_id: int) -> None:
+        """Have all mails compared by what they are: the source's numbers are another server's from now on."""
+        self._connection.execute(
+            update(source_folders)
+            .where(source_folders.c.source_id == source_id)
+            .values(uidvalidity=OTHERS_NUMBERS)
+        )
+
     def set_folder(self, folder_id: int, **values: Any) -> None:
         """Change a folder's numbers."""
         self._connection.execute(
@@ -239,6 +267,54 @@ class LedgerRows:
             select(copies.c.digest).where(copies.c.id == copy_id)
         ).scalar_one_or_none()
         return found
+
+    def of_message(self, message_id: int) -> list[HeaderCopy]:
+        """Return the copies of which a message is the header alone, newest first."""
+        rows = self._connection.execute(
+            select(
+                copies.c.id,
+                copies.c.size,
+                copies.c.gone_at,
+                sources.c.id.label("source_id"),
+                sources.c.name.label("source"),
+                inboxes.c.max_size,
+                sources.c.is_central,
+            )
+            .join(source_folders, source_folders.c.id == copies.c.folder_id)
+            .join(sources, sources.c.id == source_folders.c.source_id)
+            .join(inboxes, inboxes.c.id == sources.c.inbox_id)
+            .where(
+                copies.c.message_id == message_id,
+                copies.c.state.in_((CopyState.HEADER_ONLY, CopyState.OPEN, CopyState.SKIPPED)),
+                copies.c.generation == source_folders.c.generation,
+            )
+            .order_by(copies.c.id.desc())
+        )
+        return [
+            HeaderCopy(
+                id=row.id,
+                size=row.size or 0,
+                is_gone=row.gone_at is not None,
+                source_id=row.source_id,
+                source=row.source,
+                inbox_max_size=None if row.is_central else row.max_size,
+            )
+            for row in rows
+        ]
+
+    def open_again(self, ids: Iterable[int]) -> None:
+        """Have copies taken at the next round."""
+        self.set(ids, state=CopyState.OPEN, attempts=0)
+
+    def open_failed(self, source_id: int) -> int:
+        """Have all copies of a source tried again that failed too often; return how many."""
+        folders = select(source_folders.c.id).where(source_folders.c.source_id == source_id)
+        done = self._connection.execute(
+            update(copies)
+            .where(copies.c.folder_id.in_(folders), copies.c.state == CopyState.FAILED)
+            .values(state=CopyState.OPEN, attempts=0)
+        )
+        return done.rowcount
 
     def message_ids(self, ids: Iterable[int]) -> dict[int, str]:
         """Return the Message-ID, without brackets, of each copy whose mail is stored and has one."""

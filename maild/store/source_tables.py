@@ -72,7 +72,8 @@ source_folders = Table(
     Column("id", BigId, primary_key=True),
     Column("source_id", BigId, ForeignKey("sources.id"), nullable=False),
     Column("name", Text, nullable=False),
-    Column("uidvalidity", BigId),  # None for POP
+    # None for POP; 0: the numbers are another server's, and say nothing any more.
+    Column("uidvalidity", BigId),
     Column(
         "generation", Integer, nullable=False
     ),  # of the server's numbers; rises when they change

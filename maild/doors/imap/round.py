@@ -64,6 +64,8 @@ class ImapRound:
             if renewed is None:
                 return self.figures
             folder = renewed
+        elif not folder.is_begun:
+            folder, is_full = await self._inherit(folder), True
         await self._list(folder, selected, is_full=is_full)
         await self._take(folder)
         await self._act(folder)
@@ -235,14 +237,7 @@ class ImapRound:
         self, folder: FolderRow, selected: Selected, *, may_renumber: bool
     ) -> FolderRow | None:
         """Find known mails again under their new numbers; None: a person must say that it is the same mailbox."""
-        uids = await self._client.uids(0)
-        listed = [
-            renumbered.Listed(
-                key={"uid": head.uid},
-                marks=Marks(collect.header_print(head.header), head.size, head.internal_date),
-            )
-            async for head in self._client.heads(uids)
-        ]
+        listed = await self._listed()
         numbering = await do(renumbered.compare, self._app, folder, listed)
         self.figures.renumbered = numbering.figures
         if numbering.asks and not may_renumber:
@@ -260,6 +255,25 @@ class ImapRound:
             uidvalidity=selected.uidvalidity,
             uid_high=high,
         )
+
+    async def _listed(self) -> list[renumbered.Listed]:
+        """Return all mails of the folder with what tells them apart."""
+        uids = await self._client.uids(0)
+        return [
+            renumbered.Listed(
+                key={"uid": head.uid},
+                marks=Marks(collect.header_print(head.header), head.size, head.internal_date),
+            )
+            async for head in self._client.heads(uids)
+        ]
+
+    async def _inherit(self, folder: FolderRow) -> FolderRow:
+        """Find mails again that came in by the source's former folder: perhaps it has another name now."""
+        former = await do(renumbered.former, self._app, self._source.id, folder)
+        if former is None:
+            return folder
+        numbering = await do(renumbered.compare, self._app, former, await self._listed())
+        return await do(renumbered.inherit, self._app, self._claim, folder, numbering)
 
     async def _same_by_content(self, numbering: renumbered.Renumbering) -> dict[int, int]:
         """Let the bodies of unsure mails say which known mail they are."""

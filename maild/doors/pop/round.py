@@ -72,7 +72,7 @@ class PopRound:
         folder = collect.open_folder(self._app, self._claim, "", None)
         here = keyed(self._client, listing, deletes=self._claim.after.deletes)
         known = collect.known_keys(self._app, folder)
-        if is_renumbered(here, known):
+        if folder.numbers_are_others or is_renumbered(here, known):
             renewed = self._renumber(folder, here, may_renumber=may_renumber)
             if renewed is None:
                 self._client.commit()
@@ -185,7 +185,7 @@ class PopRound:
             old = numbering.same_as(numbers[number], raw.digest, set(same.values()))
             if old is not None:
                 same[numbers[number]] = old
-        return renumbered.adopt(self._app, self._claim, numbering, same)
+        return renumbered.adopt(self._app, self._claim, numbering, same, uidvalidity=None)
 
     # -- taking ----------------------------------------------------------------------------------------------------
 

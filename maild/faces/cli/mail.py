@@ -4,67 +4,33 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maild.faces.cli import mail_words
+from maild.faces.cli import mail_rulings, mail_words
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import group
+from maild.faces.cli.mail_shared import (
+    Id,
+    Ids,
+    a_reader,
+    reason_of,
+    state_of,
+    tell,
+    told,
+)
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.plain import block, line
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 
 if TYPE_CHECKING:
-    from maild.core.acts import Change
-    from maild.parse.pool import ReaderPool
+    pass
 
 commands = group("Lists of mail, one mail, and what people do with it.")
-
-SHOWN_AFTER = 50
-"""Mails that are listed again after an act, and from which on a retry tells its progress."""
-_HELD_REASONS = [reason for reason in Reason if reason.value.states]
-
-Ids = Annotated[
-    list[str], typer.Argument(metavar="ID…", help="Ids as `maild mail list` shows them.")
-]
-Id = Annotated[str, typer.Argument(metavar="ID", help="The id as `maild mail list` shows it.")]
-
-
-def _state(text: str) -> State:
-    try:
-        return State(text.strip().lower())
-    except ValueError:
-        raise _not_among("state", text, [state.value for state in State]) from None
-
-
-def _reason(text: str) -> Reason:
-    found = {reason.name: reason for reason in _HELD_REASONS}.get(text.strip().upper())
-    if found is None:
-        raise _not_among("reason", text, [reason.name for reason in _HELD_REASONS])
-    return found
-
-
-def _not_among(what: str, text: str, allowed: Sequence[str]) -> WrongUsageError:
-    return WrongUsageError(f"“{line(text)[:40]}” is not a {what}. There are: {', '.join(allowed)}.")
-
-
-def _reader() -> ReaderPool:
-    from maild.parse.pool import ReaderPool
-
-    return ReaderPool(1)
-
-
-def _tell(cli: Context, document: Any, lines: Iterable[str]) -> None:
-    """Print a document, or what people read of it."""
-    if cli.json:
-        cli.emit(document, "")
-        return
-    for one in lines:
-        print(one)
 
 
 @commands.command("list")
@@ -74,10 +40,10 @@ def list_(
     owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="In whose mailbox.")] = None,
     inbox: Annotated[str | None, typer.Option(metavar="ADDR", help="Through which inbox.")] = None,
     state: Annotated[
-        State | None, typer.Option(parser=_state, metavar="STATE", help="In which state.")
+        State | None, typer.Option(parser=state_of, metavar="STATE", help="In which state.")
     ] = None,
     reason: Annotated[
-        Reason | None, typer.Option(parser=_reason, metavar="CODE", help="For which reason.")
+        Reason | None, typer.Option(parser=reason_of, metavar="CODE", help="For which reason.")
     ] = None,
     client: Annotated[
         str | None, typer.Option(metavar="ID", help="Filed under which client.")
@@ -117,7 +83,7 @@ def list_(
         after=after,
     )
     page = list_mails(cli.app, wanted, by=cli.by)
-    _tell(cli, page.mails, mail_words.list_lines(page.mails))
+    tell(cli, page.mails, mail_words.list_lines(page.mails))
     if page.next is not None:
         cli.say(f"There are more: --after {page.next}")
     elif not page.mails:
@@ -140,10 +106,10 @@ def show(
     if raw:
         _write(raw_mail(cli.app, id_, by=cli.by))
         return
-    with _reader() as reader:
+    with a_reader() as reader:
         mail = show_mail(cli.app, reader, id_, by=cli.by)
     if not text:
-        _tell(cli, mail, mail_words.show_lines(mail))
+        tell(cli, mail, mail_words.show_lines(mail))
         return
     if mail["text"] is None:
         raise RefusedError(
@@ -171,22 +137,23 @@ def history(ctx: typer.Context, id_: Id) -> None:
 
     cli = of(ctx)
     told = [one.as_dict() for one in mail_history(cli.app, id_, by=cli.by)]
-    _tell(cli, {"id": id_, "history": told}, mail_words.history_lines(told))
+    tell(cli, {"id": id_, "history": told}, mail_words.history_lines(told))
 
 
 # --- what people do with mail ---------------------------------------------------------------------------------------
 
 
-def _told(cli: Context, change: Change, done: str) -> None:
-    """Tell what an act did, and how it is undone."""
-    document = {"change": change.id, "moved": change.moved, "unchanged": change.unchanged}
-    count = len(change.moved)
-    lines = [f"{done}: {count} mail{'' if count == 1 else 's'}."]
-    if change.unchanged:
-        lines.append(f"Left as they were: {', '.join(change.unchanged)}")
-    if count:
-        lines.append(f"Change {change.id}")
-    _tell(cli, document, lines)
+@commands.command()
+def counts(
+    ctx: typer.Context,
+    inbox: Annotated[str | None, typer.Option(metavar="ADDR", help="Only this inbox.")] = None,
+) -> None:
+    """Count the mails of each inbox, by state and by reason."""
+    from maild.core.counts import count_mails
+
+    cli = of(ctx)
+    counted = count_mails(cli.app, inbox, account=cli.account_slug, by=cli.by)
+    tell(cli, counted, mail_words.count_lines(counted))
 
 
 @commands.command()
@@ -213,7 +180,7 @@ def give(
         note=note,
         seen_version=version,
     )
-    _told(cli, change, f"Given to {line(to)}")
+    told(cli, change, f"Given to {line(to)}")
 
 
 @commands.command()
@@ -226,7 +193,7 @@ def take(
     from maild.core.mailbox import take as take_mail
 
     cli = of(ctx)
-    _told(cli, take_mail(cli.app, id_, by=cli.by, seen_version=version), "Taken")
+    told(cli, take_mail(cli.app, id_, by=cli.by, seen_version=version), "Taken")
 
 
 @commands.command()
@@ -244,9 +211,9 @@ def undo(
 
     cli = of(ctx)
     change_id = change if change is not None else newest_change(cli.app, cli.account_id, by=cli.by)
-    with _reader() as reader:
+    with a_reader() as reader:
         done = undo_change(cli.app, reader, by=cli.by, change_id=change_id)
-    _told(cli, done, "Undone")
+    told(cli, done, "Undone")
 
 
 @commands.command()
@@ -270,7 +237,7 @@ def _set_unread(cli: Context, ids: list[str], *, unread: bool) -> None:
 
 def _marked(cli: Context, ids: Sequence[str], what: str) -> None:
     count = len(set(ids))
-    _tell(
+    tell(
         cli,
         {"mails": list(dict.fromkeys(ids))},
         [f"{count} mail{'' if count == 1 else 's'}: {what}."],
@@ -309,134 +276,4 @@ def note(
     _marked(cli, [id_], "note added")
 
 
-@commands.command()
-def dismiss(ctx: typer.Context, ids: Ids) -> None:
-    """Take mails out of the mailboxes; `maild mail undo` brings them back."""
-    from maild.core.rulings import dismiss as dismiss_mails
-
-    cli = of(ctx)
-    with _reader() as reader:
-        change = dismiss_mails(cli.app, reader, ids, by=cli.by)
-    _told(cli, change, "Put away")
-
-
-@commands.command()
-def release(ctx: typer.Context, ids: Ids) -> None:
-    """Take back what put mails aside (a spam mark, a dismissal, a machine's hand), and decide them again."""
-    from maild.core.rulings import release_mails
-
-    cli = of(ctx)
-    with _reader() as reader:
-        change = release_mails(cli.app, reader, ids, by=cli.by)
-    _told(cli, change, "Released")
-
-
-@commands.command()
-def counts(
-    ctx: typer.Context,
-    inbox: Annotated[str | None, typer.Option(metavar="ADDR", help="Only this inbox.")] = None,
-) -> None:
-    """Count the mails of each inbox, by state and by reason."""
-    from maild.core.counts import count_mails
-
-    cli = of(ctx)
-    counted = count_mails(cli.app, inbox, account=cli.account_slug, by=cli.by)
-    _tell(cli, counted, mail_words.count_lines(counted))
-
-
-Client = Annotated[
-    str, typer.Option(metavar="ID", help="The client, as `maild client list` shows.")
-]
-
-
-@commands.command()
-def file(
-    ctx: typer.Context,
-    ids: Ids,
-    client: Client,
-    remember: Annotated[bool, typer.Option("--remember", hidden=True)] = False,
-) -> None:
-    """File mails under a client by hand."""
-    from maild.core.rulings import file_by_hand
-
-    if remember:
-        raise RefusedError(
-            Reason.CONFLICT,
-            why="This version cannot remember a choice yet; leave --remember out, or add the address to the client: `maild client contact ID --add ADDR`.",
-        )
-    cli = of(ctx)
-    with _reader() as reader:
-        change = file_by_hand(cli.app, reader, ids, client=client, by=cli.by)
-    _told(cli, change, "Filed")
-
-
-@commands.command()
-def unfile(ctx: typer.Context, ids: Ids, client: Client) -> None:
-    """Take mails off a client."""
-    from maild.core.rulings import unfile as unfile_mails
-
-    cli = of(ctx)
-    with _reader() as reader:
-        change = unfile_mails(cli.app, reader, ids, client=client, by=cli.by)
-    _told(cli, change, "Taken off")
-
-
-@commands.command()
-def retry(
-    ctx: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Which mails.")] = None,
-    reason: Annotated[
-        Reason | None,
-        typer.Option(parser=_reason, metavar="CODE", help="Or all with this reason."),
-    ] = None,
-) -> None:
-    """Decide mails again in place, with today's directory."""
-    cli = of(ctx)
-    if bool(ids) == (reason is not None):
-        raise WrongUsageError("Name mails, or --reason CODE, and not both.")
-    decided = (
-        _retried(cli, [list(dict.fromkeys(ids))]) if ids else _retried(cli, _portions(cli, reason))
-    )
-    if len(decided) > SHOWN_AFTER:
-        _tell(
-            cli,
-            {"count": len(decided), "retried": decided},
-            [f"Decided again: {len(decided)} mails."],
-        )
-        return
-    _tell_outcomes(cli, decided)
-
-
-def _portions(cli: Context, reason: Reason | None) -> Iterable[list[str]]:
-    from maild.core.views import mails_with_reason
-
-    return () if reason is None else mails_with_reason(cli.app, cli.account_slug, reason, by=cli.by)
-
-
-def _retried(cli: Context, portions: Iterable[list[str]]) -> list[str]:
-    from maild.core.decide import BATCH
-    from maild.core.rulings import retry as retry_mails
-
-    done: list[str] = []
-    with _reader() as reader:
-        for portion in portions:
-            for start in range(0, len(portion), BATCH):
-                some = portion[start : start + BATCH]
-                done += retry_mails(cli.app, reader, some, by=cli.by).moved
-                if len(done) > SHOWN_AFTER:
-                    cli.say(f"{len(done)} mails decided again …")
-    return done
-
-
-def _tell_outcomes(cli: Context, ids: Sequence[str]) -> None:
-    from maild.core.views import show_mail
-
-    with _reader() as reader:
-        shown = [show_mail(cli.app, reader, ulid, by=cli.by) for ulid in ids]
-    keys = ("id", "state", "reason", "reason_text", "owner")
-    outcomes = [{key: mail[key] for key in keys} for mail in shown]
-    lines = [
-        f"{mail['id']}  {mail['state']}  {mail['reason'] or '-'}: {line(mail['reason_text'])}"
-        for mail in outcomes
-    ] or ["No mail has that reason."]
-    _tell(cli, {"count": len(ids), "retried": list(ids), "mails": outcomes}, lines)
+commands.add_typer(mail_rulings.commands)
