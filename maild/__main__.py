@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command line of this process and end with its status."""
     os.umask(0o077)  # Mail and keys are the daemon's user's alone.
     try:
-        status = _run(sys.argv[1:])
+        status = run_here(sys.argv[1:])
     except Exception:
         # Out of descriptors or of memory while it starts: an MTA would bounce the mail for Python's own status.
         if sys.argv[1:2] != ["deliver"]:
@@ -22,7 +22,8 @@ def main() -> None:
     sys.exit(status)
 
 
-def _run(arguments: list[str]) -> int:
+def run_here(arguments: list[str]) -> int:
+    """Run a command line in this process; return its exit status."""
     from maild.faces.cli.main import COMMANDS, Command, run
 
     beside_the_face = {

@@ -6,7 +6,7 @@ Nothing here talks to a server.  Nothing here deletes a row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -270,6 +270,21 @@ def vanished(app: App, held: Claim, ids: Sequence[int]) -> None:
     with app.store.write() as tx:
         require(tx, held)
         tx.ledger.set(ids, state=CopyState.SKIPPED, gone_at=app.clock())
+
+
+def listed_again(
+    app: App, held: Claim, folder: FolderRow, here: Container[tuple[str, int]]
+) -> None:
+    """Take what went from a POP box before it was taken, and is listed again: a listing may have been short.
+
+    Commits if there is any.  Raises LeaseLostError, StoreDownError.
+    """
+    with app.store.read() as tx:
+        ids = [copy_id for key, copy_id in tx.ledger.never_taken(folder).items() if key in here]
+    if ids:
+        with app.store.write() as tx:
+            require(tx, held)
+            tx.ledger.set(ids, state=CopyState.OPEN, gone_at=None)
 
 
 def has_digest(app: App, copy_id: int, digest: str) -> bool:

@@ -68,7 +68,9 @@ def compare(app: App, folder: FolderRow, listed: Sequence[Listed]) -> Renumberin
         known = [
             copy
             for copy in tx.ledger.of_generation(folder, folder.generation)
-            if copy.state in _LASTING and copy.acted is not Acted.DONE
+            if copy.state in _LASTING
+            and copy.acted is not Acted.DONE
+            and not (copy.state is CopyState.SKIPPED and copy.gone_at is not None)
         ]
     found = match(
         [Marks(one.header_print or "", one.size, one.internal_date) for one in known],

@@ -55,6 +55,8 @@ class CopyRow:
     message_id: int | None
     attempts: int
     stored_at: datetime | None
+    gone_at: datetime | None
+    """Since when the server is known to have it no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +215,18 @@ class LedgerRows:
             ).where(copies.c.folder_id == folder.id, copies.c.generation == folder.generation)
         )
         return {(row.uidl, row.ordinal): (row.id, row.size, row.state) for row in rows}
+
+    def never_taken(self, folder: FolderRow) -> dict[tuple[str, int], int]:
+        """Return the copies of a POP box that went before they were taken, by (UIDL, ordinal)."""
+        rows = self._connection.execute(
+            select(copies.c.uidl, copies.c.ordinal, copies.c.id).where(
+                copies.c.folder_id == folder.id,
+                copies.c.generation == folder.generation,
+                copies.c.state == CopyState.SKIPPED,
+                copies.c.gone_at.is_not(None),
+            )
+        )
+        return {(row.uidl, row.ordinal): row.id for row in rows}
 
     def open(self, folder: FolderRow, *, attempts: int, limit: int) -> list[CopyRow]:
         """Return copies that are still to be taken: oldest first, but those that failed before behind the others."""

@@ -6,6 +6,8 @@ It must never judge by what maild says of itself: the store's tables and the ser
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import re
 import shutil
@@ -15,12 +17,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maild import failpoint
+from maild.__main__ import run_here
 from maild.testing.dovecot import Dovecot
 from maild.testing.installation import Installation, a_small_company
 from tests.crash.peers import look
@@ -146,13 +149,28 @@ def add_source(
         "every": "3600s",
     } | more
     words = [word for key, value in given.items() for word in (f"--{key}", value)]
-    place.cli("source", "add", name, *words)
+    command(place, "source", "add", name, *words)
+
+
+def command(place: Installation, *words: str) -> Any:
+    """Run a command in this process, which is a second less than in one of its own; return its document."""
+    out, before = io.StringIO(), os.environ.get("MAILD_CONFIG")
+    os.environ["MAILD_CONFIG"] = str(place.config)
+    try:
+        with redirect_stdout(out):
+            status = run_here([*words, "--json"])
+    finally:
+        os.environ.pop("MAILD_CONFIG")
+        if before is not None:
+            os.environ["MAILD_CONFIG"] = before
+    assert status == 0, out.getvalue()
+    return json.loads(out.getvalue())
 
 
 def poll_until_done(place: Installation, name: str) -> dict[str, Any]:
     """Poll by command, as an admin would; the dead poller's lease has to run out first."""
     await_free_lease(place)
-    figures: dict[str, Any] = place.cli("source", "poll", name)
+    figures: dict[str, Any] = command(place, "source", "poll", name)
     return figures
 
 

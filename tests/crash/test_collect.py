@@ -21,6 +21,7 @@ from tests.crash.collecting import (
     a_site,
     add_source,
     assert_dies_at,
+    command,
     poll_until_done,
 )
 from tests.crash.peers import doctor_is_content
@@ -76,9 +77,9 @@ class Track:
     def judge(self) -> None:
         """Each mail is stored once, and the server's mailbox is as the policy says."""
         self.box.assert_each_once(self.place)
-        states = self.place.cli("source", "show", self.name)["copies"]
+        states = command(self.place, "source", "show", self.name)["copies"]
         assert states == {"stored": len(self.box.sent), "skipped": 2}, states
-        proven = self.place.cli("source", "prove", self.name)
+        proven = command(self.place, "source", "prove", self.name)
         assert (proven["again"], proven["would_fetch"]) == (0, 0), proven
         moved = self.box.holds(TARGET)
         if self.policy in {"keep", "seen"}:
@@ -125,7 +126,7 @@ class Tracks:
     def rest(self) -> None:
         """Let the pollers leave those alone that had their turn."""
         for name in self._made:
-            self._place.cli("source", "pause", name)
+            command(self._place, "source", "pause", name)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from tests.crash.collecting import (
     Box,
     a_site,
     add_source,
+    command,
     stored,
 )
 from tests.crash.cutter import Cut, Cutter
@@ -125,7 +126,7 @@ class Cutting:
         moved = box.holds(TARGET)
         is_moved = BOXES[name][1] == MOVE
         assert moved.total() == len(moved) == (len(box.sent) if is_moved else 0)
-        proven = self.place.cli("source", "prove", name)
+        proven = command(self.place, "source", "prove", name)
         assert (proven["again"], proven["would_fetch"]) == (0, 0), proven
 
 

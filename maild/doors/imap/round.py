@@ -238,6 +238,8 @@ class ImapRound:
     ) -> FolderRow | None:
         """Find known mails again under their new numbers; None: a person must say that it is the same mailbox."""
         listed = await self._listed()
+        if not listed:
+            return None  # Perhaps it is about to be filled again: what is known stays known until then.
         numbering = await do(renumbered.compare, self._app, folder, listed)
         self.figures.renumbered = numbering.figures
         if numbering.asks and not may_renumber:

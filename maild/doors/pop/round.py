@@ -72,13 +72,14 @@ class PopRound:
         folder = collect.open_folder(self._app, self._claim, "", None)
         here = keyed(self._client, listing, deletes=self._claim.after.deletes)
         known = collect.known_keys(self._app, folder)
-        if folder.numbers_are_others or is_renumbered(here, known):
+        if here and (folder.numbers_are_others or is_renumbered(here, known)):
             renewed = self._renumber(folder, here, may_renumber=may_renumber)
             if renewed is None:
                 self._client.commit()
                 return self.figures
             folder = renewed
             known = collect.known_keys(self._app, folder)
+        collect.listed_again(self._app, self._claim, folder, here)
         reused = self._free_reused(folder, here, known)
         self._list(folder, here, [key for key in here if key not in known or key in reused])
         self._take(folder, here)
@@ -311,10 +312,12 @@ def keyed(client: PopClient, listing: Sequence[Listed], *, deletes: bool) -> dic
 
     With neither, only a source that deletes can go on: what it finds is new.  Raises RemoteError.
     """
+    tops: dict[int, bytes] = {}
+    if any(one.uidl is None for one in listing):
+        tops = tops_of(client, [one.number for one in listing])
     if all(one.uidl is not None for one in listing):
         names = [str(one.uidl) for one in listing]
-    elif client.can_top:
-        tops = tops_of(client, [one.number for one in listing])
+    elif tops:
         names = [f"print:{_lasting(tops.get(one.number, b''))}" for one in listing]
     elif deletes:
         raise RemoteError(
