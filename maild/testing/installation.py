@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
@@ -12,10 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from maild.faces.cli.main import COMMANDS, run
 
 START_S = 30.0
 """How long a daemon may take to open its doors on a busy machine."""
@@ -102,7 +105,7 @@ format = "logfmt"
         if not key.exists():
             key.touch(0o600)
             key.write_text(secrets.token_urlsafe(32), encoding="ascii")
-        self.cli("db", "upgrade")
+        self.here("db", "upgrade")
 
     def run(self, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run `maild` with these arguments and the configuration; return how it ended, whatever that is."""
@@ -121,6 +124,21 @@ format = "logfmt"
             said = (done.stdout + done.stderr).decode(errors="replace")
             raise InstallationError(f"maild {' '.join(arguments)}: exit {done.returncode}: {said}")
         text = done.stdout.decode()
+        return json.loads(text) if text.strip() else None
+
+    def here(self, *arguments: str) -> Any:
+        """Do as `cli`, in this process: a second less for each command.  Not while the daemon is watched for its load."""
+        if self.environment:
+            return self.cli(*arguments)
+        out, mask = io.StringIO(), os.umask(0o077)
+        try:
+            with redirect_stdout(out):
+                status = run(["--config", str(self.config), *arguments, "--json"], COMMANDS)
+        finally:
+            os.umask(mask)
+        text = out.getvalue()
+        if status != 0:
+            raise InstallationError(f"maild {' '.join(arguments)}: exit {status}: {text}")
         return json.loads(text) if text.strip() else None
 
     def _environment(self) -> dict[str, str]:
@@ -168,7 +186,7 @@ format = "logfmt"
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until nothing is received and undecided any more."""
         deadline = time.monotonic() + timeout
-        while self.cli("mail", "list", "--state", "received", "--limit", "1"):
+        while self.here("mail", "list", "--state", "received", "--limit", "1"):
             if time.monotonic() > deadline:
                 raise InstallationError("mail is still waiting to be decided")
             select.select([], [], [], 0.2)
@@ -176,19 +194,19 @@ format = "logfmt"
 
 def a_small_company(place: Installation) -> None:
     """Fill an installation with an account, three users, both kinds of inbox and two clients."""
-    place.cli("account", "add", "acme", "Acme")
+    place.here("account", "add", "acme", "Acme")
     for local, name, role in (
         ("lea", "Lea Brandt", "distributor"),
         ("eva", "Eva Moser", "member"),
         ("jan", "Jan Novak", "member"),
     ):
-        place.cli(
+        place.here(
             "user", "add", "--email", f"{local}@{place.domain}", "--name", name, "--role", role
         )
     owner = f"lea@{place.domain}"
-    place.cli("inbox", "add", f"crm@{place.domain}", "--kind", "forward", "--owner", owner)
-    place.cli("inbox", "add", f"info@{place.domain}", "--kind", "shared", "--owner", owner)
-    place.cli(
+    place.here("inbox", "add", f"crm@{place.domain}", "--kind", "forward", "--owner", owner)
+    place.here("inbox", "add", f"info@{place.domain}", "--kind", "shared", "--owner", owner)
+    place.here(
         "client", "add", "Rossi Bau", "--contact", "anna@rossi.example", "--domain", "rossi.example"
     )
-    place.cli("client", "add", "Dupont SARL", "--contact", "marc.dupont@dupont.example")
+    place.here("client", "add", "Dupont SARL", "--contact", "marc.dupont@dupont.example")
