@@ -15,9 +15,10 @@ from functools import partial
 from maild.core.door_faults import disk_failure, internal_error
 from maild.core.dots import DotStream
 from maild.core.raw import Spool
+from maild.doors.smtp import narrow
 from maild.model.reason import Answer, Reason
 
-CHUNK = 256 * 1024
+CHUNK = 192 * 1024
 """The most that is taken at a time.  Each is a hand-over to a thread and back once the mail is on the disk."""
 
 _log = logging.getLogger("maild.doors")
@@ -35,8 +36,8 @@ class DoorReader(asyncio.StreamReader):
     """A stream that takes bytes back, and can change to TLS."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stop reading from the socket when a chunk lies here: that is twice the library's limit."""
-        super().__init__(limit=CHUNK // 2, loop=loop)
+        """Stop reading from the socket when twice the limit lies here; one reading more makes a chunk."""
+        super().__init__(limit=(CHUNK - narrow.OCTETS) // 2, loop=loop)
         self._buffer: bytearray
 
     def unread(self, piece: bytes) -> None:
@@ -123,21 +124,27 @@ async def receive(
     Raises FloodError beyond `at_most` octets and PeerGoneError when the peer leaves.
     """
     dots = DotStream()
-    chunk = b""
+    octets = 0
     while dots.rest is None:
-        before_chunk(len(chunk))
-        chunk = await reader.read(CHUNK)
-        if not chunk:
-            raise PeerGoneError
-        take = partial(_take, dots, tub, chunk)
-        if tub.is_on_disk:
-            await _on_a_thread(take)
-        else:
-            take()
+        before_chunk(octets)
+        octets = await _receive_chunk(reader, dots, tub)
         if dots.size > at_most:
             raise FloodError
     reader.unread(dots.rest)
     return dots
+
+
+async def _receive_chunk(reader: DoorReader, dots: DotStream, tub: Tub) -> int:
+    """Put a chunk into the tub and return its octets; who waits for the next holds nothing of it."""
+    chunk = await reader.read(CHUNK)
+    if not chunk:
+        raise PeerGoneError
+    take = partial(_take, dots, tub, chunk)
+    if tub.is_on_disk:
+        await _on_a_thread(take)
+    else:
+        take()
+    return len(chunk)
 
 
 def _take(dots: DotStream, tub: Tub, chunk: bytes) -> None:

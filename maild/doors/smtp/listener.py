@@ -14,6 +14,7 @@ from maild.doors.smtp import proxy
 from maild.doors.smtp.engine import HANDSHAKE_S
 from maild.doors.smtp.facts import ListenerFacts, TlsMode
 from maild.doors.smtp.gate import Gate
+from maild.doors.smtp.narrow import Narrow
 from maild.doors.smtp.session import Session, session_class
 from maild.doors.smtp.sockets import ListenError, listening
 from maild.doors.smtp.transaction import Guest
@@ -76,7 +77,7 @@ class Listener:
             return
         for sock in self._sockets:
             make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-            self._servers.append(await make(lambda: kind(self, loop), sock=sock))
+            self._servers.append(await make(lambda: Narrow(kind(self, loop)), sock=sock))
 
     @property
     def _accepts_itself(self) -> bool:
@@ -143,7 +144,7 @@ class Listener:
             return False
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: session,
+                lambda: session if is_secure else Narrow(session),
                 connection,
                 ssl=self.facts.tls_context if is_secure else None,
                 ssl_handshake_timeout=HANDSHAKE_S if is_secure else None,
