@@ -88,9 +88,17 @@ class Bench:
         return self.place.process is not None and not is_dead(self.place.process.pid)
 
     def open_doors(self) -> None:
+        """Make sure of doors that take mail: what one kill left may still be on its way back."""
         if not self.is_alive():
-            self.place.kill()
-            self.place.start("--only", "doors")
+            self.open_fresh_doors()
+        probe = a_mail("smtp", f"{len(self.mails)}-probe", SMALL)
+        self.mails.append(probe)
+        offer_until_stored(self.place, probe)
+
+    def open_fresh_doors(self) -> None:
+        """Begin as `count` does, so that the N-th call is the N-th of a start."""
+        self.place.kill()
+        self.place.start("--only", "doors")
 
     def trace(self, options: Sequence[str]) -> Tracer:
         assert self.place.process is not None
@@ -109,8 +117,7 @@ class Bench:
         """How often a load makes each call at least: three times, each after a start, as every kill has one before it."""
         least: dict[str, int] = {}
         for _ in range(3):
-            self.place.kill()
-            self.open_doors()
+            self.open_fresh_doors()
             with self.trace(only(DURABLE)):
                 self.offer_all(self.load("count"))
             found = counted(self.log)
@@ -146,11 +153,15 @@ def test_D1_a_kill_at_any_durable_call_of_the_doors_loses_nothing(bench: Bench) 
     points = met = 0
     for call, count in sorted(counts.items()):
         for when in spread(count):
-            bench.open_doors()
-            with bench.trace(rule(call, "signal=KILL", str(when))):
-                bench.offer_all(bench.load(f"{call}-{when}"))
             points += 1
-            met += kills(bench.log) > 0
+            # The N-th call is of whichever thread gets there, and a busy machine shares the work out differently.
+            for attempt in range(3):
+                bench.open_fresh_doors()
+                with bench.trace(rule(call, "signal=KILL", str(when))):
+                    bench.offer_all(bench.load(f"{call}-{when}-{attempt}"))
+                if kills(bench.log) > 0:
+                    met += 1
+                    break
     print(f"doors: calls={counts} points={points} met={met}")
     assert met >= points * 0.8, f"only {met} of {points} points were met"
     bench.close()

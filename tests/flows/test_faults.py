@@ -95,6 +95,13 @@ class Load:
                 self.words.add(mail.last_words)
                 time.sleep(0.05)
 
+    def hear(self, said: Said) -> None:
+        """Wait until one client more hears this."""
+        before, deadline = self.heard[said], time.monotonic() + HEAL_S
+        while self.heard[said] <= before:
+            assert time.monotonic() < deadline, f"nobody hears {said}: {self.heard}"
+            time.sleep(0.05)
+
     @property
     def slowest(self) -> float:
         return max((mail.slowest for mail in self.mails), default=0.0)
@@ -259,16 +266,15 @@ def test_D2_a_postgresql_that_goes_and_comes_back_is_451_in_time_and_heals(
 ) -> None:
     with started(a_place(folder / "m", cluster.url)) as place:
         with loaded(place) as load:
-            time.sleep(1)
+            load.hear(Said.STORED)
             for mode in ("fast", "immediate"):
                 cluster.stop(mode)
+                load.hear(Said.LATER)
                 time.sleep(3)
                 cluster.start()
-                time.sleep(1)
+                load.hear(Said.STORED)
         after = heals(place, "after")
         print(f"heard={load.heard} slowest={load.slowest:.1f}")
-        assert load.heard[Said.LATER] > 0
-        assert load.heard[Said.STORED] > 0
         assert load.heard[Said.NEVER] == 0, load.words
         assert load.heard[Said.NOTHING] == 0, load.words
         assert load.slowest < ANSWER_S
