@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maild.core.app import App
-from maild.core.raw import Spool
+from maild.core.raw import Raw, Spool
 from maild.core.remote import Bounds, Endpoint, Patience
 from maild.store.ledger import CopyRow, FolderRow
 from maild.store.sources import SourceRow
@@ -21,6 +21,7 @@ __all__ = [
     "Tell",
     "copied",
     "endpoint_of",
+    "is_hollow",
     "most_octets",
     "spool_for",
 ]
@@ -87,6 +88,11 @@ def most_octets(source: SourceRow, limits: Limits) -> int:
     """Return the size up to which the source's mails are taken whole."""
     own = source.inbox_max_size
     return limits.max_size if own is None or source.is_central else min(own, limits.max_size)
+
+
+def is_hollow(copy: CopyRow, raw: Raw) -> bool:
+    """Whether nothing came of a mail that the server says has a size: it must not pass for stored, and be deleted there."""
+    return raw.size == 0 and bool(copy.size)
 
 
 def copied(figures: Figures) -> Figures:

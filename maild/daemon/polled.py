@@ -17,7 +17,7 @@ from typing import Any
 
 from maild.core import collect
 from maild.core.app import App
-from maild.core.collect import Claim
+from maild.core.collect import Claim, LeaseLostError
 from maild.core.polling import Figures, SourceRow
 from maild.core.remote import RemoteError, Trouble
 from maild.core.sources import note_round
@@ -193,6 +193,10 @@ class Polled:
             _log.warning("round_failed source=%s error=%s", self.source.name, error)
             self._hang_up()
             wait = _Wait(min(self.source.every_s, 10.0))
+        except LeaseLostError:
+            raise
+        except Exception:  # noqa: BLE001 - any fault of our own: without a pause the server would be asked again and again
+            wait = self._at_fault()
         else:
             self._fails = 0
             self._full_at = began if is_full else self._full_at
@@ -228,7 +232,7 @@ class Polled:
         values |= {"last_trouble": error.trouble.value, "last_said": error.said or None}
         most = REFUSED_BACK_OFF_S if error.trouble in _ADMINS else BACK_OFF_S
         pause = min(most, self.source.every_s * 2.0 ** min(self._fails - 1, 12))
-        pause *= _CHANCE.uniform(0.8, 1.2)
+        pause *= _CHANCE.uniform(0.75, 1.0)  # Never more than the most.
         _log.warning(
             "round_failed source=%s trouble=%s said=%s next_in_s=%d",
             self.source.name,
@@ -237,6 +241,13 @@ class Polled:
             pause,
         )
         return _Wait(pause)
+
+    def _at_fault(self) -> _Wait:
+        """Back off after a fault of our own; nothing is said about the source."""
+        _log.exception("round_failed source=%s", self.source.name)
+        self._hang_up()
+        self._fails += 1
+        return _Wait(min(BACK_OFF_S, self.source.every_s * 2.0 ** min(self._fails - 1, 12)))
 
     def _hang_up(self) -> None:
         client, self._client = self._client, None

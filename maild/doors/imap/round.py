@@ -13,7 +13,16 @@ from typing import Any
 from maild.core import collect, renumbered
 from maild.core.app import App
 from maild.core.collect import Claim, Taken
-from maild.core.polling import CopyRow, Figures, FolderRow, Limits, Tell, most_octets, spool_for
+from maild.core.polling import (
+    CopyRow,
+    Figures,
+    FolderRow,
+    Limits,
+    Tell,
+    is_hollow,
+    most_octets,
+    spool_for,
+)
 from maild.core.raw import raw_of
 from maild.core.remote import RemoteError, Trouble
 from maild.doors.imap.client import Head, ImapClient, Selected
@@ -141,7 +150,7 @@ class ImapRound:
             async with Storing(self._store, self._limits.bounds) as storing:
                 async for uid, raw in self._client.bodies(wanted, spool_for(self._app)):
                     of = waiting.pop(uid)
-                    if raw is not None:
+                    if raw is not None and not is_hollow(of, raw):
                         await storing.add(Taken(of, raw))
                     else:
                         missing.append(of)
@@ -196,6 +205,8 @@ class ImapRound:
             ids = [copy.id for copy in copies]
             begun = [copy for copy in copies if copy.acted is Acted.BEGUN]
             await do(collect.begin_acts, self._app, self._claim, ids)
+            # That commit may have taken long: a disk hangs, a process is stopped.
+            await do(collect.still_ours, self._app, self._claim)
             await self._tell_server(after.what, after.folder, copies, begun)
             await do(collect.end_acts, self._app, self._claim, ids)
             self.figures.acted += len(ids)

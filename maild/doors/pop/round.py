@@ -17,7 +17,16 @@ from email.utils import parsedate_to_datetime
 from maild.core import collect, renumbered
 from maild.core.app import App
 from maild.core.collect import Claim, LeaseLostError, Taken
-from maild.core.polling import CopyRow, Figures, FolderRow, Limits, Tell, most_octets, spool_for
+from maild.core.polling import (
+    CopyRow,
+    Figures,
+    FolderRow,
+    Limits,
+    Tell,
+    is_hollow,
+    most_octets,
+    spool_for,
+)
 from maild.core.raw import Raw, raw_of
 from maild.core.remote import RemoteError, Trouble
 from maild.doors.pop.answers import Listed
@@ -237,7 +246,7 @@ class PopRound:
                 if raw is None and number in self._client.too_large:
                     giants[number] = copy
                     continue
-                if raw is None:
+                if raw is None or is_hollow(copy, raw):
                     refused.append(copy.id)
                     continue
                 batch.append(Taken(copy, raw))

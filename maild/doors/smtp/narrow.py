@@ -10,7 +10,7 @@ import asyncio
 
 from typing_extensions import override
 
-OCTETS = 64 * 1024
+OCTETS = 128 * 1024
 
 
 class Narrow(asyncio.BufferedProtocol):

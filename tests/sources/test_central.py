@@ -1,0 +1,96 @@
+"""A mailbox that collects for many: the mail tells for whom it is, and it is on record what told (D14)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sources.site import INBOX, Collector, Mailbox, letter
+
+CRM = "crm@acme.example"
+FILLED_IN = f"\r\nTo: {INBOX}\r\nDate".encode()
+STATED = [
+    "X-Gm-Original-To",
+    "Delivered-To",
+    "X-Original-To",
+    "Envelope-To",
+    "X-Forwarded-To",
+    "Resent-To",
+    "Resent-Cc",
+    "To",
+    "Cc",
+]
+"""The order in which fields are believed; written out, so that nobody changes it by the way."""
+
+
+def collected(here: Collector, box: Mailbox, *fields: str, **more: str) -> tuple[str, str]:
+    """Collect a mail with these fields; return its inbox, and what told it."""
+    box.fill([letter("for whom?", *fields).replace(FILLED_IN, b"\r\nDate")])
+    here.add("box", box, is_central=True, **more)
+    assert here.poll("box").stored == 1
+    [mail] = here.mails()
+    [arrival] = here.explain(mail)["arrivals"]
+    return mail["inbox"], arrival["origin"]
+
+
+@pytest.mark.parametrize("field", STATED)
+def test_D14_each_trace_is_believed_before_all_that_stand_behind_it(
+    here: Collector, box: Mailbox, field: str
+) -> None:
+    behind = STATED[STATED.index(field) + 1 :]
+    later = [f"{name}: {INBOX}" for name in reversed(behind)]
+    assert collected(here, box, *later, f"{field}: {CRM}") == (CRM, field)
+
+
+@pytest.mark.parametrize("field", STATED)
+def test_D14_a_trace_that_names_nobody_here_leaves_it_to_the_next(
+    here: Collector, box: Mailbox, field: str
+) -> None:
+    behind = STATED[STATED.index(field) + 1 :]
+    fields = [f"{field}: stranger@else.example", *(f"{name}: {CRM}" for name in behind[:1])]
+    inbox, origin = collected(here, box, *fields)
+    assert (inbox, origin) == ((CRM, behind[0]) if behind else (inbox, "none"))
+
+
+@pytest.mark.parametrize("field", STATED)
+def test_D14_only_the_topmost_field_of_a_name_counts(
+    here: Collector, box: Mailbox, field: str
+) -> None:
+    top = f"{field}: stranger@else.example"
+    _, origin = collected(here, box, top, f"{field}: {CRM}")
+    assert origin == "none"
+    assert here.mails()[0]["reason"] == "NO_RECIPIENT_MARKER"
+
+
+def test_D14_a_mail_without_any_trace_is_held_for_a_person(here: Collector, box: Mailbox) -> None:
+    collected(here, box)
+    [mail] = here.mails()
+    assert (mail["state"], mail["reason"]) == ("held", "NO_RECIPIENT_MARKER")
+    assert mail["owner"] is not None
+
+
+def test_D14_a_source_that_names_its_header_believes_that_alone(
+    here: Collector, box: Mailbox
+) -> None:
+    fields = (f"Delivered-To: {INBOX}", f"X-Our-Own: {CRM}")
+    assert collected(here, box, *fields, recipient_header="X-Our-Own") == (CRM, "X-Our-Own")
+
+
+def test_D14_a_named_header_that_is_missing_is_not_made_up_for_by_another(
+    here: Collector, box: Mailbox
+) -> None:
+    collected(here, box, f"Delivered-To: {CRM}", recipient_header="X-Our-Own")
+    assert here.mails()[0]["reason"] == "NO_RECIPIENT_MARKER"
+
+
+def test_D14_a_mail_for_two_inboxes_lies_in_both(here: Collector, box: Mailbox) -> None:
+    box.fill([letter("for both", f"Delivered-To: {INBOX}, {CRM}")])
+    here.add("box", box, is_central=True)
+    here.poll("box")
+    assert sorted(one["inbox"] for one in here.mails()) == [CRM, INBOX]
+
+
+def test_D14_a_box_for_one_inbox_does_not_ask_the_mail(here: Collector, box: Mailbox) -> None:
+    box.fill([letter("for info", f"Delivered-To: {CRM}")])
+    here.add("box", box)
+    here.poll("box")
+    assert [one["inbox"] for one in here.mails()] == [INBOX]
