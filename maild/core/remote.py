@@ -115,6 +115,10 @@ class Trouble(StrEnum):
     """An answer that no server may give, or one beyond the bounds."""
     REFUSED_ACT = "refused_act"
     """The server said no to a deletion, a move, a flag."""
+    NO_DATES = "no_dates"
+    """A POP server without TOP, and a first run that is to begin with a date."""
+    NO_NAMES = "no_names"
+    """A POP server with neither UIDL nor TOP: nothing tells its mails apart."""
     BUSY = "busy"
     """The server asks to come again later."""
 

@@ -24,6 +24,8 @@ _SENTENCES = {
     Trouble.LINE_LOST: "The line to {host} broke; maild tries again by itself.",
     Trouble.BROKEN_PROTOCOL: "{host} gave an answer that {kind} does not know; tell its operator.",
     Trouble.REFUSED_ACT: "after: {host} refuses what is to happen after storing ({after}); is the folder there?",
+    Trouble.NO_DATES: "since: {host} has no TOP, and so no dates of mails that are not fetched; choose all or none.",
+    Trouble.NO_NAMES: "kind: {host} has neither UIDL nor TOP, so that nothing tells its mails apart; try IMAP.",
     Trouble.BUSY: "{host} is busy; maild tries again by itself.",
 }
 

@@ -145,7 +145,7 @@ class Rounds:
 
 def _prove_pop(app: App, source: SourceRow, client: PopClient) -> Proven:
     listing = client.listing()
-    here = keyed(client, listing, deletes=False)
+    here = keyed(client, listing)
     folder = proving.ledger_of(app, source, "")
     known = {} if folder is None else collect.known_keys(app, folder)
     is_others = folder is not None and folder.numbers_are_others

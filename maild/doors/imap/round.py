@@ -6,9 +6,9 @@ mail is not known, and never acts before the ledger says that it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from maild.core import collect, renumbered
 from maild.core.app import App
@@ -30,6 +30,7 @@ from maild.doors.imap.storing import Storing, do
 from maild.model.renumber import Marks
 from maild.model.source import Acted, CopyState
 
+T = TypeVar("T")
 HEADS = 500
 """Mails whose heads are entered in one transaction."""
 ACTS = 200
@@ -224,13 +225,13 @@ class ImapRound:
             return
         if begun and not self._client.can_move:
             # A copy may have been made before the line broke: then only the deletion is left (window G).
-            there = await self._already_copied(target, begun)
+            there = await _about_target(self._already_copied(target, begun))
             await self._client.select(self._source.folder or "INBOX")
             if there:
                 await self._client.delete(sorted(there))
                 uids = [uid for uid in uids if uid not in there]
         if uids:
-            await self._client.move(uids, target)
+            await _about_target(self._client.move(uids, target))
 
     async def _already_copied(self, target: str, begun: Sequence[CopyRow]) -> set[int]:
         names = await do(collect.message_ids, self._app, [copy.id for copy in begun])
@@ -301,6 +302,16 @@ class ImapRound:
             if old is not None:
                 same[by_uid[uid]] = old
         return same
+
+
+async def _about_target(act: Awaitable[T]) -> T:
+    """Say of a missing folder that it is the one that mails go to, not the one that they come from."""
+    try:
+        return await act
+    except RemoteError as error:
+        if error.trouble is Trouble.NO_SUCH_FOLDER:
+            raise RemoteError(Trouble.REFUSED_ACT, error.said) from None
+        raise
 
 
 class _Begin:

@@ -79,7 +79,7 @@ class PopRound:
         listing = self._client.listing()
         self.figures.listed = len(listing)
         folder = collect.open_folder(self._app, self._claim, "", None)
-        here = keyed(self._client, listing, deletes=self._claim.after.deletes)
+        here = keyed(self._client, listing)
         known = collect.known_keys(self._app, folder)
         if here and (folder.numbers_are_others or is_renumbered(here, known)):
             renewed = self._renumber(folder, here, may_renumber=may_renumber)
@@ -134,10 +134,7 @@ class PopRound:
         day = date.fromisoformat(str(since))
         begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
         if not self._client.can_top:
-            raise RemoteError(
-                Trouble.REFUSED_ACT,
-                "it has no TOP, which a date in `since` needs; choose all or none",
-            )
+            raise RemoteError(Trouble.NO_DATES)
         return {key for key in new if _is_before(tops.get(here[key].number, b""), begin)}
 
     # -- numbers that are used again -------------------------------------------------------------------------------
@@ -316,10 +313,10 @@ class PopRound:
         self._tell(self.figures)
 
 
-def keyed(client: PopClient, listing: Sequence[Listed], *, deletes: bool) -> dict[Key, Here]:
+def keyed(client: PopClient, listing: Sequence[Listed]) -> dict[Key, Here]:
     """Name each mail: by its UIDL and its place among equal ones, else by the print of its header.
 
-    With neither, only a source that deletes can go on: what it finds is new.  Raises RemoteError.
+    Raises RemoteError: NO_NAMES where a server has neither.
     """
     tops: dict[int, bytes] = {}
     if any(one.uidl is None for one in listing):
@@ -328,15 +325,8 @@ def keyed(client: PopClient, listing: Sequence[Listed], *, deletes: bool) -> dic
         names = [str(one.uidl) for one in listing]
     elif tops:
         names = [f"print:{_lasting(tops.get(one.number, b''))}" for one in listing]
-    elif deletes:
-        raise RemoteError(
-            Trouble.REFUSED_ACT, "it has neither UIDL nor TOP: nothing tells its mails apart"
-        )
     else:
-        raise RemoteError(
-            Trouble.REFUSED_ACT,
-            "it has neither UIDL nor TOP; mail can only be deleted after storing",
-        )
+        raise RemoteError(Trouble.NO_NAMES)
     seen: Counter[str] = Counter()
     here: dict[Key, Here] = {}
     for one, name in zip(listing, names, strict=True):
