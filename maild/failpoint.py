@@ -56,6 +56,9 @@ POINTS = {
     "decide.before_settle_commit": "Every outcome of the batch is written in the transaction; none is committed.",
     "decide.after_settle_commit": "The outcomes are committed; the worker does not know it.",
     "decide.before_release": "Work on a batch has failed; its leases are still held.",
+    "outbox.after_claim": "Errands are leased and their attempts counted; the relay has heard nothing.",
+    "outbox.after_send": "The relay has answered for a mail; that is not written.",
+    "outbox.after_done": "What came of a mail is committed; its worker has not gone on.",
     "start.before_release": "The daemon holds its lock; the leases of its dead predecessor still stand.",
     "start.after_release": "Those leases are given back; nobody works yet, every door is closed.",
 }

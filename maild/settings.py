@@ -109,6 +109,10 @@ def _host(value: object) -> str:
     return "" if value == "" else written.domain(value)
 
 
+def _from_address(value: object) -> str:
+    return "" if value == "" else written.ascii_address(value)
+
+
 def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
@@ -254,6 +258,20 @@ class RelaySettings(_Section):
         [], "Or a command that prints it, as a list; no shell."
     )
     password_credential: Text = key("", "Or the name of a systemd credential (LoadCredential=).")
+    ca_file: LocalPath = key(
+        "", "Whom to trust for the relay's certificate, PEM; empty: whom the system trusts."
+    )
+    from_address: Annotated[str, BeforeValidator(_from_address)] = key(
+        "", "Who mails are from; empty: maild@HOSTNAME."
+    )
+    from_name: Text = key("maild", "The name beside it.")
+    timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "5min"))] = key(
+        "60s", "How long the relay may take to answer a connection or a command."
+    )
+    data_timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "30min"))] = key(
+        "10min",
+        "How long it may take to answer for a mail; one that is given up too early is sent twice.",
+    )
 
     @property
     def password(self) -> SecretSource:
@@ -270,6 +288,10 @@ class RelaySettings(_Section):
         _one_source(secret, "password")
         if secret.is_set and not self.username:
             raise ValueError("there is a password but no username")
+        if self.username and self.tls == "none" and not written.is_this_machine(self.host):
+            raise ValueError(
+                'tls = "none" would send the password in clear to another machine; take starttls or implicit'
+            )
         return self
 
 

@@ -1,21 +1,25 @@
-"""Whether a From is proven (I3).  In this version: listeners for authenticated users, and trusted upstream results.
+"""Whether a From is proven (I3): listeners for authenticated users, trusted upstream results, the mail's signatures.
 
-DKIM, ARC, drop addresses and SMTP AUTH join here as further witnesses, each enough by itself.
+Pure: what asks DNS is `verdict.verify`, whose result is handed in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maild.auth.results import MethodResult, read_results
-from maild.model.address import Address, InvalidAddressError, canonical_domain
+from maild.auth.finding import Verdict
+from maild.auth.results import MethodResult, authserv_id_of, is_dmarc_pass, read_results
+from maild.model.address import Address, InvalidAddressError
 from maild.model.facts import Proven, Unproven, Witness
 
 
-def proof_of(author: str, arrivals: Sequence[Witness]) -> Proven | Unproven:
-    """Say whether any arrival proves that the mail is from this canonical address.
+def proof_of(
+    author: str, arrivals: Sequence[Witness], verdict: Verdict | None = None
+) -> Proven | Unproven:
+    """Say whether any arrival, or the mail's own signatures, prove that the mail is from this canonical address.
 
-    One witness is enough; a doubtful witness proves nothing and takes nothing away.
+    One witness is enough; a doubtful witness proves nothing and takes nothing away.  Without a verdict nothing is said
+    of signatures.
     """
     address = Address.parse(author)
     verdicts: list[str] = []
@@ -26,28 +30,39 @@ def proof_of(author: str, arrivals: Sequence[Witness]) -> Proven | Unproven:
             )
         if arrival.trusted_results is None:
             continue
-        for result in read_results(arrival.trusted_results):
-            if result.method not in {"auth", "dmarc"}:
-                continue
-            if result.result == "pass" and _speaks_of(result, address):
-                authserv_id = arrival.trusted_results.partition(";")[0].split()[0]
-                return Proven(
-                    f"{authserv_id}, which this listener trusts, says {result.method}=pass for it"
-                )
-            verdicts.append(f"{result.method}={result.result}")
-    if verdicts:
-        return Unproven(
-            "the trusted server says "
-            + ", ".join(dict.fromkeys(verdicts))
-            + ", not for this address"
-        )
-    return Unproven("no signed-in listener and no trusted result speaks for it")
+        results = read_results(arrival.trusted_results)
+        method = _passed(results, address)
+        if method is not None:
+            writer = authserv_id_of(arrival.trusted_results) or "Microsoft 365"
+            return Proven(f"{writer}, which this listener trusts, says {method}=pass for it")
+        verdicts += [f"{one.method}={one.result}" for one in results if one.method in _TELLING]
+    if verdict is not None and verdict.proven:
+        return Proven(verdict.how)
+    return Unproven(_why_not(verdicts, verdict))
 
 
-def _speaks_of(result: MethodResult, address: Address) -> bool:
-    """Say whether a pass is about our From: another reader's idea of From is no proof of ours."""
-    if result.method == "dmarc":
-        return _domain_of(result.properties.get("header.from", "")) == address.domain
+_TELLING = frozenset({"auth", "dmarc"})
+
+
+def _passed(results: Sequence[MethodResult], address: Address) -> str | None:
+    """Return the method that passed for our From, if one did."""
+    if is_dmarc_pass(results, address.domain):
+        return "dmarc"
+    signed_in = (one for one in results if one.method == "auth" and one.result == "pass")
+    return "auth" if any(_is_login_of(one, address) for one in signed_in) else None
+
+
+def _why_not(verdicts: Sequence[str], verdict: Verdict | None) -> str:
+    said = ", ".join(dict.fromkeys(verdicts))
+    if verdict is None:
+        if said:
+            return f"the trusted server says {said}, not for this address"
+        return "no signed-in listener and no trusted result speaks for it"
+    return f"{verdict.how}; the trusted server says {said}" if said else verdict.how
+
+
+def _is_login_of(result: MethodResult, address: Address) -> bool:
+    """Say whether who signed in is our From."""
     login = result.properties.get("smtp.auth")
     sender = result.properties.get("smtp.mailfrom")
     if login is None or "@" in login:
@@ -58,12 +73,5 @@ def _speaks_of(result: MethodResult, address: Address) -> bool:
 def _norm(text: str | None) -> str | None:
     try:
         return Address.parse((text or "").strip("<>")).norm
-    except InvalidAddressError:
-        return None
-
-
-def _domain_of(text: str) -> str | None:
-    try:
-        return canonical_domain(text.strip("<>").rpartition("@")[2])
     except InvalidAddressError:
         return None

@@ -14,15 +14,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maild import failpoint
+from maild.auth.results import trusted_text
 from maild.core.app import App
+from maild.core.drops import drops_among
 from maild.core.raw import Raw
 from maild.core.spam import mark_of
 from maild.model.address import Address, InvalidAddressError
+from maild.model.drop import HIDDEN, masked
 from maild.model.envelope import Envelope
 from maild.model.plain_text import storable
 from maild.model.reason import Answer, Reason
 from maild.model.states import State
 from maild.parse import header_block
+from maild.store.drops import DropRow
 from maild.store.intake import InboxRow, IntakeRows, KnownArrival
 from maild.store.store import Tx
 
@@ -76,6 +80,8 @@ class _Share:
     message_id: int = 0
     is_new_message: bool = False
     retry_of: KnownArrival | None = None
+    drop_users: set[int] = field(default_factory=set)
+    """Whose drop addresses are among the recipients."""
     refs: dict[int, str] = field(default_factory=dict)
     """Delivery ULIDs by inbox."""
 
@@ -130,7 +136,7 @@ def recipient(app: App, address: str, size: int | None) -> tuple[Answer, int | N
     `size` is what the peer declared, or None.  Reads only.  Raises StoreDownError.
     """
     with app.store.read() as tx:
-        return _about(tx.intake, address, size)
+        return _about(app, tx, address, size)
 
 
 def glance(app: App, address: str, size: int | None) -> tuple[Answer, int | None]:
@@ -139,17 +145,20 @@ def glance(app: App, address: str, size: int | None) -> tuple[Answer, int | None
     Raises StoreDownError where it cannot: then `recipient` may know.
     """
     with app.store.glance() as tx:
-        return _about(tx.intake, address, size)
+        return _about(app, tx, address, size)
 
 
-def _about(rows: IntakeRows, address: str, size: int | None) -> tuple[Answer, int | None]:
+def _about(app: App, tx: Tx, address: str, size: int | None) -> tuple[Answer, int | None]:
     try:
         name = Address.parse(address)
     except InvalidAddressError:
         return Answer(Reason.BAD_RECIPIENT, {"address": address}), None
-    inbox = rows.inbox_named(name.norm)
+    inbox = tx.intake.inbox_named(name.norm)
     if inbox is None and name.base != name:
-        inbox = rows.inbox_named(name.base.norm)
+        inbox = tx.intake.inbox_named(name.base.norm)
+        drop = drops_among(app, tx, [address]).get(address)
+        if inbox is not None and drop is not None and drop.dead_at is not None:
+            return Answer(Reason.DROP_ADDRESS_ROTATED, {"address": masked(address)}), None
     failpoint.reached("recipient.looked_up")
     if inbox is None:
         return Answer(Reason.NO_SUCH_RECIPIENT, {"address": address}), None
@@ -175,10 +184,12 @@ def accept(app: App, batch: Sequence[Incoming], beside: Beside | None = None) ->
     failpoint.reached("accept.before_transaction")
     with app.store.write() as tx:
         reached = find_inbox(tx.intake, addresses)
+        drops = drops_among(app, tx, addresses)
+        reached = {text: inbox for text, inbox in reached.items() if not _is_dead(drops, text)}
         shares = [
             share
             for mail, outline in zip(batch, outlines, strict=True)
-            for share in _shares(mail, outline, reached)
+            for share in _shares(mail, outline, reached, drops)
         ]
         _publish_late(app, shares)
         tx.intake.hold_accounts(share.account_id for share in shares)
@@ -193,9 +204,18 @@ def accept(app: App, batch: Sequence[Incoming], beside: Beside | None = None) ->
         mail.raw.discard()
     by_mail = {(id(share.mail), share.account_id): share for share in shares}
     return [
-        [_answer(mail, text, reached, by_mail) for text in mail.envelope.recipients]
+        [
+            Answer(Reason.DROP_ADDRESS_ROTATED, {"address": masked(text)})
+            if _is_dead(drops, text)
+            else _answer(mail, text, reached, by_mail)
+            for text in mail.envelope.recipients
+        ]
         for mail in batch
     ]
+
+
+def _is_dead(drops: dict[str, DropRow], text: str) -> bool:
+    return text in drops and drops[text].dead_at is not None
 
 
 def publish(app: App, mail: Incoming) -> Incoming:
@@ -223,7 +243,9 @@ def _publish_late(app: App, shares: Sequence[_Share]) -> None:
     )
 
 
-def _shares(mail: Incoming, outline: _Outline, reached: dict[str, InboxRow]) -> list[_Share]:
+def _shares(
+    mail: Incoming, outline: _Outline, reached: dict[str, InboxRow], drops: dict[str, DropRow]
+) -> list[_Share]:
     """Divide a mail by account; an inbox whose own limit it breaks has no share in it."""
     shares: dict[int, _Share] = {}
     for text in mail.envelope.recipients:
@@ -236,7 +258,12 @@ def _shares(mail: Incoming, outline: _Outline, reached: dict[str, InboxRow]) -> 
                 mail, inbox.account_id, {}, outline, _retry_key(mail.envelope, mail.raw.digest), []
             )
         share.inboxes[inbox.id] = inbox
-        share.recipients.append(text)
+        drop = drops.get(text)
+        share.recipients.append(text if drop is None else masked(text))
+        # What a collected mail's fields name is no envelope of ours (U7).
+        is_envelope = mail.envelope.collected is None
+        if drop is not None and is_envelope and drop.account_id == inbox.account_id:
+            share.drop_users.add(drop.user_id)
     return list(shares.values())
 
 
@@ -269,33 +296,16 @@ def _outline_of(mail: Incoming) -> _Outline:
         for value in header_block.every(fields, name):
             key.update(name + b"\0" + b" ".join(value.split()) + b"\0")
     key.update(mail.raw.body_digest.encode())
+    trusted = trusted_text(
+        ((one.name, one.value) for one in fields), mail.envelope.trust.authserv_ids
+    )
     return _Outline(
         message_id=header_block.message_id_of(message_id) if message_id is not None else None,
         has_date=bool(date),
         content_key=key.hexdigest(),
-        trusted_results=_trusted_results(fields, mail.envelope.trust.authserv_ids),
+        trusted_results=None if trusted is None else storable(trusted),
         spam_mark=mark_of(fields, mail.envelope.trust.spam_headers),
     )
-
-
-def _trusted_results(
-    fields: Sequence[header_block.Field], authserv_ids: tuple[str, ...]
-) -> str | None:
-    """Return the topmost Authentication-Results field, if an authserv-id that the listener trusts wrote it (I3).
-
-    Only the topmost one can have been written on this side of the border, and only above the second Received: one is
-    the trusted server's own, and whatever stands below the next came with the mail (RFC 8601 5).
-    """
-    received = 0
-    for one in fields:
-        received += one.name == b"received"
-        if received > 1:
-            return None
-        if one.name == b"authentication-results":
-            text = storable(b" ".join(one.value.split()).decode("utf-8", "replace"))
-            words = text.partition(";")[0].split()
-            return text if words and words[0].lower() in authserv_ids else None
-    return None
 
 
 def _recognise(rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
@@ -358,9 +368,15 @@ def _store_arrivals(rows: IntakeRows, shares: list[_Share], now: datetime) -> No
         [
             {"message_id": share.message_id, "kind": "envelope", "norm": norm}
             for share in new.values()
-            for norm in sorted({Address.parse(text).norm for text in share.recipients})
+            for norm in sorted({_recorded(text) for text in share.recipients})
         ]
     )
+
+
+def _recorded(recipient: str) -> str:
+    """Return a recipient as lists search for it; a drop address without its secret."""
+    address = Address.parse(recipient)
+    return address.base.norm if address.tag == HIDDEN else address.norm
 
 
 def _store_deliveries(app: App, rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
@@ -417,6 +433,7 @@ def _arrival_row(share: _Share, now: datetime) -> dict[str, Any]:
         "source_id": None if collected is None else collected.source_id,
         "origin": None if collected is None else collected.origin,
         "whole_size": None if collected is None else collected.whole_size,
+        "drop_user_id": min(share.drop_users) if len(share.drop_users) == 1 else None,
         "account_id": share.account_id,
         "message_id": share.message_id,
         "at": now,

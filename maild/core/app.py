@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from maild.config import ConfigError
 from maild.config.problem import cause, printable
+from maild.core.seal import SealingKey, read_sealing_key
+from maild.core.verdicts import Prover
 from maild.model.clock import Clock, Ids, new_ulid, system_clock
 from maild.model.written import FileBodies
 from maild.settings import Settings
@@ -20,6 +23,10 @@ class App:
     store: Store
     clock: Clock = system_clock
     ids: Ids = new_ulid
+    key: SealingKey | None = None
+    """What seals secrets; None where there is none, and so no secrets."""
+    prover: Prover | None = None
+    """What verifies mails by their signatures; None: nothing is verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +44,21 @@ def open_app(settings: Settings) -> App:
 
     Raises SchemaError (with the remedy), DurabilityError, ConfigError, StoreDownError.
     """
-    app = App(store=_store(settings))
+    app = App(store=_store(settings), key=_key(settings), prover=Prover(settings.auth))
     try:
         require_newest(app.store.database)
     except BaseException:
         app.store.close()
         raise
     return app
+
+
+def _key(settings: Settings) -> SealingKey | None:
+    """Return the installation's key; who needs one that is not there says so then."""
+    try:
+        return read_sealing_key(settings.secret_key, os.environ)
+    except ConfigError:
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

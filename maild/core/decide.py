@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Protocol
 
 from maild import failpoint
+from maild.auth.finding import Verdict
 from maild.core.app import App
-from maild.core.facts import Gathered, case_of, gather
+from maild.core.facts import Gathered, case_of, gather, to_verify
 from maild.core.settle import Done, Later, failed, fault, settle
+from maild.core.verdicts import look_again_at
 from maild.model.decide import decide
 from maild.model.facts import Proven
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError
@@ -159,10 +161,14 @@ def _work(app: App, reader: Reader, batch: list[Claimed], work: _Work) -> bool:
     with closing(_read(app, reader, readable)) as outcomes:
         for message_id, outcome in outcomes:
             letters[message_id] = outcome
-            was_slow |= isinstance(outcome, ReaderDiedError)
+            is_long = app.clock() - begun > SETTLE_AFTER
+            # Many mails that each take a while are to the next good one what a single slow mail is.
+            was_slow |= isinstance(outcome, ReaderDiedError) or (
+                is_long and work.lane is Lane.FRESH
+            )
             if was_slow and work.lane is Lane.FRESH:
                 break
-            if app.clock() - begun > SETTLE_AFTER:
+            if is_long:
                 _finish(app, [one for key in letters for one in waiting.pop(key)], letters, work)
                 letters.clear()
                 begun = app.clock()
@@ -234,12 +240,50 @@ def _decide_all(app: App, readable: list[tuple[Claimed, Letter]]) -> list[Done]:
         return []
     try:
         with app.store.read() as tx:
-            gathered = gather(tx.facts, readable)
-        return [_decide_one(claimed, letter, gathered) for claimed, letter in readable]
+            gathered = gather(app, tx, readable)
+        found = _verify(app, readable, gathered)
+        gathered = replace(gathered, verdicts={**gathered.verdicts, **found})
+        now = app.clock()
+        return [
+            replace(
+                _decide_one(claimed, letter, gathered),
+                verdict=found.get(claimed.message_id),
+                due_at=look_again_at(found.get(claimed.message_id), claimed.received_at, now),
+            )
+            for claimed, letter in readable
+        ]
     except Exception as error:  # noqa: BLE001 - one of two broad catches: no mail may stop the next one
         if len(readable) == 1:
             return [fault(app, readable[0][0], error)]
         return [done for one in readable for done in _decide_all(app, [one])]
+
+
+def _verify(
+    app: App, readable: Sequence[tuple[Claimed, Letter]], gathered: Gathered
+) -> dict[int, Verdict]:
+    """Verify those mails of which it matters; no transaction is open while DNS is asked."""
+    authors = {
+        claimed.message_id: (claimed, author)
+        for claimed, letter in readable
+        if app.prover is not None and (author := to_verify(claimed, letter, gathered)) is not None
+    }
+    if app.prover is None or not authors:
+        return {}
+    with app.store.read() as tx:
+        inline = tx.deliveries.inline_bodies(
+            (claimed.account_id, claimed.digest) for claimed, _ in authors.values()
+        )
+    return app.prover.verify_all(
+        {
+            key: (
+                inline.get((claimed.account_id, claimed.digest))
+                or app.store.bodies.path(claimed.account_id, claimed.digest),
+                author,
+                claimed.received_at,
+            )
+            for key, (claimed, author) in authors.items()
+        }
+    )
 
 
 def _decide_one(claimed: Claimed, letter: Letter, gathered: Gathered) -> Done:

@@ -82,7 +82,7 @@ class WhatIf:
                     cases.append((at, inbox, self._claimed(at, inbox, sample), sample.letter))
                 else:
                     outcomes[at] = _unparseable(sample.letter, inbox)
-            gathered = gather(tx.facts, [(claimed, letter) for _, _, claimed, letter in cases])
+            gathered = gather(self._app, tx, [(claimed, letter) for _, _, claimed, letter in cases])
             for at, inbox, claimed, letter in cases:
                 outcomes[at] = self._decide(claimed, letter, inbox, gathered)
             return _documents(tx, outcomes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 import struct
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ class SealingKey:
     id: str
     """Tells keys apart, and says nothing about them."""
     _cipher: AESGCM = field(repr=False, compare=False)
+    _lookup: bytes = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, text: str) -> SealingKey:
@@ -59,7 +61,12 @@ class SealingKey:
         return cls(
             _derived(material, b"maild seal id", 4).hex(),
             AESGCM(_derived(material, b"maild seal key", 32)),
+            _derived(material, b"maild lookup key", 32),
         )
+
+    def lookup(self, secret: str) -> str:
+        """Return what finds a secret in the database and is worth nothing without this key."""
+        return hmac.new(self._lookup, secret.encode(), "sha256").hexdigest()
 
 
 def read_sealing_key(source: SecretSource, env: Mapping[str, str]) -> SealingKey:

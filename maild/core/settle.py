@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maild import failpoint
+from maild.auth.finding import Verdict
 from maild.core.app import App
 from maild.core.facts import parsed
 from maild.model.decide import Decision
+from maild.model.drop import hidden
 from maild.model.letter import PARSER_VERSION, Author, Letter
 from maild.model.reason import Reason
 from maild.model.states import IN_A_MAILBOX, Move, State, moved
@@ -51,6 +53,10 @@ class Done:
     twins: Sequence[int] = ()
     released: dict[str, Any] | None = None
     """Where it lay before it was put away, if somebody released it."""
+    verdict: Verdict | None = None
+    """What verifying it found out, if it was verified now."""
+    due_at: datetime | None = None
+    """When it is to be verified again."""
 
     @property
     def state(self) -> State:
@@ -152,6 +158,10 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
     done = [one for one in done if one.claimed.id in ours]
     tx.settling.settle([_settled(one) for one in done])
     _keep_readings(tx, done)
+    tx.verdicts.keep(
+        {one.claimed.message_id: one.verdict.to_dict() for one in done if one.verdict is not None},
+        act.at,
+    )
     tx.settling.refile([(one.claimed, one.decision.hits) for one in done], act.at)
     _place_all(tx, done, act)
     tx.settling.add_traces(
@@ -192,6 +202,7 @@ def _settled(one: Done) -> Settled:
         sender_literal=author.address if isinstance(author, Author) else None,
         claimed_user_id=decision.claimed.user_id if decision.claimed else None,
         evidence={"proof": one.proof},
+        due_at=one.due_at,
     )
 
 
@@ -299,7 +310,7 @@ def _keep_readings(tx: Tx, done: Iterable[Done]) -> None:
                 ("cc", [box.address for box in letter.cc]),
                 ("delivered", list(letter.delivered_to)),
             )
-            for norm in dict.fromkeys(address.norm for address in parsed(texts))
+            for norm in dict.fromkeys(hidden(address.norm) for address in parsed(texts))
         ]
     )
 

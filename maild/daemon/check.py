@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +13,18 @@ import typer
 from maild.core.accounts import list_accounts
 from maild.core.app import OPERATOR, App, open_app
 from maild.core.faults import fault_of
+from maild.core.outbox import errand_counts
 from maild.core.sources import list_sources
 from maild.daemon.listeners import ListenerError, listener_facts
 from maild.daemon.locks import RoleLock, RoleTakenError
+from maild.daemon.outbox import probe_relay
 from maild.doors.smtp.facts import ListenerFacts
 from maild.doors.smtp.sockets import ListenError, listening
 from maild.faces.cli.context import of
 from maild.faces.cli.group import plain
+from maild.model.errand import ErrandState
 from maild.model.written import FdSocket, HostPort, UnixSocket
+from maild.plugs.relay import RelayError
 from maild.settings import Settings
 from maild.store.engine import sqlite_file
 
@@ -103,16 +108,12 @@ def _port_line(
 
 def _unused_lines(settings: Settings) -> Iterator[Line]:
     """Say which settings this version knows and does nothing with yet."""
-    for name, is_set in (
-        ("metrics.bind: metrics", settings.metrics.bind is not None),
-        ("relay.host: relayed mails", bool(settings.relay.host)),
-    ):
-        if is_set:
-            yield Line(
-                "WARN",
-                "configuration",
-                f"{name} are not in this version; the setting has no effect",
-            )
+    if settings.metrics.bind is not None:
+        yield Line(
+            "WARN",
+            "configuration",
+            "metrics.bind: metrics are not in this version; the setting has no effect",
+        )
 
 
 def _store_lines(settings: Settings) -> Iterator[Line]:
@@ -127,6 +128,7 @@ def _store_lines(settings: Settings) -> Iterator[Line]:
     yield Line("OK", "database", "answers, and has this version's schema")
     yield _disk_line(opened, settings)
     yield from _source_lines(opened)
+    yield from _relay_lines(opened, settings)
     opened.store.close()
 
 
@@ -141,6 +143,26 @@ def _source_lines(opened: App) -> Iterator[Line]:
                 yield Line("WARN", what, f"{source.state}: see `maild source show {source.name}`")
             else:
                 yield Line("OK", what, source.state)
+
+
+def _relay_lines(opened: App, settings: Settings) -> Iterator[Line]:
+    """Say whether mail can go out: the relay is asked, and sent nothing."""
+    relay, counts = settings.relay, errand_counts(opened)
+    waiting, dead = (counts.get(state, 0) for state in (ErrandState.WAITING, ErrandState.DEAD))
+    if not relay.host:
+        text = f"none is configured: nothing is sent, and {waiting} mails wait; set relay.host"
+        yield Line("WARN" if waiting else "OK", "relay", text)
+    else:
+        what = f"relay {relay.host}:{relay.port}"
+        try:
+            sender = asyncio.run(probe_relay(settings, opened))
+        except RelayError as error:
+            yield Line("FAIL", what, str(error))
+        else:
+            signed = "signed in" if relay.username else "no sign-in"
+            yield Line("OK", what, f"answers ({relay.tls}, {signed}); mails are from {sender}")
+    if dead:
+        yield Line("WARN", "relay", f"{dead} mails did not go: `maild outbox list --state dead`")
 
 
 def _disk_line(opened: App, settings: Settings) -> Line:

@@ -225,7 +225,8 @@ def _tell(cli: Context, one: SourceView) -> None:
             "Held",
             None
             if one.held is None
-            else f"renumbered: {one.held}; `maild source poll {one.name} --same-mailbox` goes on",
+            else f"everything is numbered anew, and of {one.held['listed']} mails only {one.held['matched']} are known: "
+            f"`maild source poll {one.name} --same-mailbox` goes on if it is the same mailbox",
         ),
     ]
     cli.emit(one, fields([(label, value) for label, value in pairs if value is not None]))

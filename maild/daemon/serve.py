@@ -28,6 +28,7 @@ from maild.daemon.intake import DaemonIntake
 from maild.daemon.listeners import listener_facts
 from maild.daemon.locks import RoleLock
 from maild.daemon.notify import notify
+from maild.daemon.outbox import OutboxWorker
 from maild.daemon.pollers import Pollers
 from maild.daemon.web import Web
 from maild.daemon.workers import Beneath, Workers
@@ -103,11 +104,12 @@ class Daemon:
             stack.callback(scheduler.shutdown, wait=False)
             listeners: list[Listener | Web] = []
             beneath: tuple[Child, ...] = ()
-            pollers: Pollers | None = None
+            tasks: list[Pollers | OutboxWorker] = []
             if "doors" not in self._roles and "workers" in self._roles:
                 self._start_deciders(app, scheduler, stack)
+                tasks.append(self._start_outbox(app, scheduler))
             if "doors" not in self._roles and "pollers" in self._roles:
-                pollers = self._start_pollers(app, scheduler)
+                tasks.append(self._start_pollers(app, scheduler))
             if "doors" in self._roles:
                 acceptor, *others = self._start_beneath(locks)
                 beneath = (acceptor, *others)
@@ -118,8 +120,8 @@ class Daemon:
             notify("STOPPING=1")
             _log.info("stopping")
             await asyncio.gather(*(listener.stop(GRACE_S) for listener in listeners))
-            if pollers is not None:
-                await pollers.stop()
+            for task in tasks:
+                await task.stop()
             for child in beneath:
                 await child.stop()
             await self._close(stack)
@@ -187,6 +189,12 @@ class Daemon:
         scheduler.add_job(end_in_doubt, "interval", seconds=1)
         if self._plan.beneath:
             threading.Thread(target=_obey_stdin, args=(wake,), daemon=True).start()
+
+    def _start_outbox(self, app: App, scheduler: AsyncIOScheduler) -> OutboxWorker:
+        outbox = OutboxWorker(app, self._settings)
+        outbox.start()
+        scheduler.add_job(outbox.wake, "interval", seconds=1, next_run_time=app.clock())
+        return outbox
 
     def _schedule(self, app: App) -> AsyncIOScheduler:
         """Start what comes round: sweeping what crashes left."""

@@ -178,7 +178,9 @@ def _report(cli: Context, figures: Figures) -> None:
         f"{figures.headers} too large (header stored), {figures.failed} refused by the server, {figures.acted} deleted, moved or marked."
     )
     if figures.renumbered:
-        text += f" The server had numbered everything anew: {figures.renumbered}."
+        text += " The server had numbered everything anew: {matched} matched, {new} new, {unsure} told by their bytes.".format_map(
+            figures.renumbered
+        )
     cli.emit(figures.shown(), text)
 
 

@@ -13,6 +13,7 @@ from maild.model.address import Address, InvalidAddressError
 from maild.model.facts import (
     Binding,
     Directory,
+    Drop,
     InboxFacts,
     Proven,
     Ruling,
@@ -20,8 +21,16 @@ from maild.model.facts import (
     Unproven,
     Witness,
 )
-from maild.model.identify import Known, Sender, Stranger, Unknown, from_norms, identify
-from maild.model.letter import Author, Kind, Letter, Mailbox
+from maild.model.identify import (
+    Known,
+    Sender,
+    Stranger,
+    Unknown,
+    by_drop,
+    from_norms,
+    identify,
+)
+from maild.model.letter import LOOP_HEADER, Author, Kind, Letter, Mailbox
 from maild.model.match import Ambiguous, Hit, NoClient, by_address, by_thread, each_by_address
 from maild.model.people import InboxKind
 from maild.model.reason import Reason
@@ -50,6 +59,8 @@ class Case:
     proof: Proven | Unproven
     thread: tuple[ThreadHit, ...] = ()
     rulings: tuple[Ruling, ...] = ()
+    is_ours: bool = False
+    """This installation wrote it, and it came back."""
     same_id_other_content: bool = False
     marked: Witness | None = None
     """The first arrival that its listener's upstream called spam."""
@@ -57,6 +68,8 @@ class Case:
     """Octets on the server of a mail that came in as its header alone; 0: it is whole (D12)."""
     tells_no_recipient: bool = False
     """It was collected from a mailbox of many, and no field says for whom (D14)."""
+    drop: Drop | None = None
+    """It came to a drop address (U7)."""
     lies_in_a_mailbox: bool = False
     """It was decided before, and its owner has it."""
 
@@ -84,9 +97,10 @@ def decide(case: Case, trace: Trace) -> Decision:
         trace.say("place", f"{spam.reason.code}: {spam.reason.say(**spam.facts)}.")
         return _with_marks(spam, case)
     case = replace(case, rulings=_standing(case.rulings))
-    sender = identify(case.letter, case.inbox, case.directory, case.proof, trace)
+    sender = _sender(case, trace)
     decision = (
         _ruled(case, sender, trace)
+        or _loop(case, trace)
         or _collected(case)
         or _machine(case, sender, trace)
         or _by_sender(case, sender, trace)
@@ -95,6 +109,12 @@ def decide(case: Case, trace: Trace) -> Decision:
     sentence = decision.reason.say(**decision.facts)
     trace.say("file" if decision.hits else "place", f"{decision.reason.code}: {sentence}.")
     return _with_marks(decision, case)
+
+
+def _sender(case: Case, trace: Trace) -> Sender:
+    if case.drop is not None:
+        return by_drop(case.drop, case.inbox, others_read=bool(_outsiders(case)), trace=trace)
+    return identify(case.letter, case.inbox, case.directory, case.proof, trace)
 
 
 def _with_sender(decision: Decision, sender: Sender, case: Case) -> Decision:
@@ -181,6 +201,17 @@ def _ruled(case: Case, sender: Sender, trace: Trace) -> Decision | None:
     return None
 
 
+def _loop(case: Case, trace: Trace) -> Decision | None:
+    """Our own mail came back, by a user's forwarding rule or a mail server's: it must not be answered, or told of."""
+    if not case.is_ours:
+        return None
+    trace.say("parse", f"This installation wrote it: its {LOOP_HEADER} fits its Message-ID.")
+    if any(ruling.question == "release" for ruling in case.rulings):
+        trace.say("place", "Somebody released it; treated as normal.")
+        return None
+    return Decision(move=Move.IGNORE, reason=Reason.LOOP_STOPPED, facts={"header": LOOP_HEADER})
+
+
 def _collected(case: Case) -> Decision | None:
     """What a server did not give, or did not tell, is for a person."""
     if case.whole_size:
@@ -237,6 +268,9 @@ def _by_sender(case: Case, sender: Sender, trace: Trace) -> Decision:
 
 def _user(case: Case, trace: Trace) -> Decision:
     """One proven user: captured mail goes to its outside recipients, a forward to its original's client (F1, F3)."""
+    redirected = _redirected(case, trace)
+    if redirected is not None:
+        return _filed((redirected,))
     outsiders = _outsiders(case)
     if outsiders:
         trace.say("match", "A user's mail with recipients outside: direction out, filed to them.")
@@ -254,6 +288,15 @@ def _user(case: Case, trace: Trace) -> Decision:
     if thread is not None:
         return _filed((thread,))
     return Decision(move=Move.PLACE, reason=Reason.ONLY_USERS_INVOLVED)
+
+
+def _redirected(case: Case, trace: Trace) -> Hit | None:
+    """Return the client who wrote a mail that its user's own server passed on unchanged to the drop address (U7)."""
+    norms = from_norms(case.letter)
+    if case.drop is None or any(case.directory.is_colleague(norm) for norm in norms):
+        return None
+    found = by_address(norms, case.directory, Reason.FILED_CONTACT, trace, role="sender")
+    return found if isinstance(found, Hit) else None
 
 
 def _outsiders(case: Case) -> list[str]:

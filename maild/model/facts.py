@@ -69,6 +69,18 @@ class Witness:
     """What told the recipient of a collected mail; `none`: nothing did (D14)."""
     whole_size: int | None = None
     """Octets on the server of a mail that was too large to be taken whole (D12)."""
+    drop_user_id: int | None = None
+    """Whose drop address was its envelope recipient (U7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """A mail came to a user's drop address (U7)."""
+
+    binding: Binding
+    """The user's primary address."""
+    is_exposed: bool = False
+    """Whether the drop address stands in To or Cc."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maild.model.address import Address, InvalidAddressError
-from maild.model.facts import Binding, Directory, InboxFacts, Proven, Unproven
+from maild.model.facts import Binding, Directory, Drop, InboxFacts, Proven, Unproven
 from maild.model.letter import Author, Letter
 from maild.model.people import InboxKind, MemberState
 from maild.model.reason import Reason
@@ -56,6 +56,28 @@ def identify(
             f"{norm} is a {binding.kind.value.replace('_', '-')} address of {binding.user_name}.",
         )
     return _judge(binding, norm, inbox, proof, trace)
+
+
+def by_drop(drop: Drop, inbox: InboxFacts, *, others_read: bool, trace: Trace) -> Sender:
+    """Resolve the sender of a mail that came to a drop address: it is its owner's, whoever From names (U7).
+
+    `others_read`: somebody outside is in To or Cc.
+    """
+    binding = drop.binding
+    trace.say("identify", f"It came to the drop address of {binding.user_name}.")
+    if binding.membership is not MemberState.ACTIVE:
+        trace.say(
+            "identify", f"{binding.user_name} is not an active member of {inbox.account_name}."
+        )
+        return Unknown(
+            Reason.NOT_A_MEMBER, {"user": binding.user_name, "account": inbox.account_name}
+        )
+    if binding.disabled_at is not None:
+        return _inactive(binding, trace)
+    if drop.is_exposed and others_read:
+        trace.say("identify", "It stands in To or Cc as well, where others read it.")
+        return Unknown(Reason.DROP_ADDRESS_EXPOSED, {"user": binding.user_name}, binding)
+    return Known(binding)
 
 
 def _unclear(
@@ -122,10 +144,14 @@ def _judge(
         case Proven(how):
             trace.say("identify", f"Proven: {how}.")
     if binding.disabled_at is not None:
-        since = f"{binding.disabled_at:%Y-%m-%d}"
-        trace.say("identify", f"{binding.user_name} is inactive since {since}.")
-        return Unknown(Reason.USER_INACTIVE, {"user": binding.user_name, "date": since}, binding)
+        return _inactive(binding, trace)
     return Known(binding)
+
+
+def _inactive(binding: Binding, trace: Trace) -> Unknown:
+    since = f"{binding.disabled_at:%Y-%m-%d}"
+    trace.say("identify", f"{binding.user_name} is inactive since {since}.")
+    return Unknown(Reason.USER_INACTIVE, {"user": binding.user_name, "date": since}, binding)
 
 
 def _unproven(binding: Binding, verdict: str, inbox: InboxFacts, trace: Trace) -> Sender:

@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Rises whenever the same bytes may give another Letter; kept with each stored reading."""
+
+
+LOOP_HEADER = "X-Maild-Loop"
+"""The field by which a mail that maild wrote itself is known when it comes back (LOOP_STOPPED)."""
 
 
 class UnreadableError(Exception):
@@ -140,6 +144,8 @@ class Letter:
     forwarded: Forwarded | None = None
     looks_forwarded: bool = False
     """A forward by its subject or its parts, whether or not the original could be read (FORWARD_NOT_FOUND)."""
+    loop_mark: str | None = None
+    """What stands in the field by which a maild knows its own mail; whether it is ours, its key says (LOOP_STOPPED)."""
     degraded: tuple[str, ...] = ()
     """What could not be read, each in a few words (PARSE_DEGRADED)."""
 

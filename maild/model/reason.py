@@ -57,6 +57,9 @@ class Reason(Enum):
         550, "5.1.1", EX_NOUSER, 404, "no mailbox here by the name of {address}"
     )
     BAD_RECIPIENT = _door(553, "5.1.3", EX_NOUSER, 422, "{address} is not a mail address")
+    DROP_ADDRESS_ROTATED = _door(
+        550, "5.1.6", EX_NOUSER, 404, "{address} has been replaced; its owner knows the new one"
+    )
     TOO_LARGE = Spec(
         "the mail has {size} octets; the limit is {limit}",
         smtp=552,
@@ -140,6 +143,11 @@ class Reason(Enum):
         "Claims to be {user}, not proven ({verdict})",
         _HELD,
         repair="accept once, trust the forwarder, or use the drop address",
+    )
+    DROP_ADDRESS_EXPOSED = _kept(
+        "The drop address of {user} stands in To or Cc, where others read it",
+        _HELD,
+        repair="rotate the drop address, then retry",
     )
     NOT_A_MEMBER = _kept("{user} is not in {account}", _HELD, repair="invite")
     USER_INACTIVE = _kept("{user} is inactive since {date}", _HELD, repair="give to a substitute")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from maild.model.address import InvalidAddressError, canonical_domain
+from maild.model.address import Address, InvalidAddressError, canonical_domain
 
 TEXT_MAX = 1000
 UNIX_PATH_MAX = 107
@@ -237,6 +237,26 @@ def domain(value: object) -> str:
         return canonical_domain(text)
     except InvalidAddressError as error:
         raise ValueError(str(error)) from None
+
+
+def ascii_address(value: object) -> str:
+    """Read a mail address that every server can take."""
+    text = text_of(value, "a mail address")
+    try:
+        address = Address.parse(text)
+    except InvalidAddressError as error:
+        raise ValueError(str(error)) from None
+    if not address.norm.isascii():
+        raise ValueError(f"{shown(value)} is not an address in ASCII, which every server can take")
+    return address.norm
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a server's name can only mean this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def resolver(value: object) -> HostPort:

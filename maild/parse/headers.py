@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from mailparser.utils import convert_mail_date
 
-from maild.model.letter import Mailbox
+from maild.model.letter import LOOP_HEADER, Mailbox
 from maild.parse.addresses import bare_addresses, mailboxes, words_with_at
 from maild.parse.charsets import decode_field
 from maild.parse.encoded_words import decode_words
@@ -22,6 +22,8 @@ _BLANKS = re.compile(r"[ \t\r\n\v\f]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OFFSET_NAME = re.compile(r"\s*\([^()]*\)\s*$")
 _DATE_MAX = 200
+_LOOP = LOOP_HEADER.lower().encode()
+_MARK = re.compile(r"[0-9a-f]{64}")
 _DELIVERED = (
     b"delivered-to",
     b"x-original-to",
@@ -46,6 +48,7 @@ class Headers:
     message_id: str | None
     in_reply_to: tuple[str, ...]
     references: tuple[str, ...]
+    loop_mark: str | None
 
 
 def read_headers(found: Sequence[Field], *, charset: str, notes: list[str]) -> Headers:
@@ -67,7 +70,14 @@ def read_headers(found: Sequence[Field], *, charset: str, notes: list[str]) -> H
         message_id=next(filter(None, map(message_id_of, every(found, b"message-id"))), None),
         in_reply_to=_ids(every(found, b"in-reply-to")),
         references=_ids(every(found, b"references")),
+        loop_mark=_loop_mark(topmost(found, _LOOP)),
     )
+
+
+def _loop_mark(value: bytes | None) -> str | None:
+    """Return the mark if it looks like one: a stranger's nonsense is not worth keeping."""
+    text = (value or b"").strip().decode("ascii", "replace")
+    return text if _MARK.fullmatch(text) else None
 
 
 def _delivered_to(found: Sequence[Field]) -> tuple[str, ...]:

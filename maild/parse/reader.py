@@ -60,6 +60,7 @@ def read_letter(raw: bytes) -> Letter:
         references=headers.references,
         kind=kind,
         kind_proof=proof,
+        loop_mark=headers.loop_mark,
         text=texts.text,
         html=texts.html,
         attachments=attachments(raw, leaves, texts.parts),

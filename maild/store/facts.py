@@ -83,6 +83,7 @@ class DecisionRows:
                     arrivals.c.spam_mark,
                     arrivals.c.origin,
                     arrivals.c.whole_size,
+                    arrivals.c.drop_user_id,
                 )
                 .where(arrivals.c.message_id.in_(some))
                 .order_by(arrivals.c.id)
@@ -96,6 +97,7 @@ class DecisionRows:
                         spam_mark=row.spam_mark,
                         origin=row.origin,
                         whole_size=row.whole_size,
+                        drop_user_id=row.drop_user_id,
                     )
                 )
         return found
@@ -112,7 +114,15 @@ class DecisionRows:
             if "+" in binding.norm.partition("@")[0]
         ]
 
-    def _bindings(self, column: Any, values: Iterable[str]) -> list[tuple[int | None, Binding]]:
+    def primaries(self, user_ids: Iterable[int]) -> list[tuple[int | None, Binding]]:
+        """Return the live primary addresses of users, once for each account of theirs."""
+        return [
+            (account, binding)
+            for account, binding in self._bindings(users.c.id, user_ids)
+            if binding.kind is AddressKind.PRIMARY
+        ]
+
+    def _bindings(self, column: Any, values: Iterable[Any]) -> list[tuple[int | None, Binding]]:
         found = []
         for some in slices(values):
             query: Select[Any] = (

@@ -293,6 +293,7 @@ arrivals = Table(
     Column(
         "whole_size", Integer
     ),  # on the server, of a mail that was too large to be taken whole (D12)
+    Column("drop_user_id", BigId),  # users.id, whose drop address was its envelope recipient (U7)
     Column("spam_mark", Text),  # the field by which the listener's upstream called it spam
     Column(
         "retry_key", Text, nullable=False

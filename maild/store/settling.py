@@ -54,6 +54,8 @@ class Settled:
     sender_literal: str | None
     claimed_user_id: int | None
     evidence: dict[str, Any]
+    due_at: datetime | None
+    """When it is to be decided again without anybody asking."""
 
     def values(self) -> dict[str, Any]:
         """Return the statement's parameters."""
@@ -86,7 +88,6 @@ _OUTCOME = ForEach(
             {name: bindparam(name) for name in Settled.__slots__ if name != "delivery_id"}
             | {
                 "lease": null(),
-                "due_at": null(),
                 "attempts": literal_column("0"),
                 "version": deliveries.c.version + literal_column("1"),
             }

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from maild.store.bodies import BodyFiles
 from maild.store.clients import ClientRows
 from maild.store.deliveries import DeliveryRows
+from maild.store.drops import DropRows
 from maild.store.engine import Database
 from maild.store.facts import DecisionRows
 from maild.store.inbox_keys import InboxKeyRows
@@ -19,10 +20,12 @@ from maild.store.intake import IntakeRows
 from maild.store.ledger import LedgerRows
 from maild.store.lists import ListRows
 from maild.store.mailbox import MailboxRows
+from maild.store.outbox import OutboxRows
 from maild.store.people import PeopleRows
 from maild.store.rights import RightsRows
 from maild.store.settling import SettlingRows
 from maild.store.sources import LeaseRows, SourceRows
+from maild.store.verdicts import VerdictRows
 from maild.store.views import ViewRows
 
 
@@ -68,6 +71,21 @@ class Tx:
     def ledger(self) -> LedgerRows:
         """What was taken from them."""
         return LedgerRows(self.connection)
+
+    @cached_property
+    def drops(self) -> DropRows:
+        """Drop addresses."""
+        return DropRows(self.connection)
+
+    @cached_property
+    def outbox(self) -> OutboxRows:
+        """Errands: what is to be done in the world after the commit."""
+        return OutboxRows(self.connection)
+
+    @cached_property
+    def verdicts(self) -> VerdictRows:
+        """What verifying mails found out."""
+        return VerdictRows(self.connection)
 
     @cached_property
     def leases(self) -> LeaseRows:

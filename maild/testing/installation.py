@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing, redirect_stdout, suppress
+from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ format = "logfmt"
             return self.cli(*arguments)
         out, mask = io.StringIO(), os.umask(0o077)
         try:
-            with redirect_stdout(out):
+            with redirect_stdout(out), redirect_stderr(io.StringIO()):
                 status = run(["--config", str(self.config), *arguments, "--json"], COMMANDS)
         finally:
             os.umask(mask)

@@ -37,6 +37,7 @@ error     unix  - - n - - error
 retry     unix  - - n - - error
 discard   unix  - - n - - discard
 lmtp      unix  - - n - - lmtp
+virtual   unix  - n n - - virtual
 anvil     unix  - - n - 1 anvil
 scache    unix  - - n - 1 scache
 postlog   unix-dgram n - n - 1 postlogd
@@ -66,6 +67,7 @@ minimal_backoff_time = 1s
 maximal_backoff_time = 2s
 queue_run_delay = 1s
 smtputf8_enable = yes
+{extra}
 """
 
 
@@ -85,6 +87,8 @@ class Postfix:
         default_factory=lambda: Path(tempfile.mkdtemp(prefix="maild-postfix-", dir="/tmp"))
     )
     port: int = 0
+    extra: str = ""
+    """More lines for main.cf."""
 
     def start(self) -> None:
         """Write the configuration and start.  Raises CalledProcessError, TimeoutError."""
@@ -111,6 +115,7 @@ class Postfix:
         (self.folder / "data").mkdir()
         shutil.chown(self.folder / "data", "postfix")
         facts = {"folder": self.folder, "domains": " ".join(self.domains), "target": self.target}
+        facts["extra"] = self.extra
         (config / "main.cf").write_text(_MAIN.format(**facts), encoding="ascii")
         (config / "master.cf").write_text(_MASTER.format(port=self.port), encoding="ascii")
 

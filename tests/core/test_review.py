@@ -134,8 +134,8 @@ def test_I3_a_proof_that_arrives_while_the_mail_is_being_decided_is_not_lost(
     real = facts.gather
     done: list[int] = []
 
-    def gather(rows: Any, batch: Any) -> Any:
-        found = real(rows, batch)
+    def gather(app: Any, tx: Any, batch: Any) -> Any:
+        found = real(app, tx, batch)
         if not done:
             done.append(1)
             post.send(mail, "crm@acme.example", door=Door.LMTP, trust=SIGNED_IN)

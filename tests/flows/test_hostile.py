@@ -255,13 +255,12 @@ def test_D11_a_good_mail_behind_two_hundred_bombs_is_filed_at_once(place: Instal
         " WHERE m.message_id_header = 'good1@load.test'"
     )
     while asked(place, query) == [("received",)]:
-        assert time.monotonic() - began < 15, "the good mail waits for the bombs"
+        assert time.monotonic() - began < 120, "the good mail is not decided"
         time.sleep(0.02)
-    waited = time.monotonic() - began
-    print(
-        f"the good mail behind 200 bombs was decided after {waited:.2f} s, {undecided(place)} were left"
-    )
-    wait_until_decided(place, 60)
+    left, waited = undecided(place), time.monotonic() - began
+    print(f"the good mail behind 200 bombs was decided after {waited:.2f} s, {left} were left")
+    assert left >= 100, "the good mail waits for the bombs"
+    wait_until_decided(place, 120)
     stop_and_examine(place, pid)
 
 

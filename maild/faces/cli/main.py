@@ -58,6 +58,7 @@ COMMANDS: dict[str, Command] = {
     "account": Command("maild.faces.cli.account", "tenant companies"),
     "user": Command("maild.faces.cli.user", "people, their logins, communal users"),
     "address": Command("maild.faces.cli.address", "further addresses of users"),
+    "drop": Command("maild.faces.cli.drop", "members' secret addresses"),
     "member": Command("maild.faces.cli.member", "who is in an account, and invitations"),
     "inbox": Command("maild.faces.cli.inbox", "the addresses that maild answers for"),
     "client": Command("maild.faces.cli.client", "whom mail is about"),
@@ -67,6 +68,7 @@ COMMANDS: dict[str, Command] = {
     "inspect": Command(
         "maild.faces.cli.inspect:inspect", "what maild reads from a file; stores nothing"
     ),
+    "outbox": Command("maild.faces.cli.outbox", "what is to be sent, and how far it has come"),
     "db": Command("maild.faces.cli.db", "the schema of the database"),
 }
 """Those of this face.  `maild.__main__` adds `serve`, `deliver`, `check` and `demo`, which a face may not know."""
@@ -74,10 +76,8 @@ COMMANDS: dict[str, Command] = {
 PLANNED = frozenset(
     [
         "backup",
-        "drop",
         "erase",
         "import",
-        "outbox",
         "profile",
         "restore",
         "rule",

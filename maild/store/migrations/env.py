@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
-import maild.store.source_tables  # noqa: F401 - registers its tables
+import maild.store.drop_tables
+import maild.store.outbox_tables
+import maild.store.source_tables
+import maild.store.verdicts  # noqa: F401 - registers its tables
 from maild.store.schema import metadata
 
 context.configure(

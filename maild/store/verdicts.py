@@ -1,0 +1,54 @@
+"""What verifying mails found out, by mail: the table and its queries (I3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, ForeignKey, Table, delete, insert, select
+
+from maild.store.schema import metadata
+from maild.store.sql import slices
+from maild.store.types import BigId, Json, UtcDateTime
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("message_id", BigId, ForeignKey("messages.id"), primary_key=True),
+    Column("verdict", Json, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+)
+
+
+class VerdictRows:
+    """Queries about verdicts."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read and write through an open transaction."""
+        self._connection = connection
+
+    def of(self, message_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Return the verdicts on messages, as documents."""
+        found: dict[int, dict[str, Any]] = {}
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(verdicts.c.message_id, verdicts.c.verdict).where(
+                    verdicts.c.message_id.in_(some)
+                )
+            )
+            found |= {row.message_id: row.verdict for row in rows}
+        return found
+
+    def keep(self, found: Mapping[int, Mapping[str, Any]], now: datetime) -> None:
+        """Keep verdicts; a later one takes the place of an earlier one."""
+        for some in slices(found):
+            self._connection.execute(delete(verdicts).where(verdicts.c.message_id.in_(some)))
+        if found:
+            self._connection.execute(
+                insert(verdicts),
+                [
+                    {"message_id": message_id, "verdict": dict(verdict), "made_at": now}
+                    for message_id, verdict in found.items()
+                ],
+            )
