@@ -39,7 +39,7 @@ def site(server: DnsServer) -> Site:
 def post(app: App, server: DnsServer, clock: Frozen) -> Post:
     clock.now = datetime.now(UTC)  # A signature tells when it was made.
     a_company(app)
-    auth = AuthSettings(dns=(HostPort("127.0.0.1", server.port),), dns_timeout="500ms")
+    auth = AuthSettings(dns=(HostPort("127.0.0.1", server.port),), dns_timeout=0.5)
     return Post(replace(app, prover=Prover(auth)))
 
 
