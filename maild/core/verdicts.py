@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from maild.auth.dns import Dns
 from maild.auth.finding import Verdict
-from maild.auth.verdict import verify
 from maild.settings import AuthSettings
+
+if TYPE_CHECKING:
+    from maild.auth.dns import Dns
 
 AT_A_TIME = 16
 """Mails that are verified beside each other: most of the time DNS is waited for."""
@@ -35,6 +37,9 @@ class Prover:
 
     @cached_property
     def _dns(self) -> Dns:
+        # Imported by whoever verifies: the pipe and most commands never do, and it takes as long as all the rest.
+        from maild.auth.dns import Dns  # noqa: PLC0415
+
         servers = self._settings.dns
         return Dns(
             [server.host for server in servers],
@@ -51,6 +56,8 @@ class Prover:
             return dict(zip(wanted, threads.map(self._verify, wanted.values()), strict=True))
 
     def _verify(self, one: Wanted) -> Verdict:
+        from maild.auth.verdict import verify  # noqa: PLC0415 - as above
+
         raw, author, received_at = one
         return verify(
             raw,
