@@ -40,13 +40,13 @@ lint: venv-dev
 check: lint
 	$(PYTEST) tests/unit tests/parse tests/core tests/store -q -n auto --maxprocesses 4 -m "not slow and not real and not postgres"
 
-# Tests that start daemons have the machine to themselves; everything else shares its cores.
+# Tests that start daemons have the machine to themselves; of the others four run at a time: most of them wait for somebody.
 # What is skipped on a developer's machine for want of a program must be there now.
 test: export MAILD_TEST_REQUIRE_ALL = 1
 test: venv-dev
 	@tools/test-packages.sh
 	@$(MAKE) --no-print-directory lint
-	$(PYTEST) -q -m "not real" -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -q -m "not real" -n 4 --dist loadfile
 	$(PYTEST) -q -m real
 
 test-full:
