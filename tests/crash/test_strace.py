@@ -50,9 +50,9 @@ FULL = bool(os.environ.get("MAILD_TEST_FULL"))
 ANSWER_S = 10.0
 """Within which a peer is answered, whatever fails."""
 MAILS = 6
-SAMPLE = 6
+SAMPLE = 3
 """How many of the passings of one call are tried without MAILD_TEST_FULL."""
-PIPE_SAMPLE = 3
+PIPE_SAMPLE = 2
 """The same for the pipe, where each is a start."""
 
 
