@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -111,6 +112,12 @@ def _host(value: object) -> str:
 
 def _from_address(value: object) -> str:
     return "" if value == "" else written.ascii_address(value)
+
+
+def _issuer(value: object) -> str:
+    # Compared to the letter with what the provider says: a slash at its end is part of it (OIDC Discovery 4.3).
+    written.public_url(value)
+    return written.text_of(value, "a URL such as “https://accounts.example.com”")
 
 
 def _as_tuple(value: object) -> object:
@@ -227,6 +234,8 @@ class ListenerSettings(_Section):
             raise ValueError("proxy_protocol = true needs the addresses of the balancers in relays")
         if self.auth and (self.tls == "none" or self.tls_cert is None):
             raise ValueError("auth = true needs TLS: set tls_cert and tls_key")
+        if self.auth and self.protocol == "lmtp":
+            raise ValueError("auth = true is for smtp; nobody signs in over lmtp")
         if self.protocol == "lmtp" and isinstance(self.bind, HostPort) and self.bind.port == 25:
             raise ValueError("LMTP must not be on port 25 (RFC 2033 5); take another, such as 24")
         return self
@@ -295,6 +304,14 @@ class RelaySettings(_Section):
         return self
 
 
+class DigestSettings(_Section):
+    """`[digest]`: the daily digest; each account says when it is sent: `maild account set SLUG digest=07:00`."""
+
+    timezone: Annotated[str, BeforeValidator(written.timezone)] = key(
+        "UTC", "By whose clock it is sent, such as Europe/Berlin."
+    )
+
+
 class WorkersSettings(_Section):
     """`[workers]`: the processes that read mail."""
 
@@ -330,7 +347,7 @@ class SourcesSettings(_Section):
 
 
 class WebSettings(_Section):
-    """`[web]`: mail by HTTP (pages and API follow)."""
+    """`[web]`: mail by HTTP, and the API (pages follow)."""
 
     bind: Annotated[Bind | None, PlainValidator(_optional_bind)] = key(
         "127.0.0.1:8025", "Where to listen; empty: nowhere."
@@ -338,6 +355,67 @@ class WebSettings(_Section):
     public_url: Annotated[str, BeforeValidator(written.public_url)] = key(
         "", "The URL that people use, for links in mail."
     )
+    proxies: Annotated[tuple[Network, ...], AsTuple] = key(
+        ["127.0.0.1", "::1"],
+        "Whose X-Forwarded-For says who asks: the servers in front that speak HTTPS; each must add the peer it sees.",
+    )
+
+
+class TermsSettings(_Section):
+    """`[terms]`: the terms of service that people accept before they work; their version and time are kept."""
+
+    version: Text = key("", "Which version counts, such as 2026-11; empty: nothing is asked.")
+    url: Annotated[str, BeforeValidator(written.public_url)] = key("", "Where they can be read.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.version and not self.url:
+            raise ValueError("there is a version but no url where people read it")
+        return self
+
+
+class OidcSettings(_Section):
+    """`[[oidc]]`: a provider that people sign in with (OpenID Connect); repeat the table for more."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = key(
+        "", "A short name for addresses of pages, such as google."
+    )
+    issuer: Annotated[str, BeforeValidator(_issuer)] = key(
+        "", "The provider's issuer URL, as its discovery document says it."
+    )
+    client_id: Text = key("", "What the provider calls this installation.")
+    client_secret_file: LocalPath = key("", "A file that holds the client's secret.")
+    client_secret_command: Annotated[tuple[Text, ...], AsTuple] = key(
+        [], "Or a command that prints it, as a list; no shell."
+    )
+    client_secret_credential: Text = key(
+        "", "Or the name of a systemd credential (LoadCredential=)."
+    )
+    ca_file: LocalPath = key(
+        "", "Whom to trust for the provider's certificate, PEM; empty: whom the system trusts."
+    )
+    timeout: Annotated[float, BeforeValidator(_duration_between("100ms", "1min"))] = key(
+        "10s", "How long the provider may take for one sign-in."
+    )
+
+    @property
+    def client_secret(self) -> SecretSource:
+        """Where the client's secret is."""
+        return SecretSource(
+            file=self.client_secret_file,
+            command=self.client_secret_command,
+            credential=self.client_secret_credential,
+        )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _one_source(self.client_secret, "client_secret")
+        if not self.issuer or not self.client_id:
+            raise ValueError("a provider needs its issuer and the client_id that it gave")
+        parts = urlsplit(self.issuer)
+        if parts.scheme != "https" and not written.is_this_machine(parts.hostname or ""):
+            raise ValueError("the issuer must be an https URL; whoever is on the way could sign in")
+        return self
 
 
 class MetricsSettings(_Section):
@@ -395,9 +473,14 @@ class Settings(_Section):
     )
     auth: AuthSettings = section()
     relay: RelaySettings = section()
+    digest: DigestSettings = section()
     workers: WorkersSettings = section()
     sources: SourcesSettings = section()
     web: WebSettings = section()
+    terms: TermsSettings = section()
+    oidc: Annotated[tuple[OidcSettings, ...], AsTuple, Field(max_length=20)] = key(
+        [], "The providers that people sign in with; without any such table there are none."
+    )
     metrics: MetricsSettings = section()
     log: LogSettings = section()
     limits: LimitsSettings = section()
@@ -422,6 +505,9 @@ class Settings(_Section):
             if str(bind) in taken:
                 raise ValueError(f"{taken[str(bind)]} and {key} have the same bind: {bind}")
             taken[str(bind)] = key
+        names = [provider.name for provider in self.oidc]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two [[oidc]] tables have the same name: {', '.join(names)}")
         return self
 
     def _binds(self) -> list[tuple[str, Bind]]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from maild.store import migrate
+from maild.store.engine import Database
 
 REQUIRED = os.environ.get("MAILD_TEST_REQUIRE_ALL") == "1"
 
@@ -26,6 +30,13 @@ def _as_postgres(*command: str | Path) -> None:
     subprocess.run([*prefix, *map(str, command)], check=True, capture_output=True, cwd="/")
 
 
+def _roomy_memory() -> Path:
+    """Return where flushing costs least: nothing in these tests pulls the plug."""
+    memory = Path("/dev/shm")
+    is_roomy = memory.is_dir() and shutil.disk_usage(memory).free > 4 * 1024**3
+    return memory if is_roomy else Path("/tmp")
+
+
 @pytest.fixture(scope="session")
 def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Start a PostgreSQL cluster; yield the folder of its socket."""
@@ -34,7 +45,7 @@ def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     )
     if not programs:
         absent("PostgreSQL")
-    folder = Path(f"/tmp/maild-pg-{os.getpid()}")
+    folder = _roomy_memory() / f"maild-pg-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755)
     if os.geteuid() == 0:
@@ -57,12 +68,69 @@ def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 @pytest.fixture
 def postgres_url(postgres_cluster: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the URL of an empty database, dropped afterwards."""
+    with _a_database(postgres_cluster, request, "template1") as url:
+        yield url
+
+
+@contextmanager
+def _a_database(cluster: Path, request: pytest.FixtureRequest, template: str) -> Generator[str]:
     import psycopg
 
     name = f"t{abs(hash(request.node.nodeid)) % 10**12}"
-    server = f"host={postgres_cluster} user=maild dbname=postgres"
+    server = f"host={cluster} user=maild dbname=postgres"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield f"postgresql+psycopg://maild@/{name}?host={postgres_cluster}"
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    yield _url(cluster, name)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _url(cluster: Path, name: str) -> str:
+    return f"postgresql+psycopg://maild@/{name}?host={cluster}"
+
+
+@pytest.fixture(scope="session")
+def postgres_with_schema(postgres_cluster: Path) -> str:
+    """The name of a database that has the schema, to be copied."""
+    import psycopg
+
+    server = f"host={postgres_cluster} user=maild dbname=postgres"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE with_schema")
+    _give_schema(_url(postgres_cluster, "with_schema"))
+    return "with_schema"
+
+
+@pytest.fixture(scope="session")
+def file_with_schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file that has the schema, to be copied."""
+    file = tmp_path_factory.mktemp("schema") / "maild.db"
+    _give_schema(f"sqlite:///{file}")
+    return file
+
+
+def _give_schema(url: str) -> None:
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
+
+
+UrlOf = Callable[[str], str]
+
+
+@pytest.fixture
+def url_of(
+    request: pytest.FixtureRequest, tmp_path: Path, file_with_schema: Path
+) -> Iterator[UrlOf]:
+    """Yield what makes a database that has the schema, `sqlite` or `postgresql`, and returns its URL."""
+    with ExitStack() as stack:
+
+        def make(kind: str) -> str:
+            if kind == "sqlite":
+                shutil.copy(file_with_schema, tmp_path / "maild.db")
+                return f"sqlite:///{tmp_path}/maild.db"
+            cluster = request.getfixturevalue("postgres_cluster")
+            template = request.getfixturevalue("postgres_with_schema")
+            return stack.enter_context(_a_database(cluster, request, template))
+
+        yield make

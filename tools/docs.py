@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
-"""Write the pages that are made from the code: config/maild.toml, docs/states.md, docs/reasons.md (`make docs`)."""
+"""Write the pages that are made from the code: config/maild.toml, docs/states.md, docs/reasons.md, docs/openapi.json.
+
+`make docs` runs it.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from maild.config.sample import sample
+from maild.faces.api.application import openapi
 from maild.model.reason import Reason
 from maild.model.states import MOVES, Move, State
 
@@ -41,11 +46,17 @@ def reasons() -> str:
     return "\n".join(lines) + "\n"
 
 
+def api() -> str:
+    """Return docs/openapi.json."""
+    return json.dumps(openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Write every page."""
     (ROOT / "config/maild.toml").write_text(sample(), encoding="utf-8")
     (ROOT / "docs/states.md").write_text(states(), encoding="utf-8")
     (ROOT / "docs/reasons.md").write_text(reasons(), encoding="utf-8")
+    (ROOT / "docs/openapi.json").write_text(api(), encoding="utf-8")
 
 
 if __name__ == "__main__":

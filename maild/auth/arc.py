@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dkim
 
-from maild.auth.dkim import FIELD_MAX, covers_body, unfit
+from maild.auth.dkim import FIELD_MAX, covers_body, unfit, unsigned_twin
 from maild.auth.dns import Inquiry, Temporary
 from maild.auth.finding import Finding, Outcome
 from maild.auth.keys import HOSTILE, RSA_MIN, SILENT, Key, key_at, signs
@@ -62,11 +62,15 @@ def check_chain(
     sealer = sets[-1].sealer
     strangers = [one.sealer for one in sets if one.sealer not in trusted_sealers]
     if strangers:
-        return _found(sealer, Outcome.NONE, f"{strangers[-1]} is not a trusted sealer")
+        # The one who is not trusted: an admin may be asked about that one.
+        return _found(strangers[-1], Outcome.NONE, f"{strangers[-1]} is not a trusted sealer")
     if not is_dmarc_pass(read_results("first;" + sets[0].results), author_domain):
         why = f"its first forwarder saw no dmarc=pass for {author_domain}"
         return _found(sealer, Outcome.FAIL, why)
-    return _found(sealer, *_verified(mail, len(sets), inquiry))
+    finding = _found(sealer, *_verified(mail, len(sets), inquiry))
+    if finding.outcome is not Outcome.PASS:
+        return finding
+    return replace(finding, sealers=tuple(dict.fromkeys(one.sealer for one in sets)))
 
 
 def _found(sealer: str, outcome: Outcome, words: str) -> Finding:
@@ -143,7 +147,7 @@ def _checker(
         names = [name.decode("ascii") for name in include]
         if header[0].lower() == _MESSAGE:
             # Only the newest one must still fit the mail; the seals vouch for those before it (RFC 8617 5.2).
-            if int(tags["i"]) != newest or unfit(tags, names):
+            if int(tags["i"]) != newest or unfit(tags, names) or unsigned_twin(names, mail):
                 return False
             if not covers_body(tags, tags["c"].lower().partition("/")[2] or "simple", mail):
                 return False

@@ -1,7 +1,7 @@
 """DKIM (RFC 6376): who signed a mail, for the topmost five signatures, each with its outcome.
 
-Only a signature over the whole body and the one From counts; what is expired, partial or weak counts as not being
-there.  The cryptography is dkimpy's (`keys.signs`), the rules are ours.  Nothing here says that a signer may speak for
+Only a signature over the whole body and the one From counts, in a mail that has no other subject or recipients on top of
+the signed ones; what is expired, partial or weak counts as not being there.  The cryptography is dkimpy's (`keys.signs`), the rules are ours.  Nothing here says that a signer may speak for
 the From: `dmarc` does.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from datetime import datetime
 from maild.auth.dns import Inquiry, Temporary
 from maild.auth.finding import Finding, Outcome
 from maild.auth.keys import Key, Unusable, key_at, signs
-from maild.auth.signed import Field, SignedMail
+from maild.auth.signed import ONCE, Field, SignedMail
 from maild.auth.tags import base64_of, listed, tags_of
 from maild.model.address import InvalidAddressError, canonical_domain
 
@@ -151,6 +152,9 @@ def check(signature: Signature, mail: SignedMail, inquiry: Inquiry) -> Finding:
 
 
 def _judged(signature: Signature, mail: SignedMail, inquiry: Inquiry) -> tuple[Outcome, str]:
+    more = unsigned_twin(signature.names, mail)
+    if more is not None:
+        return Outcome.PERMANENT, f"the mail has another {more} beside the one that can be signed"
     # The body first: a mail that was changed on its way costs no question.
     if not covers_body(signature.tags, signature.body_form, mail):
         return Outcome.FAIL, "the body is not the one that was signed"
@@ -172,6 +176,19 @@ def _by_key(signature: Signature, mail: SignedMail, key: Key) -> tuple[Outcome, 
     if signs(signature.tags, signature.names, signature.field, mail.fields, key):
         return Outcome.PASS, "the signature is good"
     return Outcome.FAIL, "the header is not the one that was signed"
+
+
+def unsigned_twin(names: Sequence[str], mail: SignedMail) -> str | None:
+    """Return a field that mails have once, and that stands here where the signature does not reach.
+
+    `names`: the signed fields.
+    """
+    there = Counter(field.key for field in mail.fields)
+    for key in ONCE:
+        name = key.decode()
+        if key in mail.spaced or there[key] > max(1, names.count(name)):
+            return name
+    return None
 
 
 def covers_body(tags: Mapping[str, str], form: str, mail: SignedMail) -> bool:

@@ -88,9 +88,9 @@ class Dns:
         self.monotonic = monotonic
         self._cache = _Cache(monotonic)
 
-    def for_one_mail(self) -> Inquiry:
-        """Begin a mail's deadline and count."""
-        return Inquiry(self)
+    def for_one_mail(self, *, ends_at: float | None = None) -> Inquiry:
+        """Begin a mail's deadline and count; `ends_at`: a moment of `monotonic` after which it is over in any case."""
+        return Inquiry(self, ends_at)
 
     def cached(self, name: str, kind: Kind) -> Answer | Missing | None:
         """Return what is known of a canonical name without asking."""
@@ -122,10 +122,12 @@ class Dns:
 class Inquiry:
     """What one mail asks.  Not for several threads."""
 
-    def __init__(self, source: Dns) -> None:
+    def __init__(self, source: Dns, ends_at: float | None = None) -> None:
         """Begin the deadline now."""
         self._dns = source
         self._ends = source.monotonic() + source.deadline
+        if ends_at is not None:
+            self._ends = min(self._ends, ends_at)
         self._heard: dict[tuple[str, Kind], Reply] = {}
         self.asked = 0
         """Questions that went to a server."""

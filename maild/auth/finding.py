@@ -34,6 +34,8 @@ class Finding:
     outcome: Outcome
     words: str
     """A clause for the trace, without a full stop."""
+    sealers: tuple[str, ...] = ()
+    """Of a chain that is whole: everybody who sealed it, each of whom was trusted then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class Verdict:
                         selector=str(one["selector"]),
                         outcome=Outcome(one["outcome"]),
                         words=str(one["words"]),
+                        sealers=tuple(map(str, one.get("sealers", ()))),
                     )
                     for one in stored["findings"]
                 ),

@@ -48,8 +48,9 @@ def _passed(results: Sequence[MethodResult], address: Address) -> str | None:
     """Return the method that passed for our From, if one did."""
     if is_dmarc_pass(results, address.domain):
         return "dmarc"
-    signed_in = (one for one in results if one.method == "auth" and one.result == "pass")
-    return "auth" if any(_is_login_of(one, address) for one in signed_in) else None
+    said = [one for one in results if one.method == "auth"]
+    good = said and all(one.result == "pass" and _is_login_of(one, address) for one in said)
+    return "auth" if good else None
 
 
 def _why_not(verdicts: Sequence[str], verdict: Verdict | None) -> str:
@@ -62,11 +63,11 @@ def _why_not(verdicts: Sequence[str], verdict: Verdict | None) -> str:
 
 
 def _is_login_of(result: MethodResult, address: Address) -> bool:
-    """Say whether who signed in is our From."""
-    login = result.properties.get("smtp.auth")
+    """Say whether who signed in is our From.  Without their name it is not known who did: an envelope's sender is typed."""
+    login = result.properties.get("smtp.auth", "")
     sender = result.properties.get("smtp.mailfrom")
-    if login is None or "@" in login:
-        return _norm(login or sender) == address.norm
+    if "@" in login:
+        return _norm(login) == address.norm
     return login.casefold() == address.local and _norm(sender) == address.norm
 
 

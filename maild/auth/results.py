@@ -7,9 +7,11 @@ cannot be read says nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from maild.auth.signed import ONCE
 from maild.model.address import InvalidAddressError, canonical_domain
 
 TEXT_MAX = 16 * 1024
@@ -41,8 +43,15 @@ def trusted_text(fields: Iterable[tuple[bytes, bytes]], trusted: Collection[str]
 
     `fields`: lower-case names and values, topmost first.  Only the topmost one can have been written on this side of
     the border.  Above a server's own there is at most the Received of that server; above Microsoft's none; above
-    Gmail's up to two, both Google's.
+    Gmail's up to two, both Google's.  None of a mail that has twice what mails have once: the server may have checked the
+    lower one, and the upper one is read.
     """
+    if not trusted:
+        return None
+    fields = list(fields)
+    there = Counter(name for name, _ in fields)
+    if any(there[name] > 1 for name in ONCE):
+        return None
     received: list[bytes] = []
     for name, value in fields:
         if name == b"received":
@@ -110,16 +119,16 @@ def is_dmarc_pass(results: Iterable[MethodResult], domain: str) -> bool:
     """Say whether they hold a DMARC pass for exactly this canonical From domain.
 
     Another reader's idea of the From is no proof of ours.  What Microsoft thinks of the whole (compauth) may take a
-    pass away, and never makes one.
+    pass away, and never makes one.  Two results that differ say nothing: a server repeats what a sender wrote, and one that
+    does not quote it lets the sender write a result of his own beside the true one.
     """
     found = list(results)
     if any(one.method == "compauth" and one.result in {"fail", "softfail"} for one in found):
         return False
-    return any(
-        one.method == "dmarc"
-        and one.result == "pass"
-        and _domain_of(one.properties.get("header.from", "")) == domain
-        for one in found
+    said = [one for one in found if one.method == "dmarc"]
+    return bool(said) and all(
+        one.result == "pass" and _domain_of(one.properties.get("header.from", "")) == domain
+        for one in said
     )
 
 

@@ -16,6 +16,22 @@ from typing import NamedTuple
 HEADER_MAX = 256 * 1024
 FIELDS_MAX = 2000
 """Fields of a mail whose signatures are looked at; the work on one grows with them."""
+ONCE = (
+    b"to",
+    b"cc",
+    b"subject",
+    b"date",
+    b"message-id",
+    b"in-reply-to",
+    b"references",
+    b"content-type",
+    b"content-transfer-encoding",
+)
+"""What a mail is read and filed by, and has once (RFC 5322 3.6, RFC 2045).
+
+Of several a signature covers the lowest, and people read the topmost (RFC 6376 8.15): who has one mail that a user signed
+could put another subject and other recipients on top of it, and send it as that user's.
+"""
 _PIECE = 64 * 1024
 _ENDS_MAX = 16 * 1024
 
@@ -58,10 +74,19 @@ class Damaged:
 class SignedMail:
     """A mail whose header block reads one way only."""
 
-    def __init__(self, raw: bytes | Path, fields: tuple[Field, ...], body_at: int) -> None:
+    def __init__(
+        self,
+        raw: bytes | Path,
+        fields: tuple[Field, ...],
+        body_at: int,
+        spaced: frozenset[bytes] = frozenset(),
+    ) -> None:
         """Use `read_signed`."""
         self._raw = raw
         self.fields = fields
+        self.spaced = spaced
+        """Names, in lower case, of fields with a space in front of their colon: whoever reads the mail reads them, and no
+        signature speaks for them."""
         self._body_at = body_at
         self._digests: dict[str, bytes] = {}
 
@@ -107,8 +132,8 @@ def read_signed(raw: bytes | Path) -> SignedMail | Damaged:
     why = _damage(block)
     if why is not None:
         return Damaged(why)
-    fields = _fields(block)
-    return fields if isinstance(fields, Damaged) else SignedMail(raw, fields, body_at)
+    found = _fields(block)
+    return found if isinstance(found, Damaged) else SignedMail(raw, found[0], body_at, found[1])
 
 
 def _damage(block: bytes) -> str | None:
@@ -121,8 +146,9 @@ def _damage(block: bytes) -> str | None:
     return None
 
 
-def _fields(block: bytes) -> tuple[Field, ...] | Damaged:
+def _fields(block: bytes) -> tuple[tuple[Field, ...], frozenset[bytes]] | Damaged:
     found = []
+    spaced = set()
     senders = 0
     for match in _FIELD.finditer(block):
         name, blanks, value = match.groups()
@@ -131,13 +157,15 @@ def _fields(block: bytes) -> tuple[Field, ...] | Damaged:
         if blanks and is_from:
             return Damaged("there is a space between “From” and its colon")
         # Obsolete (RFC 5322 4.5), and hashed differently by everybody: no signature can speak for such a field.
-        if not blanks:
+        if blanks:
+            spaced.add(name.lower())
+        else:
             found.append(Field(name, value))
         if len(found) > FIELDS_MAX:
             return Damaged(f"it has more than {FIELDS_MAX} header fields")
     if senders != 1:
         return Damaged(f"it has {senders} From fields where one must be")
-    return tuple(found)
+    return tuple(found), frozenset(spaced)
 
 
 class BodyDigest:

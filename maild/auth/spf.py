@@ -48,7 +48,12 @@ def check_sender(peer: Peer, inquiry: Inquiry) -> Finding:
         return _found("", "none")
     query_of = getattr(spf, "query")  # noqa: B009 - the class has a lower-case name that is a verb
     try:
-        query = query_of(i=peer.address, s=peer.mail_from, h=peer.helo, timeout=SECONDS)
+        query = query_of(
+            i=peer.address, s=f"postmaster@{domain}", h=peer.helo or domain, timeout=SECONDS
+        )
+        # pyspf cuts an address at its first @ and keeps another script: what is recorded would not be what was asked.
+        query.l = peer.mail_from.rpartition("@")[0] or "postmaster"
+        query.s = f"{query.l}@{domain}"
         query.dns = _asker(inquiry, inquiry.seconds_left - SECONDS)
         return _found(domain, str(query.check()[0]))
     except spf.TempError:

@@ -17,7 +17,7 @@ from maild.auth.dmarc import Aligned, NotAligned, alignment, may_be_aligned
 from maild.auth.dns import Dns, Inquiry, Temporary
 from maild.auth.finding import Finding, Outcome, Verdict
 from maild.auth.signed import Damaged, SignedMail, read_signed
-from maild.auth.spf import Peer, check_sender
+from maild.auth.trusted import sealed
 from maild.model.address import Address, InvalidAddressError
 
 
@@ -37,12 +37,11 @@ def verify(
     *,
     now: datetime,
     trusted_sealers: Collection[str] = (),
-    peer: Peer | None = None,
 ) -> Verdict:
     """Verify a mail for the canonical address that its strict From names.
 
     `now` is when the mail was received, also when it is verified again: what was valid then stays valid.
-    `trusted_sealers`: canonical domains.  `peer`: who handed it over, on a listener that faces the world.
+    `trusted_sealers`: canonical domains.
     Raises OSError when a file cannot be read.  Safe to repeat; blocks for one DNS deadline at most.
     """
     try:
@@ -59,14 +58,12 @@ def verify(
         chain = _chain(mail, domain, trusted_sealers, inquiry)
         judged += [chain] if chain is not None else []
         why = _why_not(judged)
-    findings = [one.finding for one in judged]
-    if peer is not None:  # Last: a record only, it may have what the others left of the deadline.
-        findings.append(check_sender(peer, inquiry))
+    findings = tuple(one.finding for one in judged)
     proof = next((one.proof for one in judged if one.proof is not None), None)
     if proof is None:
         later = any(one.may_prove_later for one in judged)
-        return _unproven(tuple(findings), why, is_temporary=later)
-    return Verdict(findings=tuple(findings), proven=True, how=proof, is_temporary=False)
+        return _unproven(findings, why, is_temporary=later)
+    return Verdict(findings=findings, proven=True, how=proof, is_temporary=False)
 
 
 def _unproven(findings: tuple[Finding, ...], why: str, *, is_temporary: bool = False) -> Verdict:
@@ -124,8 +121,7 @@ def _chain(
     if finding is None:
         return None
     if finding.outcome is Outcome.PASS:
-        proof = f"{finding.domain}, a trusted forwarder, sealed that it passed DMARC"
-        return _Judged(finding, proof)
+        return _Judged(finding, sealed(finding.domain))
     return _Judged(finding, may_prove_later=finding.outcome is Outcome.TEMPORARY)
 
 

@@ -22,6 +22,7 @@ from maild.config.environment import path_of, settings_among, unknown_variable, 
 from maild.config.fields import field_at, fields_of, is_table
 from maild.config.problem import ConfigError, cause, printable
 from maild.config.sentences import sentence_for
+from maild.config.zone import zone_of
 from maild.model.address import InvalidAddressError, canonical_domain
 from maild.model.toml_lines import KeyPath, key_lines
 from maild.model.written import shown
@@ -49,6 +50,12 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
 
     Relative paths start at the file's folder.  Raises ConfigError with every fault at once.
     """
+    settings = _settings(path, env)
+    zone_of(settings.digest.timezone)
+    return settings
+
+
+def _settings(path: Path | None, env: Mapping[str, str]) -> Settings:
     if path is None:
         return _Loading(name="settings", folder=Path.cwd()).settings(env)
     text = _read(path)

@@ -30,7 +30,9 @@ def sample() -> str:
             continue
         about = (model.__doc__ or "").partition(": ")[2]
         header = f"[{name}]" if is_table(leaf) else f"[[{name}]]"
-        lines += ["", f"{header:<40} # {about[:1].upper()}{about[1:]}", *_keys(model.model_fields)]
+        table = [f"{header:<40} # {about[:1].upper()}{about[1:]}", *_keys(model.model_fields)]
+        # Where none is the default, one that stands there as it is would be one.
+        lines += ["", *(f"# {line}" if leaf.default == [] else line for line in table)]
     return "\n".join(lines) + "\n"
 
 

@@ -272,7 +272,7 @@ def _too_large(mail: Incoming, inbox: InboxRow) -> bool:
 
 
 def _retry_key(envelope: Envelope, digest: str) -> str:
-    """Name door, listener's trust, envelope and bytes: what another listener vouches for is no retry (I3)."""
+    """Name door, listener's trust, envelope and bytes: what another listener, or who signs in, vouches for is no retry (I3)."""
     trust = envelope.trust
     parts = (
         envelope.door.value,
@@ -283,6 +283,7 @@ def _retry_key(envelope: Envelope, digest: str) -> str:
         # Behind the digest, and nothing where there are none: keys of earlier versions stay what they are.
         *map(str, trust.spam_headers),
         *(() if envelope.collected is None else (f"copy {envelope.collected.copy_id}",)),
+        *(() if envelope.signed_in_user_id is None else (f"user {envelope.signed_in_user_id}",)),
     )
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -447,6 +448,9 @@ def _arrival_row(share: _Share, now: datetime) -> dict[str, Any]:
         "authenticated_for": list(envelope.trust.authenticated_for),
         "trusted_results": share.outline.trusted_results,
         "spam_mark": share.outline.spam_mark,
+        "signed_in_user_id": envelope.signed_in_user_id,
+        # Empty: to be asked for, when it is decided.
+        "spf": {} if envelope.is_direct else None,
         "retry_key": share.retry_key,
     }
 

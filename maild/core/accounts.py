@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from maild.core.app import Actor, App
-from maild.core.keys import nearest_key, word_among, yes_or_no
+from maild.core.keys import nearest_key, off_or_time, word_among, yes_or_no
 from maild.core.standing import (
-    active_accounts,
     find_user,
     home,
+    in_sight,
     note,
     require_admin,
     require_member,
@@ -35,6 +35,9 @@ _READ: dict[str, Callable[[str], Any]] = {
     "employee_is_client": yes_or_no("employee_is_client"),
     "unread_on_transfer": yes_or_no("unread_on_transfer"),
     "all_received": yes_or_no("all_received"),
+    "own_login_required": yes_or_no("own_login_required"),
+    "heal": word_among("heal", ("ask", "self")),
+    "digest": off_or_time("digest"),
 }
 
 
@@ -81,11 +84,8 @@ def add_account(app: App, *, slug: str, name: str, by: Actor) -> AccountView:
 def list_accounts(app: App, *, by: Actor) -> list[AccountView]:
     """Return the accounts that the actor works in; the operator's are all.  Reads only."""
     with app.store.read() as tx:
-        seen = None if by.user_id is None else active_accounts(tx, by.user_id)
         return [
-            _view(tx, account)
-            for account in tx.people.accounts()
-            if seen is None or account.id in seen
+            _view(tx, account) for account in tx.people.accounts() if in_sight(tx, account.id, by)
         ]
 
 
@@ -106,7 +106,7 @@ def account_id_of(app: App, slug: str | None, *, by: Actor) -> int:
 
 
 def set_account(app: App, slug: str, changes: Mapping[str, str], *, by: Actor) -> AccountView:
-    """Change settings: name, default_owner, plus_tag, employee_is_client, unread_on_transfer, all_received.
+    """Change an account's name, its default_owner, or its settings (`store.rights.SETTINGS`).
 
     Commits one transaction; one wrong key or value and nothing is changed.  Raises RefusedError.
     """

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from maild.core.app import Actor, App
+from maild.core.standing import in_sight
 from maild.model.people import InboxKind, Role
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
@@ -43,28 +44,39 @@ def new_act(app: App, by: Actor, note: str = "", undoes: str | None = None) -> A
     return Act(by=by, at=app.clock(), change_id=app.ids(), note=note, undoes=undoes)
 
 
-def mails(tx: Tx, ulids: Sequence[str]) -> list[EntryRow]:
+def mails(tx: Tx, ulids: Sequence[str], by: Actor) -> list[EntryRow]:
     """Return the mails, each once.  Raises RefusedError NOT_FOUND before anything is done.
 
+    Those of accounts that the actor does not work in are as if they were not there: the first of either sort is named.
     They are held in one order, whatever order was asked for: two acts at once never wait for each other in a circle.
     """
     held = {ulid: tx.mailbox.entry(ulid, for_update=True) for ulid in sorted(set(ulids))}
     found = []
     for ulid in dict.fromkeys(ulids):
         row = held[ulid]
-        if row is None or row.state is State.ERASED:
-            raise RefusedError(
-                Reason.NOT_FOUND,
-                noun="mail",
-                value=short(ulid),
-                hint="`maild mail list` shows the ids.",
-            )
+        if row is None or row.state is State.ERASED or not in_sight(tx, row.account_id, by):
+            raise no_mail(ulid)
         found.append(row)
     return found
 
 
+def no_mail(ulid: str) -> RefusedError:
+    """Return the refusal of a mail that is not there, or not there for who asks."""
+    return RefusedError(
+        Reason.NOT_FOUND,
+        noun="mail",
+        value=short(ulid),
+        hint="`maild mail list` shows the ids.",
+    )
+
+
 def require_right(tx: Tx, row: EntryRow, by: Actor) -> None:
-    """Let the owner, distributors, admins and the operator act; members on shared mail if they may see it (M5)."""
+    """Let the owner, distributors, admins and the operator act; members on shared mail if they may see it (M5).
+
+    To everybody else of other accounts the mail is not there.
+    """
+    if not in_sight(tx, row.account_id, by):
+        raise no_mail(row.ulid)
     if by.user_id is None or by.user_id == row.owner_id:
         return
     role = tx.rights.active_role(row.account_id, by.user_id)
@@ -83,6 +95,14 @@ def require_right(tx: Tx, row: EntryRow, by: Actor) -> None:
 
 def require_reader(tx: Tx, account_id: int, user_id: int) -> None:
     """Refuse an owner who could not read the mail (M1: an owner is an active member)."""
+    tx.people.heirs([user_id], hold=True)  # Nobody is merged away until the mail is theirs.
+    if tx.people.member(account_id, user_id) is None:
+        raise RefusedError(
+            Reason.NOT_FOUND,
+            noun="user of this account",
+            value=str(user_id),
+            hint="`maild user list` shows them.",
+        )
     if tx.rights.active_role(account_id, user_id) is None:
         raise RefusedError(
             Reason.NOT_ALLOWED,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from shlex import join, quote
 
 from maild.core.app import Actor, App
+from maild.core.asking import answering
 from maild.core.names import (
     claim_for_user,
-    other_kind,
     require_no_client,
     require_no_tag_of_an_inbox,
     warnings_about,
 )
+from maild.core.own_address import own_address
 from maild.core.people import AddressView, UserView, address_view, view_of
 from maild.core.standing import (
     active_accounts,
@@ -22,9 +25,13 @@ from maild.core.standing import (
     require_over,
 )
 from maild.core.tags import Question, question_about
+from maild.core.verifying import LinkMailed, confirmed, mail_link
+from maild.core.waiting import let_heal
 from maild.model.address import Address
-from maild.model.people import AddressKind, NameKind
+from maild.model.changes import RESTS_FOR
+from maild.model.people import AddressKind
 from maild.model.reason import Reason, RefusedError
+from maild.model.way import Way
 from maild.store.addresses import AddressRow
 from maild.store.store import Tx
 from maild.store.users import UserRow
@@ -40,6 +47,8 @@ class AddressAdded:
     """added, confirmed, changed or unchanged"""
     warnings: tuple[str, ...] = ()
     question: Question | None = None
+    link: LinkMailed | None = None
+    """What came of mailing a link to it; None: there is nothing to confirm, or nothing was added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +65,24 @@ class _Asked:
 def add_address(
     app: App, email: str, text: str, *, sends_as: bool, confirm: bool, by: Actor
 ) -> AddressAdded:
-    """Give a user another address; with `confirm` the admin vouches for it, else it waits for its owner's yes (U5).
+    """Give a user another address; with `confirm` the admin vouches for it, else a link is mailed to it (U5).
 
     The base of the user's own verified +tag address is verified by that one (U6).  Repeating it changes nothing, with
     `confirm` it confirms what waits.  Commits one transaction.  Raises RefusedError (INVALID_EMAIL, NOT_FOUND,
-    EMAIL_IN_USE, EMAIL_IN_USE_OTHER_KIND, SENDS_AS_IN_USE, NOT_ALLOWED, CONFLICT).
+    EMAIL_IN_USE, EMAIL_IN_USE_OTHER_KIND, SENDS_AS_IN_USE, NOT_ALLOWED, CONFLICT, TOO_MANY_TRIES).
     """
+    return answering(
+        app,
+        by,
+        lambda tx: add_address_in(tx, app, email, text, sends_as=sends_as, confirm=confirm, by=by),
+        lambda _: False,
+    )
+
+
+def add_address_in(  # noqa: PLR0913 - what `add_address` takes, and the transaction
+    tx: Tx, app: App, email: str, text: str, *, sends_as: bool, confirm: bool, by: Actor
+) -> AddressAdded:
+    """Add within an open transaction.  Raises as `add_address`, and then nothing may be kept."""
     asked = _Asked(
         address=parse_address(text),
         shown=text.strip(),
@@ -69,29 +90,34 @@ def add_address(
         confirm=confirm,
         by=by,
     )
-    with app.store.write() as tx:
-        user = find_user(tx, email, by)
-        require_over(tx, user.id, by)
-        if user.kind != "person":
-            raise RefusedError(
-                Reason.CONFLICT,
-                why=f"{user.display_name} is a communal user: it has no address but its inbox's.",
-            )
-        accounts = _held_accounts(tx, user)
-        require_no_tag_of_an_inbox(tx, asked.address)
-        taken = tx.people.name(asked.address.norm)
-        if taken is not None and taken.user_id == user.id and taken.address_id is not None:
-            return _again(tx, app, user, tx.people.address(taken.address_id), asked)
-        require_no_client(tx, asked.address, _accounts_in_sight(tx, accounts, by))
-        row = _bind(tx, app, user, asked, accounts)
-        note(tx, app, by, "address.added", None, user=user.id, address=row.id)
-        return AddressAdded(
-            address=address_view(row),
-            user=user.email or "",
-            outcome="added",
-            warnings=warnings_about(tx, asked.address, by),
-            question=question_about(tx, asked.address, user.email or asked.address.norm),
+    user = find_user(tx, email, by)
+    require_over(tx, user.id, by)
+    if user.kind != "person":
+        raise RefusedError(
+            Reason.CONFLICT,
+            why=f"{user.display_name} is a communal user: it has no address but its inbox's.",
         )
+    accounts = _held_accounts(tx, user)
+    if find_user(tx, email, by).id != user.id:  # A change of people was waited for.
+        raise RefusedError(Reason.CONFLICT, why=f"{email.strip()} was changed at this moment.")
+    require_no_tag_of_an_inbox(tx, asked.address)
+    taken = tx.people.name(asked.address.norm)
+    if taken is not None and taken.user_id == user.id and taken.address_id is not None:
+        return _again(tx, app, user, tx.people.address(taken.address_id), asked)
+    require_no_client(tx, asked.address, _accounts_in_sight(tx, accounts, by))
+    row = _bind(tx, app, user, asked, accounts)
+    how = {} if row.verified_at is None else {"how": "word" if confirm else "tag"}
+    note(tx, app, by, "address.added", None, user=user.id, address=row.id, **how)
+    if row.verified_at is not None:
+        let_heal(tx, app, accounts, [row.norm])
+    return AddressAdded(
+        address=address_view(row),
+        user=user.email or "",
+        outcome="added",
+        warnings=warnings_about(tx, asked.address, by),
+        question=question_about(tx, asked.address, user.email or asked.address.norm),
+        link=mail_link(tx, app, user, row, by) if row.verified_at is None else None,
+    )
 
 
 def _held_accounts(tx: Tx, user: UserRow) -> list[int]:
@@ -107,16 +133,20 @@ def _accounts_in_sight(tx: Tx, accounts: list[int], by: Actor) -> list[int]:
     return [account for account in accounts if is_admin(tx, account, by)]
 
 
-def _is_base_of_own(tx: Tx, user: UserRow, address: Address) -> bool:
-    return any(
-        row.base == address.norm and row.verified_at is not None and row.valid_to is None
+def _is_proved_by_tag(tx: Tx, user: UserRow, asked: _Asked) -> bool:
+    """Whether it is to be the sending address behind a +tag that is known to be the user's (U6)."""
+    return asked.kind is AddressKind.SENDS_AS and any(
+        row.base == asked.address.norm
+        and row.norm != row.base
+        and row.verified_at is not None
+        and row.valid_to is None
         for row in tx.people.addresses_of(user.id)
     )
 
 
 def _bind(tx: Tx, app: App, user: UserRow, asked: _Asked, accounts: list[int]) -> AddressRow:
     is_sends_as = asked.kind is AddressKind.SENDS_AS
-    verified = asked.confirm or (is_sends_as and _is_base_of_own(tx, user, asked.address))
+    verified = asked.confirm or _is_proved_by_tag(tx, user, asked)
     now = app.clock()
     address_id = tx.people.add_address(
         user.id,
@@ -126,7 +156,7 @@ def _bind(tx: Tx, app: App, user: UserRow, asked: _Asked, accounts: list[int]) -
         verified_at=now if verified else None,
         now=now,
     )
-    seen_from = _seen_from(tx, asked.address, accounts)
+    seen_from = _seen_from(tx, asked.address, accounts, asked.by)
     try:
         claim_for_user(tx, asked.address, address_id, account_id=seen_from, by=asked.by)
     except RefusedError as refused:
@@ -136,13 +166,13 @@ def _bind(tx: Tx, app: App, user: UserRow, asked: _Asked, accounts: list[int]) -
     return tx.people.address(address_id)
 
 
-def _seen_from(tx: Tx, address: Address, accounts: list[int]) -> int:
-    """Return an account that user and holder share, so that its admin hears whose the address is; 0 for none."""
+def _seen_from(tx: Tx, address: Address, accounts: list[int], by: Actor) -> int:
+    """Return an account of user and holder whose admin this is, and so may hear whose the address is; 0 for none."""
     taken = tx.people.name(address.norm)
     if taken is None or taken.user_id is None:
         return 0
     shared = active_accounts(tx, taken.user_id) & set(accounts)
-    return min(shared, default=0)
+    return min((account for account in shared if is_admin(tx, account, by)), default=0)
 
 
 def _sends_as_in_use(address: Address, refused: RefusedError, user: UserRow) -> RefusedError:
@@ -150,7 +180,11 @@ def _sends_as_in_use(address: Address, refused: RefusedError, user: UserRow) -> 
     return RefusedError(
         Reason.SENDS_AS_IN_USE,
         actions=(
-            f"Let {user.display_name} forward to the personal drop address: maild drop show {user.email}",
+            Way(
+                "USE_DROP_ADDRESS",
+                f"Let {user.display_name} forward to the personal drop address",
+                f"maild drop show {quote(user.email or address.norm)}",
+            ),
         ),
         base=address.norm,
         **facts,
@@ -163,11 +197,11 @@ def _again(tx: Tx, app: App, user: UserRow, row: AddressRow, asked: _Asked) -> A
     if row.kind is AddressKind.SENDS_AS and asked.kind is AddressKind.ALIAS:
         tx.people.set_address_kind(row.id, asked.kind)
         outcome = "changed"
-    if asked.confirm and row.verified_at is None:
-        tx.people.verify_address(row.id, app.clock())
+    if row.verified_at is None and (asked.confirm or _is_proved_by_tag(tx, user, asked)):
+        confirmed(tx, app, row, asked.by, how="word" if asked.confirm else "tag")
         outcome = "confirmed"
-    if outcome != "unchanged":
-        note(tx, app, asked.by, f"address.{outcome}", None, user=user.id, address=row.id)
+    elif outcome == "changed":
+        note(tx, app, asked.by, "address.changed", None, user=user.id, address=row.id)
     return AddressAdded(
         address=address_view(tx.people.address(row.id)), user=user.email or "", outcome=outcome
     )
@@ -180,44 +214,41 @@ def list_addresses(app: App, email: str, *, by: Actor) -> tuple[AddressView, ...
         return tuple(address_view(row) for row in tx.people.addresses_of(user.id))
 
 
-def _own_address(tx: Tx, text: str, by: Actor) -> tuple[UserRow, AddressRow]:
-    """Return whose a live address is.  Raises RefusedError."""
-    address = parse_address(text)
-    name = tx.people.name(address.norm)
-    if name is not None and name.kind is NameKind.INBOX:
-        raise other_kind(address, "shared address")
-    user = find_user(tx, text, by)
-    require_over(tx, user.id, by)
-    tx.people.hold_user(user.id)
-    name = tx.people.name(address.norm)
-    if name is None or name.address_id is None or name.user_id != user.id:
-        raise RefusedError(Reason.CONFLICT, why=f"{address.norm} was changed at this moment.")
-    return user, tx.people.address(name.address_id)
-
-
 def remove_address(app: App, text: str, *, by: Actor) -> AddressView:
-    """End a binding: it becomes historic, explains old mail, and the address is free (U5).
+    """End a binding: it becomes historic, explains old mail, and the address is free (U5), or rests on (U11).
 
     Commits one transaction.  Raises RefusedError (NOT_FOUND; CONFLICT for a primary address or a user name).
     """
     with app.store.write() as tx:
-        user, row = _own_address(tx, text, by)
+        user, row = own_address(tx, text, by)
         if row.kind is AddressKind.PRIMARY:
             raise RefusedError(
                 Reason.CONFLICT,
                 actions=("maild address primary ADDR",),
                 why=f"{row.norm} is the primary address of {user.display_name}; make another one the primary first.",
             )
+        user = tx.people.user(user.id)  # As they are now that nobody else changes them.
         if user.username == row.norm:
             raise RefusedError(
                 Reason.CONFLICT,
-                actions=(f"maild user set {user.email} username=NAME",),
+                actions=(f"maild user set {quote(user.email or row.norm)} username=NAME",),
                 why=f"{row.norm} is also the user name of {user.display_name}; change that first.",
             )
-        tx.people.release(row.norm)
-        tx.people.end_address(row.id, app.clock())
+        rests = _rests_until(tx, row, app.clock())
+        if rests is None:
+            tx.people.release(row.norm)
+        tx.people.end_address(row.id, app.clock(), resting_until=rests)
+        tx.verifications.withdraw(row.id)
         note(tx, app, by, "address.removed", None, user=user.id, address=row.id)
         return address_view(tx.people.address(row.id))
+
+
+def _rests_until(tx: Tx, row: AddressRow, now: datetime) -> datetime | None:
+    """Return until when an address is nobody's that its user gave up by a change of e-mail and had back meanwhile (U11)."""
+    given_up_at = tx.changes.given_up_at(row.user_id, row.norm)
+    if given_up_at is None or given_up_at + RESTS_FOR <= now:
+        return None
+    return given_up_at + RESTS_FOR
 
 
 def make_primary(app: App, text: str, *, by: Actor) -> UserView:
@@ -226,42 +257,21 @@ def make_primary(app: App, text: str, *, by: Actor) -> UserView:
     The user name stays (U8).  Commits one transaction.  Raises RefusedError NOT_FOUND, CONFLICT.
     """
     with app.store.write() as tx:
-        user, row = _own_address(tx, text, by)
+        user, row = own_address(tx, text, by)
         if row.kind is not AddressKind.PRIMARY:
             if row.verified_at is None or row.kind is AddressKind.SENDS_AS:
                 what = (
                     "not confirmed" if row.verified_at is None else "a sends-as address, no alias"
                 )
+                words = ["maild", "address", "add", user.email or row.norm, row.norm, "--confirm"]
                 raise RefusedError(
                     Reason.CONFLICT,
-                    actions=(f"maild address add {user.email} {row.norm} --confirm",),
+                    actions=(join(words),),
                     why=f"{row.norm} is {what}; only a confirmed alias becomes the primary address.",
                 )
             for other in tx.people.addresses_of(user.id):
                 if other.kind is AddressKind.PRIMARY:
-                    tx.people.set_address_kind(other.id, AddressKind.ALIAS)
-            tx.people.set_address_kind(row.id, AddressKind.PRIMARY)
+                    tx.people.demote(other.id, app.clock())
+            tx.people.promote(row.id)
             note(tx, app, by, "address.primary", None, user=user.id, address=row.id)
-        return view_of(tx, tx.people.user(user.id))
-
-
-def send_verification(app: App, text: str, *, by: Actor) -> AddressView:
-    """Send the link again.  This version sends no mail, and says so unless the address is confirmed already.
-
-    Reads only.  Raises RefusedError NOT_FOUND, CONFLICT.
-    """
-    with app.store.read() as tx:
-        address = parse_address(text)
-        user = find_user(tx, text, by)
-        name = tx.people.name(address.norm)
-        if name is None or name.address_id is None:
-            raise other_kind(address, "shared address")
-        row = tx.people.address(name.address_id)
-        if row.verified_at is None:
-            raise RefusedError(
-                Reason.CONFLICT,
-                actions=(f"maild address add {user.email} {row.norm} --confirm",),
-                why="This version of maild cannot send the link by mail yet. An admin can vouch for the address: "
-                f"maild address add {user.email} {row.norm} --confirm",
-            )
-        return address_view(row)
+        return view_of(tx, tx.people.user(user.id), by)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from maild.config import ConfigError
 from maild.config.problem import cause, printable
@@ -11,7 +11,7 @@ from maild.core.seal import SealingKey, read_sealing_key
 from maild.core.verdicts import Prover
 from maild.model.clock import Clock, Ids, new_ulid, system_clock
 from maild.model.written import FileBodies
-from maild.settings import Settings
+from maild.settings import Settings, TermsSettings
 from maild.store.migrate import NEWEST, current, require_newest, upgrade
 from maild.store.store import Store
 
@@ -27,6 +27,12 @@ class App:
     """What seals secrets; None where there is none, and so no secrets."""
     prover: Prover | None = None
     """What verifies mails by their signatures; None: nothing is verified."""
+    public_url: str = ""
+    """Where people reach the pages, for links in mails; empty: a mail tells what stands in its link by itself."""
+    has_relay: bool = False
+    """Whether mail can go out; without a relay, people are told by whoever acts."""
+    terms: TermsSettings = field(default_factory=TermsSettings)
+    """The terms of service that people accept; without a version none are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,17 @@ class Actor:
     """Who does something: a user, or the operator (None), who runs the command line."""
 
     user_id: int | None = None
+    account_id: int | None = None
+    """The one account that is open to the actor, as by a token for it; None: every account that is the actor's."""
+    shut: frozenset[int] = frozenset()
+    """Accounts of the actor's that ask for a login of their own, which this is not (U9)."""
+    is_program: bool = False
+    """Whether a token speaks, and nobody who has signed in."""
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the whole installation is open to the actor."""
+        return self.user_id is None and self.account_id is None
 
 
 OPERATOR = Actor()
@@ -44,7 +61,14 @@ def open_app(settings: Settings) -> App:
 
     Raises SchemaError (with the remedy), DurabilityError, ConfigError, StoreDownError.
     """
-    app = App(store=_store(settings), key=_key(settings), prover=Prover(settings.auth))
+    app = App(
+        store=_store(settings),
+        key=_key(settings),
+        prover=Prover(settings.auth),
+        public_url=settings.web.public_url,
+        has_relay=bool(settings.relay.host),
+        terms=settings.terms,
+    )
     try:
         require_newest(app.store.database)
     except BaseException:

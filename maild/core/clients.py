@@ -11,6 +11,7 @@ from maild.core.app import Actor, App
 from maild.core.names import SHARED_ADDRESS, USER, other_kind
 from maild.core.people import cursor
 from maild.core.standing import home, note, parse_address, require_member
+from maild.core.waiting import let_heal
 from maild.model.address import Address, InvalidAddressError, canonical_domain
 from maild.model.plain_text import one_line, short
 from maild.model.public_mail import is_public_mail
@@ -121,10 +122,11 @@ def add_client_in(tx: Tx, app: App, where: AccountRow, new: ReadyClient, by: Act
     if client_id is None:
         raise _key_taken(tx, where, new.key or "")
     for contact in new.contacts:
-        _add_contact(tx, where, client_id, contact)
+        add_contact_in(tx, where, client_id, contact)
     for domain in new.domains:
         tx.clients.add_domain(where.id, client_id, domain)
     note(tx, app, by, "client.added", where.id, client=client_id)
+    let_heal(tx, app, [where.id], _names(new.contacts, new.domains))
     added = tx.clients.client_by_id(client_id)
     return ClientView(
         id=added.ulid,
@@ -136,6 +138,11 @@ def add_client_in(tx: Tx, app: App, where: AccountRow, new: ReadyClient, by: Act
     )
 
 
+def _names(contacts: Sequence[Address], domains: Sequence[str]) -> list[str]:
+    """Return what mails may have waited for (I4)."""
+    return [*(contact.norm for contact in contacts), *(f"@{domain}" for domain in domains)]
+
+
 def _key_taken(tx: Tx, where: AccountRow, key: str) -> RefusedError:
     other = tx.clients.client_by_key(where.id, key)
     hint = f"It is {other.name}: maild client show {other.ulid}" if other else ""
@@ -144,8 +151,11 @@ def _key_taken(tx: Tx, where: AccountRow, key: str) -> RefusedError:
     )
 
 
-def _add_contact(tx: Tx, where: AccountRow, client_id: int, address: Address) -> bool:
-    """Give a client a contact that is no inbox of this account, and no user unless it is allowed (U4)."""
+def add_contact_in(tx: Tx, where: AccountRow, client_id: int, address: Address) -> bool:
+    """Give a client a contact that is no inbox of this account, and no user unless it is allowed (U4).
+
+    Within an open transaction; the account is held.  Raises RefusedError EMAIL_IN_USE_OTHER_KIND.
+    """
     kind = tx.clients.kind_in_account(where.id, address)
     if kind == "inbox":
         raise other_kind(address, SHARED_ADDRESS)
@@ -154,7 +164,8 @@ def _add_contact(tx: Tx, where: AccountRow, client_id: int, address: Address) ->
     return tx.clients.add_contact(where.id, client_id, address.norm)
 
 
-def _client(tx: Tx, where: AccountRow, client_id: str) -> ClientRow:
+def client_in(tx: Tx, where: AccountRow, client_id: str) -> ClientRow:
+    """Return an account's client by its id, as the interface names it.  Raises RefusedError NOT_FOUND."""
     found = tx.clients.client(where.id, client_id) if _ULID.fullmatch(client_id) else None
     if found is None:
         raise RefusedError(
@@ -186,7 +197,7 @@ def show_client(app: App, client_id: str, *, account: str | None = None, by: Act
     with app.store.read() as tx:
         where = home(tx, account, by)
         require_member(tx, where, by)
-        return _views(tx, [_client(tx, where, client_id)])[0]
+        return _views(tx, [client_in(tx, where, client_id)])[0]
 
 
 def change_contacts(
@@ -207,7 +218,7 @@ def change_contacts(
     with app.store.write() as tx:
         where = home(tx, account, by, hold=True)
         require_member(tx, where, by)
-        client = _client(tx, where, client_id)
+        client = client_in(tx, where, client_id)
         for address in removed:
             if not tx.clients.remove_contact(client.id, address.norm):
                 raise RefusedError(
@@ -217,9 +228,10 @@ def change_contacts(
                     hint=f"`maild client show {client.ulid}` shows them.",
                 )
         for address in added:
-            _add_contact(tx, where, client.id, address)
+            add_contact_in(tx, where, client.id, address)
         if added or removed:
             note(tx, app, by, "client.contacts_changed", where.id, client=client.id)
+            let_heal(tx, app, [where.id], _names(added, ()))
         return _views(tx, [client])[0]
 
 

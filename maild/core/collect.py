@@ -307,6 +307,23 @@ def free_key(app: App, held: Claim, copy_id: int) -> None:
         tx.ledger.set([copy_id], ordinal=-copy_id, gone_at=app.clock(), acted=Acted.NONE)
 
 
+def free_deleted(
+    app: App, held: Claim, folder: FolderRow, here: Container[tuple[str, int]]
+) -> None:
+    """Let other mails have the names of those that were deleted, where a name is no more than a mail's bytes.
+
+    What is there again is another mail of the same bytes, such as a device's nightly one (D6): the server had said that
+    the old one was gone.  Commits if there is any.  Raises LeaseLostError, StoreDownError.
+    """
+    with app.store.read() as tx:
+        ids = [copy_id for key, copy_id in tx.ledger.deleted(folder).items() if key in here]
+    if ids:
+        with app.store.write() as tx:
+            require(tx, held)
+            for copy_id in ids:
+                tx.ledger.set([copy_id], ordinal=-copy_id)
+
+
 # -- acting ------------------------------------------------------------------------------------------------------------
 
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Protocol
 
 from maild import failpoint
-from maild.auth.finding import Verdict
+from maild.auth.finding import Finding, Verdict
 from maild.core.app import App
-from maild.core.facts import Gathered, case_of, gather, to_verify
+from maild.core.facts import Gathered, case_of, gather, sealers_of, to_verify
+from maild.core.peers import directs_of, with_findings
 from maild.core.settle import Done, Later, failed, fault, settle
-from maild.core.verdicts import look_again_at
+from maild.core.verdicts import Wanted, look_again_at
 from maild.model.decide import decide
 from maild.model.facts import Proven
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError
@@ -241,49 +242,71 @@ def _decide_all(app: App, readable: list[tuple[Claimed, Letter]]) -> list[Done]:
     try:
         with app.store.read() as tx:
             gathered = gather(app, tx, readable)
-        found = _verify(app, readable, gathered)
-        gathered = replace(gathered, verdicts={**gathered.verdicts, **found})
+        found, senders = _examine(app, readable, gathered)
+        gathered = with_findings(gathered, found, senders)
         now = app.clock()
         return [
             replace(
                 _decide_one(claimed, letter, gathered),
                 verdict=found.get(claimed.message_id),
                 due_at=look_again_at(found.get(claimed.message_id), claimed.received_at, now),
+                senders={
+                    one.arrival_id: senders[one.arrival_id]
+                    for one in directs_of(claimed, gathered)
+                    if one.arrival_id in senders
+                },
             )
             for claimed, letter in readable
         ]
+    except StoreDownError:
+        raise  # That says nothing about any mail.
     except Exception as error:  # noqa: BLE001 - one of two broad catches: no mail may stop the next one
         if len(readable) == 1:
             return [fault(app, readable[0][0], error)]
         return [done for one in readable for done in _decide_all(app, [one])]
 
 
-def _verify(
+def _examine(
     app: App, readable: Sequence[tuple[Claimed, Letter]], gathered: Gathered
-) -> dict[int, Verdict]:
-    """Verify those mails of which it matters; no transaction is open while DNS is asked."""
+) -> tuple[dict[int, Verdict], dict[int, Finding]]:
+    """Verify those mails of which it matters, by message, and ask for the policies of those who handed mails over,
+    by arrival; no transaction is open while DNS is asked.
+    """
+    if app.prover is None:
+        return {}, {}
     authors = {
         claimed.message_id: (claimed, author)
         for claimed, letter in readable
-        if app.prover is not None and (author := to_verify(claimed, letter, gathered)) is not None
+        if (author := to_verify(claimed, letter, gathered)) is not None
     }
-    if app.prover is None or not authors:
+    directs = {
+        one.arrival_id: one
+        for claimed, _ in readable
+        for one in directs_of(claimed, gathered)
+        if not one.spf
+    }
+    return app.prover.examine(_wanted(app, authors, gathered), directs)
+
+
+def _wanted(
+    app: App, authors: Mapping[int, tuple[Claimed, str]], gathered: Gathered
+) -> dict[int, Wanted]:
+    if not authors:
         return {}
     with app.store.read() as tx:
         inline = tx.deliveries.inline_bodies(
             (claimed.account_id, claimed.digest) for claimed, _ in authors.values()
         )
-    return app.prover.verify_all(
-        {
-            key: (
-                inline.get((claimed.account_id, claimed.digest))
-                or app.store.bodies.path(claimed.account_id, claimed.digest),
-                author,
-                claimed.received_at,
-            )
-            for key, (claimed, author) in authors.items()
-        }
-    )
+    return {
+        key: (
+            inline.get((claimed.account_id, claimed.digest))
+            or app.store.bodies.path(claimed.account_id, claimed.digest),
+            author,
+            claimed.received_at,
+            sealers_of(claimed.account_id, gathered),
+        )
+        for key, (claimed, author) in authors.items()
+    }
 
 
 def _decide_one(claimed: Claimed, letter: Letter, gathered: Gathered) -> Done:
@@ -292,6 +315,9 @@ def _decide_one(claimed: Claimed, letter: Letter, gathered: Gathered) -> Done:
         witness.door for witness in gathered.witnesses.get(claimed.message_id, ())
     )
     trace.say("accept", f"It came in by {' and by '.join(doors)}.")
+    policies = tuple(one.sentence for one in directs_of(claimed, gathered) if one.spf)
+    for policy in policies:
+        trace.say("accept", f"{policy}.")
     for what in letter.degraded:
         trace.say("parse", f"Could not be read in full: {what}.")
     case = case_of(claimed, letter, gathered)
@@ -302,6 +328,8 @@ def _decide_one(claimed: Claimed, letter: Letter, gathered: Gathered) -> Done:
         trace=trace,
         letter=letter,
         proof=case.proof.how if isinstance(case.proof, Proven) else case.proof.verdict,
+        policies=policies,
         twins=gathered.twins.get(claimed.message_id, ()),
+        returned=gathered.returned.get(claimed.message_id),
         released=next((r.answer for r in reversed(case.rulings) if r.question == "release"), None),
     )

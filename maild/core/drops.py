@@ -44,8 +44,15 @@ def show_drop(app: App, email: str, *, account: str | None = None, by: Actor) ->
     Commits.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, CONFLICT, account's).
     """
     with app.store.write() as tx:
-        where, member = _member(tx, email, account, by)
-        return _view(app, tx, where, member) or _made(app, tx, where, member, by)
+        return show_drop_in(tx, app, email, account=account, by=by)
+
+
+def show_drop_in(
+    tx: Tx, app: App, email: str, *, account: str | None = None, by: Actor
+) -> DropView:
+    """Show within an open transaction.  Raises as `show_drop`."""
+    where, member = _member(tx, email, account, by)
+    return _view(app, tx, where, member) or _made(app, tx, where, member, by)
 
 
 def rotate_drop(app: App, email: str, *, account: str | None = None, by: Actor) -> DropView:
@@ -54,8 +61,32 @@ def rotate_drop(app: App, email: str, *, account: str | None = None, by: Actor) 
     Commits.  Raises as `show_drop`.
     """
     with app.store.write() as tx:
-        where, member = _member(tx, email, account, by)
-        return _made(app, tx, where, member, by)
+        return rotate_drop_in(tx, app, email, account=account, by=by)
+
+
+def rotate_drop_in(
+    tx: Tx, app: App, email: str, *, account: str | None = None, by: Actor
+) -> DropView:
+    """Rotate within an open transaction.  Raises as `show_drop`, and then nothing may be kept."""
+    where, member = _member(tx, email, account, by)
+    return _made(app, tx, where, member, by)
+
+
+def replace_drops(app: App, tx: Tx, user_id: int, by: Actor) -> int:
+    """Give a user new drop addresses wherever there is one, in the caller's transaction (U11); return how many.
+
+    Without the installation's key the old ones end, and new ones are made when they are asked for.
+    """
+    replaced = 0
+    for member in tx.people.memberships_of(user_id):
+        if tx.drops.live(member.id) is None:
+            continue
+        replaced += 1
+        if app.key is None:
+            tx.drops.end(member.id, app.clock())
+        else:
+            _make(app, app.key, tx, member, by)
+    return replaced
 
 
 def drops_among(app: App, tx: Tx, addresses: Iterable[str]) -> dict[str, DropRow]:
@@ -111,11 +142,15 @@ def _view(app: App, tx: Tx, where: AccountRow, member: MemberRow) -> DropView | 
 
 
 def _made(app: App, tx: Tx, where: AccountRow, member: MemberRow, by: Actor) -> DropView:
-    key, now = _key(app), app.clock()
+    tag = _make(app, _key(app), tx, member, by)
+    return _shown(tx, where, member, tag, app.clock())
+
+
+def _make(app: App, key: SealingKey, tx: Tx, member: MemberRow, by: Actor) -> str:
     tag = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-    tx.drops.make(member.id, key.lookup(tag), seal(key, tag, _bound_to(member)), now)
-    note(tx, app, by, "drop.made", where.id, membership=member.id)
-    return _shown(tx, where, member, tag, now)
+    tx.drops.make(member.id, key.lookup(tag), seal(key, tag, _bound_to(member)), app.clock())
+    note(tx, app, by, "drop.made", member.account_id, membership=member.id)
+    return tag
 
 
 def _shown(tx: Tx, where: AccountRow, member: MemberRow, tag: str, since: datetime) -> DropView:

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from maild.auth.finding import Verdict
+from maild.auth.finding import Outcome, Verdict
 from maild.auth.proof import proof_of
+from maild.auth.trusted import trusted_proof
 from maild.core.app import App
+from maild.core.asked_about import in_question, named_user
 from maild.core.drops import drops_among
-from maild.core.letters import is_ours
-from maild.model.address import Address, InvalidAddressError
+from maild.core.inherited import Seen, is_authors, kept_for, seen_by, with_heirs
+from maild.core.letters import errand_returned, is_ours
+from maild.core.submissions import owners_of, signers_of, with_sign_in
+from maild.core.verdicts import kept_verdicts, sealers_among
+from maild.model.address import Address
 from maild.model.decide import Case
 from maild.model.facts import (
     Binding,
     Directory,
     Drop,
     InboxFacts,
+    Preferred,
     Proven,
     Ruling,
     ThreadHit,
+    Trust,
     Unproven,
     Witness,
 )
-from maild.model.letter import Author, Letter, Mailbox
-from maild.model.people import MemberState
+from maild.model.letter import Author, Letter
+from maild.model.people import InboxKind, MemberState
+from maild.model.ruled import Named, newest, standing
 from maild.model.states import State
 from maild.store.deliveries import Claimed
 from maild.store.facts import Owned
@@ -47,13 +56,27 @@ class Gathered:
     domains: Owned
     threads: Mapping[tuple[int, str], ThreadHit]
     rulings: Mapping[int, Sequence[Ruling]]
+    named: Sequence[tuple[int | None, Binding]]
+    """Users who a person said wrote a mail."""
+    preferred: Mapping[tuple[int, str], Preferred]
+    trusts: Mapping[int, Sequence[Trust]]
     owners: Mapping[int, int]
     droppers: Sequence[tuple[int | None, Binding]]
     """Users to whose drop addresses mail came."""
+    signers: Sequence[tuple[int | None, Binding]]
+    """Users who signed in to hand mail in."""
+    heirs: Mapping[int, int]
+    """Who those users, and those whom people named, are today: themselves, or whom they were merged into (U13)."""
+    resolved: Mapping[int, int]
+    """By which binding a mail that is decided again was resolved before, by delivery."""
+    kept: Seen
+    """Those bindings."""
     exposed: Mapping[str, int]
     """Users by their drop addresses that stand in To or Cc."""
     ours: frozenset[int]
     """Messages that this installation wrote itself."""
+    returned: Mapping[int, str]
+    """Errands whose mail a message reports on."""
     verdicts: Mapping[int, Verdict]
     """What verifying messages found out."""
     twins: Mapping[int, Sequence[int]]
@@ -65,28 +88,62 @@ def gather(app: App, tx: Tx, batch: Sequence[tuple[Claimed, Letter]]) -> Gathere
     rows = tx.facts
     accounts = {claimed.account_id for claimed, _ in batch}
     inboxes = {claimed.inbox_id for claimed, _ in batch}
-    addresses = {address for _, letter in batch for address in named_in(letter)}
+    rulings = rows.rulings(claimed.id for claimed, _ in batch)
+    addresses = {
+        address
+        for claimed, letter in batch
+        for address in in_question(letter, rulings.get(claimed.id, ()))
+    }
     norms = {name.norm for address in addresses for name in (address, address.base)}
+    contacts = rows.contacts(accounts, norms)
+    domains = rows.domains(accounts, {address.domain for address in addresses})
+    named = {user for some in rulings.values() if (user := named_user(some)) is not None}
     authors = {letter.sender.address for _, letter in batch if isinstance(letter.sender, Author)}
     witnesses = rows.witnesses(claimed.message_id for claimed, _ in batch)
     droppers = {one.drop_user_id for some in witnesses.values() for one in some if one.drop_user_id}
+    signers = {
+        one.signed_in_user_id
+        for some in witnesses.values()
+        for one in some
+        if one.signed_in_user_id
+    }
+    others = droppers | named | signers
+    heirs = tx.people.heirs(others) if others else {}
+    oldest = min((claimed.received_at for claimed, _ in batch), default=None)
+    again = [claimed.id for claimed, _ in batch if claimed.state is not State.RECEIVED]
+    resolved = rows.resolved_by(again) if again else {}
+    trusts = tx.standing.trusts(accounts)
     return Gathered(
         inboxes=rows.inbox_facts(inboxes),
         witnesses=witnesses,
-        verdicts={
-            key: Verdict.from_dict(found)
-            for key, found in tx.verdicts.of(claimed.message_id for claimed, _ in batch).items()
-        },
-        droppers=rows.primaries(droppers) if droppers else (),
+        verdicts=kept_verdicts(
+            tx,
+            app.prover,
+            {claimed.message_id: claimed.account_id for claimed, _ in batch},
+            trusts,
+        ),
+        droppers=rows.primaries(heirs[user] for user in droppers) if droppers else (),
+        signers=rows.primaries(heirs[user] for user in signers) if signers else (),
+        heirs=heirs,
+        resolved=resolved,
+        kept=with_heirs(tx, rows.these(resolved.values())) if resolved else (),
         exposed=_exposed(app, tx, batch) if droppers else {},
+        returned={
+            claimed.message_id: errand
+            for claimed, letter in batch
+            if (errand := errand_returned(app.key, letter)) is not None
+        },
         ours=frozenset(claimed.message_id for claimed, letter in batch if is_ours(app.key, letter)),
-        bindings=rows.bindings(norms),
-        tagged=rows.tagged(authors),
+        bindings=with_heirs(tx, rows.bindings(norms, oldest)),
+        tagged=with_heirs(tx, rows.tagged(authors, oldest)),
         inbox_names=rows.inboxes_among(accounts, norms),
-        contacts=rows.contacts(accounts, norms),
-        domains=rows.domains(accounts, {address.domain for address in addresses}),
+        contacts=contacts,
+        domains=domains,
+        preferred=_preferred(tx, contacts, domains),
+        trusts=trusts,
         threads=rows.threads(accounts, {ref for _, letter in batch for ref in _references(letter)}),
-        rulings=rows.rulings(claimed.id for claimed, _ in batch),
+        rulings=rulings,
+        named=rows.primaries(heirs[user] for user in named) if named else (),
         owners=rows.owners(inboxes),
         twins=rows.twins(
             (
@@ -110,15 +167,21 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
     """Return the pure input of one decision."""
     account = claimed.account_id
     witnesses = gathered.witnesses.get(claimed.message_id, ())
-    addresses = named_in(letter)
+    rulings = gathered.rulings.get(claimed.id, ())
+    addresses = in_question(letter, rulings)
     norms = {name.norm for address in addresses for name in (address, address.base)}
     domains = {address.domain for address in addresses}
+    bindings = _seen_from(account, valid_at(gathered.bindings, claimed.received_at), norms)
+    tagged = _tagged(account, letter, valid_at(gathered.tagged, claimed.received_at))
+    before = _before(claimed, rulings, gathered)
+    if before is not None and is_authors(before, letter):
+        bindings[_author(letter)] = before
     return Case(
         letter=letter,
         inbox=gathered.inboxes[claimed.inbox_id],
         directory=Directory(
-            bindings=_seen_from(account, gathered.bindings, norms),
-            tagged=_tagged(account, letter, gathered.tagged),
+            bindings=bindings,
+            tagged=tagged,
             inboxes=frozenset(
                 norm for owner, norm in gathered.inbox_names if owner == account and norm in norms
             ),
@@ -132,16 +195,33 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
                 for name in domains
                 if (account, name) in gathered.domains
             },
+            preferred={
+                key: gathered.preferred[account, key]
+                for key in norms | domains
+                if (account, key) in gathered.preferred
+            },
         ),
-        proof=_proof(letter, witnesses, gathered.verdicts.get(claimed.message_id)),
+        proof=with_sign_in(
+            _proof(
+                letter,
+                witnesses,
+                gathered.verdicts.get(claimed.message_id),
+                gathered.trusts.get(account, ()),
+            ),
+            owners_of(letter, bindings, tagged),
+            signers_of(witnesses, gathered.heirs),
+            [binding for of, binding in gathered.signers if of == account],
+        ),
         thread=tuple(
             gathered.threads[account, ref]
             for ref in _references(letter)
             if (account, ref) in gathered.threads
         ),
-        rulings=tuple(gathered.rulings.get(claimed.id, ())),
-        drop=_drop(account, letter, witnesses, gathered),
+        rulings=tuple(rulings),
+        named=_named(account, rulings, (before, bindings.get(_author(letter))), gathered),
+        drop=_drop(claimed, letter, before, gathered),
         is_ours=claimed.message_id in gathered.ours,
+        brings_back_ours=claimed.message_id in gathered.returned,
         same_id_other_content=bool(gathered.twins.get(claimed.message_id)),
         marked=next((one for one in witnesses if one.spam_mark is not None), None),
         whole_size=min((one.whole_size or 0 for one in witnesses), default=0),
@@ -150,49 +230,69 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
     )
 
 
+def _author(letter: Letter) -> str:
+    return letter.sender.address if isinstance(letter.sender, Author) else ""
+
+
+def _before(claimed: Claimed, rulings: Sequence[Ruling], gathered: Gathered) -> Binding | None:
+    """Return the binding by which the mail was resolved before."""
+    found = kept_for(claimed.account_id, gathered.resolved.get(claimed.id), gathered.kept)
+    if found is not None and any(one.question == "substitute" for one in rulings):
+        # By a person's word in spite of what its user is now: that word counts, or was taken back.
+        return replace(found, was_used=False)
+    return found
+
+
 def _drop(
-    account: int, letter: Letter, witnesses: Sequence[Witness], gathered: Gathered
+    claimed: Claimed, letter: Letter, before: Binding | None, gathered: Gathered
 ) -> Drop | None:
     """Say whose drop address the mail came to; two people's are nobody's."""
-    users = {one.drop_user_id for one in witnesses if one.drop_user_id is not None}
+    witnesses = gathered.witnesses.get(claimed.message_id, ())
+    users = {gathered.heirs[one.drop_user_id] for one in witnesses if one.drop_user_id is not None}
     if len(users) != 1:
         return None
     (user,) = users
     seen = [(of, binding) for of, binding in gathered.droppers if binding.user_id == user]
     if not seen:
         return None
-    binding = next(
-        (binding for of, binding in seen if of == account), replace(seen[0][1], membership=None)
-    )
     boxes = (*letter.to, *letter.cc)
+    # Resolved before by nobody's word, it was by this: whoever two people that were one are by now.
+    rulings = gathered.rulings.get(claimed.id, ())
+    is_kept = before is not None and all(one.question != "sender" for one in rulings)
+    if before is None or not (is_kept or before.today == user):
+        before = seen_by(claimed.account_id, seen)
     return Drop(
-        binding=binding,
-        is_exposed=any(gathered.exposed.get(box.address) == user for box in boxes),
+        binding=before,
+        is_exposed=any(
+            gathered.heirs.get(gathered.exposed.get(box.address, 0)) == user for box in boxes
+        ),
     )
 
 
-def named_in(letter: Letter) -> set[Address]:
-    """Return every address that a decision may ask the directory for."""
-    boxes: list[Mailbox] = [*letter.from_, *letter.to, *letter.cc]
-    if letter.forwarded is not None:
-        boxes += [*letter.forwarded.to, *letter.forwarded.cc]
-        if letter.forwarded.from_ is not None:
-            boxes.append(letter.forwarded.from_)
-    texts = [box.address for box in boxes]
-    if isinstance(letter.sender, Author):
-        texts.append(letter.sender.address)
-    return set(parsed(texts))
+def _named(
+    account: int,
+    rulings: Sequence[Ruling],
+    own: Sequence[Binding | None],
+    gathered: Gathered,
+) -> Named | None:
+    """Say who a person named as the sender: by the first of `own` that is that user's, else by the primary address."""
+    ruling = newest(standing(rulings), "sender")
+    if ruling is None:
+        return None
+    user = gathered.heirs[int(ruling.answer["user_id"])]
+    for one in own:
+        if one is not None and one.today == user:
+            return Named(binding=one, ruling=ruling)
+    seen = [(of, binding) for of, binding in gathered.named if binding.user_id == user]
+    if not seen:
+        return None
+    return Named(binding=seen_by(account, seen), ruling=ruling)
 
 
-def parsed(texts: Iterable[str]) -> list[Address]:
-    """Return the addresses among these texts; what is none is left out."""
-    found = []
-    for text in texts:
-        try:
-            found.append(Address.parse(text))
-        except InvalidAddressError:
-            continue
-    return found
+def _preferred(tx: Tx, contacts: Owned, domains: Owned) -> Mapping[tuple[int, str], Preferred]:
+    """Return what people said about the addresses and domains that several clients have."""
+    several = [key for owned in (contacts, domains) for key, refs in owned.items() if len(refs) > 1]
+    return tx.standing.preferred(several) if several else {}
 
 
 def _references(letter: Letter) -> list[str]:
@@ -202,24 +302,71 @@ def _references(letter: Letter) -> list[str]:
 
 
 def _proof(
-    letter: Letter, witnesses: Sequence[Witness], verdict: Verdict | None
+    letter: Letter,
+    witnesses: Sequence[Witness],
+    verdict: Verdict | None,
+    trusts: Sequence[Trust],
 ) -> Proven | Unproven:
     if not isinstance(letter.sender, Author):
         return Unproven("there is no one author to prove")
-    return proof_of(letter.sender.address, witnesses, verdict)
+    author = letter.sender.address
+    proof = proof_of(author, witnesses, verdict)
+    if isinstance(proof, Proven):
+        return proof
+    return trusted_proof(author, verdict, trusts) or proof
+
+
+def sealers_of(account: int, gathered: Gathered) -> frozenset[str]:
+    """Return the forwarders whose seals an account trusts."""
+    return sealers_among(gathered.trusts.get(account, ()))
 
 
 def to_verify(claimed: Claimed, letter: Letter, gathered: Gathered) -> str | None:
-    """Return the author whose mail is to be verified: a user of the account, whom nothing proves yet."""
+    """Return the author whose mail is to be verified: a user, whom nothing proves yet.
+
+    Also one of another account, at an inbox for forwards: who can prove that is told that they are no member.
+    """
     verdict = gathered.verdicts.get(claimed.message_id)
-    if not isinstance(letter.sender, Author) or (verdict is not None and not verdict.is_temporary):
+    if not isinstance(letter.sender, Author) or not _is_open(verdict, claimed, gathered):
         return None
     case = case_of(claimed, letter, gathered)
     author = letter.sender.address
     is_users = case.directory.is_colleague(author) or author in case.directory.tagged
+    is_elsewhere = case.inbox.kind is InboxKind.FORWARD and author in case.directory.bindings
     # Of a giant only the header is here, and no signature of its body can hold (D12).
     is_open = case.drop is None and not case.whole_size and isinstance(case.proof, Unproven)
-    return author if is_users and is_open else None
+    return author if (is_users or is_elsewhere) and is_open else None
+
+
+def valid_at(
+    bindings: Sequence[tuple[int | None, Binding]], at: datetime
+) -> list[tuple[int | None, Binding]]:
+    """Return the one binding of each address that was valid at this moment, else its live one (U12).
+
+    A mail that waited, or is decided again, is whose it was when it came in; an address that was nobody's then, and was
+    added since, explains it (I4).
+    """
+    then: dict[str, int] = {}
+    for _, binding in bindings:
+        if binding.was_valid(at):
+            then[binding.norm] = binding.address_id
+    return [
+        (of, binding)
+        for of, binding in bindings
+        if then.get(binding.norm, binding.address_id) == binding.address_id
+        and (binding.norm in then or binding.valid_to is None)
+    ]
+
+
+def _is_open(verdict: Verdict | None, claimed: Claimed, gathered: Gathered) -> bool:
+    """Whether verifying can find out more than is known: also when its forwarder is trusted by now."""
+    if verdict is None or verdict.is_temporary:
+        return True
+    trusted = sealers_of(claimed.account_id, gathered)
+    return any(
+        one.method == "arc" and one.outcome is Outcome.NONE and one.domain in trusted
+        for one in verdict.findings
+    )
 
 
 def _seen_from(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from maild.config import ConfigError
 from maild.model.reason import EX_CONFIG, EX_TEMPFAIL, Reason, RefusedError
+from maild.model.way import Way, way_of
 from maild.store.engine import DurabilityError, StoreDownError
 from maild.store.migrate import SchemaError
 
@@ -20,7 +21,13 @@ class Fault:
     code: str
     exit: int
     message: str
-    actions: tuple[str, ...] = ()
+    actions: tuple[str | Way, ...] = ()
+    """The ways out."""
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The same, each with its code."""
+        return tuple(way_of(one) if isinstance(one, str) else one for one in self.actions)
 
 
 class FaultError(Exception):
@@ -40,7 +47,7 @@ def fault_of(error: BaseException) -> Fault | None:  # noqa: PLR0911 - a table, 
         case RefusedError():
             wrong = error.reason is Reason.ACCOUNT_NEEDED
             status = EX_WRONG_USAGE if wrong else error.reason.value.exit
-            return Fault(error.reason.code, status, str(error), error.actions)
+            return Fault(error.reason.code, status, str(error), error.ways)
         case ConfigError():
             return Fault("CONFIG", EX_CONFIG, str(error))
         case SchemaError():

@@ -37,7 +37,7 @@ def ask_for_whole(app: App, ulids: Sequence[str], *, max_size: int, by: Actor) -
     now = app.clock()
     names: list[str] = []
     with app.store.write() as tx:
-        for row in mails(tx, ulids):
+        for row in mails(tx, ulids, by):
             require_right(tx, row, by)
             copies = tx.ledger.of_message(row.message_id)
             if not copies:

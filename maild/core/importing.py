@@ -8,10 +8,12 @@ from itertools import islice
 from typing import TypeVar
 
 from maild.core.app import Actor, App
+from maild.core.asking import line_answering
 from maild.core.clients import NewClient, add_client_in, ready_client
-from maild.core.joining import JoinView
+from maild.core.joining import JoinView, is_join
 from maild.core.people import NewUser, add_in, ready
 from maild.core.standing import home, require_admin, require_member
+from maild.core.tags import Question
 from maild.model.reason import RefusedError
 from maild.store.accounts import AccountRow
 from maild.store.store import Tx
@@ -36,6 +38,8 @@ class Outcome:
     code: str | None = None
     message: str | None = None
     warnings: tuple[str, ...] = ()
+    question: Question | None = None
+    """What to ask about a +tag (U6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,9 @@ def import_users(
     """
 
     def add(tx: Tx, where: AccountRow, line: int, new: NewUser) -> Outcome:
-        added = add_in(tx, app, where, ready(new), by)
+        added = line_answering(
+            tx, app, by, lambda tx: add_in(tx, app, where, ready(new), by), is_join
+        )
         if isinstance(added, JoinView):
             return Outcome(
                 line=line,
@@ -76,6 +82,7 @@ def import_users(
             outcome=added.outcome,
             id=added.user.id,
             warnings=added.warnings,
+            question=added.question,
         )
 
     with app.store.read() as tx:
@@ -93,7 +100,8 @@ def import_clients(
     """Add clients line by line, as `import_users` does; an external key that is there is refused as ALREADY_EXISTS."""
 
     def add(tx: Tx, where: AccountRow, line: int, new: NewClient) -> Outcome:
-        added = add_client_in(tx, app, where, ready_client(new), by)
+        with tx.savepoint():
+            added = add_client_in(tx, app, where, ready_client(new), by)
         return Outcome(line=line, subject=new.name, outcome="added", id=added.id)
 
     with app.store.read() as tx:
@@ -132,8 +140,7 @@ def _commit(
                 outcomes.append(_refused(line, new.subject, new.refusal))
                 continue
             try:
-                with tx.savepoint():
-                    outcomes.append(add(tx, where, line, new))
+                outcomes.append(add(tx, where, line, new))
             except RefusedError as refused:
                 outcomes.append(_refused(line, subject(new), refused))
     return outcomes

@@ -120,7 +120,8 @@ def _inserted(
     tx: Tx, where: AccountRow, address: Address, values: dict[str, Any], by: Actor
 ) -> int:
     """Insert the inbox and register its name; a name that is taken refuses before its own unique index does."""
-    if tx.people.name(address.norm) is not None:
+    taken = tx.people.name(address.norm)
+    if taken is not None and not taken.is_free(values["created_at"]):
         claim_for_inbox(tx, address, 0, account_id=where.id, by=by)
     inbox_id = tx.people.add_inbox({**values, "account_id": where.id})
     if inbox_id is None:

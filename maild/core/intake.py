@@ -21,6 +21,9 @@ class Intake(Protocol):
     async def recipient(self, address: str, size: int | None) -> tuple[Answer, int | None]:
         """Say whether maild answers for the address, and the inbox's own size limit if it has one (octets)."""
 
+    async def sign_in(self, name: str, secret: str, peer: str) -> int | Answer:
+        """Return the user that a name and a password, or token, are of; or why the peer may not sign in."""
+
     async def accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
         """Store one mail; answer for each of `envelope.recipients`, in their order, after it is durable.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 
 from maild.model.plain_text import short
@@ -50,5 +51,27 @@ def yes_or_no(key: str) -> Callable[[str], bool]:
                 Reason.INVALID_VALUE, what=key, value=short(text), why="it is true or false"
             )
         return word in _YES
+
+    return read
+
+
+_HOUR = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+
+
+def off_or_time(key: str) -> Callable[[str], str]:
+    """Return a reader that takes off, or a time of day as HH:MM."""
+
+    def read(text: str) -> str:
+        word = text.strip().casefold()
+        if word in _NO:
+            return "off"
+        if _HOUR.fullmatch(word) is None:
+            raise RefusedError(
+                Reason.INVALID_VALUE,
+                what=key,
+                value=short(text),
+                why="it is off, or a time as HH:MM",
+            )
+        return word
 
     return read

@@ -1,7 +1,8 @@
 """Mails that maild writes itself: queued in a use case's own transaction, composed when they are sent.
 
-What is queued are words; headers are made from them by the `email` package alone, so that nothing that somebody typed
-becomes a field.  Never answers a machine, never writes to an address of its own, never says who else got the mail.
+What is queued are words; headers are made from them by the `email` package, which is given nothing that it would read as
+an encoded word, and what it made is counted, so that nothing that somebody typed becomes a field.  Never answers a
+machine, never writes to an address of its own, never says who else got the mail.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from maild.store.store import Tx
 SUBJECT_MAX = 200
 NAME_MAX = 100
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_ENCODED_WORD = "=?"
+"""How an encoded word begins (RFC 2047 2).  The `email` package decodes those in what it is given, and writes what they
+hold into the header, line ends too."""
 _MACHINES = frozenset(
     ["mailer-daemon", "postmaster", "noreply", "no-reply", "donotreply", "do-not-reply", "bounce"]
 )
@@ -81,6 +85,8 @@ class Sender:
     name: str
     hostname: str
     key: SealingKey
+    bounces_to: str = ""
+    """The envelope sender: an address that maild takes mail for, so that reports come back; empty: they are for nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +94,7 @@ class Composed:
     """A mail as it goes to the relay."""
 
     mail_from: str
-    """Empty: bounces of it are for nobody (RFC 3834 3.3)."""
+    """Empty: bounces of it are for nobody (RFC 3834 3.3); else what comes back is known by our mark in it."""
     recipient: str
     content: bytes
     message_id: str
@@ -114,7 +120,7 @@ def post(
         address = Address.parse(notice.to)
     except InvalidAddressError as error:
         return NotPosted(str(error))
-    why = _own(tx, address) or _machine(notice, address)
+    why = _unwritable(address) or _own(tx, address) or _machine(notice, address)
     if why is not None:
         return NotPosted(why)
     now, ulid = app.clock(), app.ids()
@@ -139,6 +145,13 @@ def post(
         return Posted(ulid, is_new=True)
     there = tx.outbox.by_key(key)
     return Posted(there.ulid if there is not None else ulid, is_new=False)
+
+
+def _unwritable(address: Address) -> str | None:
+    """Say why no header can carry this address."""
+    if _ENCODED_WORD in address.local:
+        return f"{address.norm} would be read as an encoded word in a header, and so as another address"
+    return None
 
 
 def _own(tx: Tx, address: Address) -> str | None:
@@ -187,11 +200,11 @@ def compose(errand: Errand, sender: Sender) -> Composed:
     mail = EmailMessage(_POLICY_EAI if needs_utf8 else _POLICY)
     mail["From"] = _mailbox(sender.name, sender.address)
     mail["To"] = _mailbox(said["to_name"], said["to"])
-    mail["Subject"] = _checked(said["subject"])
+    mail["Subject"] = _words(said["subject"])
     mail["Date"] = format_datetime(errand.created_at)
     mail["Message-ID"] = f"<{message_id}>"
     replied = _checked(said.get("in_reply_to", ""))
-    if replied:
+    if replied and _ENCODED_WORD not in replied:
         mail["In-Reply-To"] = mail["References"] = f"<{replied}>"
     # RFC 3834 5: no machine is to answer.  `Precedence` is left out: it says bulk, and filters act on that.
     mail["Auto-Submitted"] = "auto-replied" if replied else "auto-generated"
@@ -199,9 +212,9 @@ def compose(errand: Errand, sender: Sender) -> Composed:
     mail[LOOP_HEADER] = loop_mark(sender.key, message_id)
     mail.set_content(said["text"])
     return Composed(
-        mail_from="",
+        mail_from=sender.bounces_to,
         recipient=f"{said['to'].rpartition('@')[0]}@{address.domain}",
-        content=mail.as_bytes(),
+        content=_written(mail),
         message_id=message_id,
         needs_utf8=needs_utf8,
     )
@@ -213,9 +226,27 @@ def _checked(text: str) -> str:
     return text
 
 
+def _words(text: str) -> str:
+    """Return words for a header that are read as they stand there."""
+    return _checked(text).replace(_ENCODED_WORD, "= ?")
+
+
 def _mailbox(name: str, address: str) -> HeaderAddress:
     local, _, domain = _checked(address).rpartition("@")
-    return HeaderAddress(display_name=_checked(name), username=local, domain=domain)
+    if _ENCODED_WORD in local:
+        raise UnsafeLetterError("an encoded word in an address")
+    return HeaderAddress(display_name=_words(name), username=local, domain=domain)
+
+
+def _written(mail: EmailMessage) -> bytes:
+    """Return the octets.  Raises UnsafeLetterError where they have other fields than were set, in whatever way."""
+    content = mail.as_bytes()
+    head = content.partition(b"\r\n\r\n")[0]
+    lines = re.split(rb"\r\n|\r|\n", head)
+    names = [line.partition(b":")[0] for line in lines if not line.startswith((b" ", b"\t"))]
+    if names != [name.encode() for name in mail]:
+        raise UnsafeLetterError("the header has other fields than were written")
+    return content
 
 
 def _body(text: str) -> str:
@@ -227,6 +258,37 @@ def _body(text: str) -> str:
 def loop_mark(key: SealingKey, message_id: str) -> str:
     """Return what only this installation can write beside this Message-ID."""
     return key.lookup(f"loop {message_id}")
+
+
+def returns_to(app: App, from_address: str) -> str:
+    """Return the envelope sender of our mails: who they are from, where maild takes mail for that address; else none.
+
+    Reads only.  Raises StoreDownError.
+    """
+    try:
+        address = Address.parse(from_address)
+    except InvalidAddressError:
+        return ""
+    with app.store.read() as tx:
+        for norm in dict.fromkeys((address.norm, address.base.norm)):
+            name = tx.people.name(norm)
+            if name is not None and name.kind is NameKind.INBOX:
+                return from_address
+    return ""
+
+
+def errand_returned(key: SealingKey | None, letter: Letter) -> str | None:
+    """Return the errand whose mail a report brought back; None where it is about no mail of this installation.
+
+    Who never had that mail cannot write its mark.
+    """
+    found = letter.returned
+    if key is None or found is None or not found.loop_mark or not found.message_id:
+        return None
+    expected = loop_mark(key, found.message_id)
+    if not hmac.compare_digest(found.loop_mark.encode(), expected.encode()):
+        return None
+    return found.message_id.partition("@")[0].upper()
 
 
 def is_ours(key: SealingKey | None, letter: Letter) -> bool:

@@ -5,8 +5,10 @@ Nothing here touches how a mail came in or what is known of its server: the ledg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from maild.core.acts import (
     Act,
@@ -20,7 +22,8 @@ from maild.core.acts import (
 )
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
-from maild.core.rulings import release, withdraw
+from maild.core.rulings import release, retract, withdraw
+from maild.core.standing import in_sight
 from maild.model.plain_text import short, storable
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import IN_A_MAILBOX, State
@@ -52,7 +55,7 @@ def give(
     act = new_act(app, by, note)
     moved, unchanged = [], []
     with app.store.write() as tx:
-        for row in mails(tx, ulids):
+        for row in mails(tx, ulids, by):
             require_right(tx, row, by)
             if seen_version is not None and row.version != seen_version:
                 raise _owner_changed(tx, row)
@@ -60,7 +63,7 @@ def give(
                 unchanged.append(row.ulid)
                 continue
             require_reader(tx, row.account_id, to)
-            _transfer(tx, row, to, act)
+            transfer_in(tx, row, to, act)
             moved.append(row.ulid)
     return Change(id=act.change_id, moved=tuple(moved), unchanged=tuple(unchanged))
 
@@ -72,7 +75,8 @@ def take(app: App, ulid: str, *, by: Actor, seen_version: int | None = None) -> 
     return give(app, [ulid], to=by.user_id, by=by, seen_version=seen_version)
 
 
-def _transfer(tx: Tx, row: EntryRow, to: int, act: Act) -> None:
+def transfer_in(tx: Tx, row: EntryRow, to: int, act: Act) -> None:
+    """Give a mail to another owner within an open transaction.  Raises RefusedError NOT_ALLOWED, OWNER_CHANGED."""
     if row.owner_id is None or row.unread is None:
         raise RefusedError(
             Reason.NOT_ALLOWED,
@@ -122,7 +126,8 @@ def newest_change(app: App, account_id: int, *, by: Actor) -> str:
     Reads only.  Raises RefusedError when there is none.
     """
     with app.store.read() as tx:
-        found = tx.mailbox.last_change(account_id, by.user_id)
+        is_there = in_sight(tx, account_id, by)
+        found = tx.mailbox.last_change(account_id, by.user_id) if is_there else None
     if found is None:
         raise RefusedError(Reason.NOTHING_TO_UNDO)
     return found
@@ -132,48 +137,92 @@ def undo(app: App, reader: Reader, *, by: Actor, change_id: str) -> Change:
     """Undo an act: owners and read flags are restored (M4).
 
     A mail that somebody moved since is left alone and listed.  Commits one transaction for owner changes; a dismissal
-    is released by a ruling, a release withdrawn by one, and the mail decided again.  Raises RefusedError NOT_FOUND.
+    is released by a ruling, a release withdrawn by one, another answer retracted by one, and the mail decided again.
+    Raises RefusedError NOT_FOUND.
     """
     act = new_act(app, by, "undone", undoes=change_id)
     moved: list[str] = []
     unchanged: list[str] = []
     released: list[EntryRow] = []
     with app.store.write() as tx:
-        transfers = tx.mailbox.transfers_of_change(change_id)
-        dismissed = tx.mailbox.dismissals_of_change(change_id)
-        taken_back = tx.mailbox.releases_of_change(change_id)
-        if not transfers and not dismissed and not taken_back:
-            raise RefusedError(
-                Reason.NOT_FOUND,
-                noun="change",
-                value=short(change_id),
-                hint="Nothing was undone.",
-            )
-        for transfer in transfers:
-            row = tx.mailbox.entries_of([transfer.delivery_id])[transfer.delivery_id]
-            require_right(tx, row, by)
+        _require_change(tx, change_id, by)
+        for transfer in tx.mailbox.transfers_of_change(change_id):
+            row = _entry(tx, transfer.delivery_id)
             (moved if _take_back(tx, row, transfer, act) else unchanged).append(row.ulid)
-        for delivery_id, answer in dismissed:
-            row = tx.mailbox.entries_of([delivery_id])[delivery_id]
-            require_right(tx, row, by)
-            if row.state is State.IGNORED:
-                release(tx, row, act, answer)
+        for delivery_id, takes_back in _answers_of(tx, act, change_id):
+            row = _entry(tx, delivery_id)
+            if takes_back(row):
                 released.append(row)
             else:
                 unchanged.append(row.ulid)
-        for delivery_id, at in taken_back:
-            row = tx.mailbox.entries_of([delivery_id])[delivery_id]
-            require_right(tx, row, by)
-            if _withdrawn(tx, row, at, act):
-                released.append(row)
-            else:
-                unchanged.append(row.ulid)
+        tx.healing.decide_soon([row.id for row in released], act.at)
     decide_again(app, reader, [row.id for row in released])
-    moved += [row.ulid for row in released]
+    moved = list(dict.fromkeys([*moved, *(row.ulid for row in released)]))
     return Change(id=act.change_id, moved=tuple(moved), unchanged=tuple(unchanged))
 
 
-def _withdrawn(tx: Tx, row: EntryRow, since: datetime, act: Act) -> bool:
+def _answers_of(tx: Tx, act: Act, change_id: str) -> list[tuple[int, Callable[[EntryRow], bool]]]:
+    """Return what an act answered, by delivery, each with what takes it back; False where somebody changed it since."""
+    return [
+        *(
+            (delivery_id, partial(_released, tx, act, answer))
+            for delivery_id, answer in tx.mailbox.dismissals_of_change(change_id)
+        ),
+        *(
+            (delivery_id, partial(_withdrawn, tx, act, at))
+            for delivery_id, at in tx.mailbox.releases_of_change(change_id)
+        ),
+        *(
+            (delivery_id, partial(_retracted, tx, act))
+            for delivery_id in tx.mailbox.answers_of_change(change_id)
+        ),
+    ]
+
+
+def _released(tx: Tx, act: Act, answer: dict[str, Any], row: EntryRow) -> bool:
+    if row.state is not State.IGNORED:
+        return False
+    release(tx, row, act, answer)
+    return True
+
+
+def _retracted(tx: Tx, act: Act, row: EntryRow) -> bool:
+    return retract(tx, row, act)
+
+
+def _require_change(tx: Tx, change_id: str, by: Actor) -> None:
+    """Hold a change's mails; refuse one that is not there, or of whose mails one is not there for who asks, or not theirs."""
+    touched = [
+        *(transfer.delivery_id for transfer in tx.mailbox.transfers_of_change(change_id)),
+        *(delivery_id for delivery_id, _ in tx.mailbox.dismissals_of_change(change_id)),
+        *(delivery_id for delivery_id, _ in tx.mailbox.releases_of_change(change_id)),
+        *tx.mailbox.answers_of_change(change_id),
+    ]
+    rows = tx.mailbox.entries_of(touched).values()
+    if not rows or not all(in_sight(tx, row.account_id, by) for row in rows):
+        raise RefusedError(
+            Reason.NOT_FOUND,
+            noun="change",
+            value=short(change_id),
+            hint="Nothing was undone.",
+        )
+    for row in rows:
+        require_right(tx, row, by)
+    if tx.changes.change(change_id) is not None:
+        raise RefusedError(
+            Reason.CONFLICT,
+            actions=(f"The operator takes it back: maild user unmerge {change_id}",),
+            why="These mails changed hands because two users turned out to be one (a merge); mails alone do not go back.",
+        )
+    # All are held before one is touched, in the order of everybody who takes several.
+    mails(tx, [row.ulid for row in rows if row.state is not State.ERASED], by)
+
+
+def _entry(tx: Tx, delivery_id: int) -> EntryRow:
+    return tx.mailbox.entries_of([delivery_id])[delivery_id]
+
+
+def _withdrawn(tx: Tx, act: Act, since: datetime, row: EntryRow) -> bool:
     """Take a release back, unless the mail moved since."""
     if row.state not in IN_A_MAILBOX:
         return False
@@ -203,7 +252,7 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
     Commits one transaction.
     """
     with app.store.write() as tx:
-        for row in mails(tx, ulids):
+        for row in mails(tx, ulids, by):
             _require_entry(row)
             if by.user_id not in {None, row.owner_id}:
                 raise RefusedError(
@@ -217,7 +266,7 @@ def set_status(app: App, ulids: Sequence[str], status: str, *, by: Actor) -> Non
     """Set the status; it never touches unread (M7).  Commits one transaction.  Raises RefusedError."""
     act = new_act(app, by)
     with app.store.write() as tx:
-        for row in mails(tx, ulids):
+        for row in mails(tx, ulids, by):
             require_right(tx, row, by)
             _require_entry(row)
             names = tx.mailbox.status_names(row.account_id)
@@ -246,7 +295,7 @@ def add_note(app: App, ulid: str, text: str, *, by: Actor) -> None:
     _require_note(text)
     act = new_act(app, by)
     with app.store.write() as tx:
-        for row in mails(tx, [ulid]):
+        for row in mails(tx, [ulid], by):
             require_right(tx, row, by)
             tx.mailbox.add_note(
                 {"delivery_id": row.id, "by_user_id": by.user_id, "at": act.at, "text": text}

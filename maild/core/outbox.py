@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maild.core.app import Actor, App
+from maild.core.digest import DIGEST
+from maild.core.full_mailboxes import is_full, pause_digests
 from maild.core.standing import note, require_operator
 from maild.model.errand import (
     GIVE_UP_AFTER,
@@ -107,13 +109,23 @@ def note_fate(app: App, hand: Hand, errand: Errand, fate: Fate) -> bool:
     StoreDownError: then it is tried again when its lease ends, though it may have been done.
     """
     with app.store.write() as tx:
+        fate = _unless_full(errand, fate)
         held = _write_fate(tx, hand, errand, fate, app.clock())
+        if held and not isinstance(fate, Done) and is_full(fate.why):
+            pause_digests(tx, app, str(errand.payload.get("to", "")))
     name = type(fate).__name__.lower() if held else "lease_lost"
     _log.info("errand id=%s fate=%s attempt=%d", errand.ulid, name, errand.attempts)
     if not isinstance(fate, Done):
         # What a server says may name the recipient; the operator reads it in the list.
         _log.debug("errand id=%s why=%r", errand.ulid, fate.why)
     return held
+
+
+def _unless_full(errand: Errand, fate: Fate) -> Fate:
+    """A digest is not tried again where there is no room for it: tomorrow's says more (U14)."""
+    if isinstance(fate, Later) and errand.key.startswith(DIGEST) and is_full(fate.why):
+        return Never(fate.why)
+    return fate
 
 
 def _write_fate(tx: Tx, hand: Hand, errand: Errand, fate: Fate, now: datetime) -> bool:

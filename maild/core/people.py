@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from maild.core.app import Actor, App
-from maild.core.joining import JoinView, answer_known
-from maild.core.keys import nearest_key, word_among
+from maild.core.asking import answering
+from maild.core.joining import JoinView, answer_known, is_join
+from maild.core.keys import nearest_key, word_among, yes_or_no
+from maild.core.logins import login_of
 from maild.core.names import (
     claim_for_user,
     require_no_client,
@@ -17,18 +19,22 @@ from maild.core.names import (
     warnings_about,
 )
 from maild.core.passwords import hash_password
+from maild.core.sessions import close_user
 from maild.core.standing import (
     active_accounts,
     find_user,
     home,
+    in_sight,
     note,
     parse_address,
     require_admin,
     require_member,
     require_over,
+    require_signed_in,
 )
 from maild.core.tags import Question, question_about
 from maild.core.usernames import canonical_username, username_taken
+from maild.core.waiting import let_heal
 from maild.model.address import Address
 from maild.model.people import AddressKind, InboxKind, MemberState, Role
 from maild.model.plain_text import one_line
@@ -50,6 +56,8 @@ class AddressView:
     verified: bool
     valid_from: datetime
     valid_to: datetime | None
+    delivers_to: str | None = None
+    """The physical inbox that it ends in, where somebody said so (U14)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,8 @@ class UserView:
     active: bool
     disabled_at: datetime | None
     created_at: datetime
+    digest: str
+    """on, off, or paused: the mailbox was full (U14)."""
     addresses: tuple[AddressView, ...]
     memberships: tuple[StandingView, ...]
 
@@ -110,13 +120,17 @@ def add_user(
     """Add a person with a primary address, a login and an active membership; or invite whom maild knows (U9).
 
     By adding, the admin vouches for the address: it counts as verified.  Commits one transaction.  Raises RefusedError
-    (INVALID_EMAIL, INVALID_VALUE, EMAIL_IN_USE, EMAIL_IN_USE_OTHER_KIND, USERNAME_IN_USE, NOT_ALLOWED, account's).
+    (INVALID_EMAIL, INVALID_VALUE, EMAIL_IN_USE, EMAIL_IN_USE_OTHER_KIND, USERNAME_IN_USE, NOT_ALLOWED, TOO_MANY_TRIES,
+    account's).
     """
     ready = _ready(new)
-    with app.store.write() as tx:
+
+    def add(tx: Tx) -> UserAdded | JoinView:
         where = home(tx, account, by, hold=True)
         require_admin(tx, where, by)
         return add_in(tx, app, where, ready, by)
+
+    return answering(app, by, add, is_join)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,14 +181,14 @@ def add_in(tx: Tx, app: App, where: AccountRow, new: Ready, by: Actor) -> UserAd
         now=now,
     )
     claim_for_user(tx, new.address, address_id, account_id=where.id, by=by)
-    if not tx.people.add_login(user_id, new.username, new.password_hash, now=now):
+    if tx.logins.add(user_id, new.username, new.password_hash, now=now) is None:
         raise username_taken(new.username)
     tx.people.add_member(
         app.ids(), where.id, user_id, role=new.role, state=MemberState.ACTIVE, now=now
     )
     note(tx, app, by, "user.added", where.id, user=user_id)
     return UserAdded(
-        user=view_of(tx, tx.people.user(user_id)),
+        user=view_of(tx, tx.people.user(user_id), by),
         warnings=warnings_about(tx, new.address, by),
         question=question_about(tx, new.address, new.address.norm),
     )
@@ -219,13 +233,13 @@ def add_communal_user(
             app.ids(), where.id, user_id, role=Role.MEMBER, state=MemberState.ACTIVE, now=now
         )
         note(tx, app, by, "user.added", where.id, user=user_id)
-        return UserAdded(user=view_of(tx, tx.people.user(user_id)))
+        return UserAdded(user=view_of(tx, tx.people.user(user_id), by))
 
 
 def show_user(app: App, email: str, *, by: Actor) -> UserView:
     """Return the user with this live address.  Reads only.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
     with app.store.read() as tx:
-        return view_of(tx, find_user(tx, email, by))
+        return view_of(tx, find_user(tx, email, by), by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,19 +304,24 @@ def cursor(after: str | None) -> int:
 
 
 def set_password(app: App, email: str, password: str, *, by: Actor) -> UserView:
-    """Set the password of a user's login.  Commits one transaction.  Raises RefusedError."""
+    """Set the password of a user's login; its sessions end.  Commits one transaction.  Raises RefusedError."""
     hashed = hash_password(password)
     with app.store.write() as tx:
         user = find_user(tx, email, by)
-        if by.user_id != user.id:
+        is_self = by.user_id == user.id
+        if is_self:
+            require_signed_in(by)
+        else:
             require_over(tx, user.id, by)
-        if not tx.people.set_password(user.id, hashed):
-            raise RefusedError(
-                Reason.CONFLICT,
-                why=f"{user.display_name} is a communal user and has no login; members open it from their own.",
-            )
+        # Whose one account is open changes the login of that one, if it has its own.
+        login = login_of(tx, user, by.account_id if is_self else None)
+        tx.logins.hold(login.id)
+        tx.logins.set_password(login.id, hashed)
+        # A link to sign up would set another one, and take the second step away; who was suspended needs it still.
+        tx.logins.end_links(login.id, None if login.suspended_at is None else "reset")
+        tx.sessions.end_of_login(login.id)
         note(tx, app, by, "user.password_set", None, user=user.id)
-        return view_of(tx, tx.people.user(user.id))
+        return view_of(tx, tx.people.user(user.id), by)
 
 
 def set_active(app: App, email: str, *, active: bool, by: Actor) -> UserView:
@@ -311,20 +330,35 @@ def set_active(app: App, email: str, *, active: bool, by: Actor) -> UserView:
     Refused where mail would have no reader.  Safe to repeat.  Commits one transaction.  Raises RefusedError.
     """
     with app.store.write() as tx:
-        user = find_user(tx, email, by)
-        require_over(tx, user.id, by)
-        accounts = sorted(active_accounts(tx, user.id))
-        for account in accounts:
-            tx.people.hold_account(account)
-        if active == (user.disabled_at is None):
-            return view_of(tx, user)
-        if not active:
-            _require_other_owners(tx, user, accounts)
-        tx.people.set_disabled(user.id, None if active else app.clock())
-        kind = "user.enabled" if active else "user.disabled"
-        for account in accounts:
-            note(tx, app, by, kind, account, user=user.id)
-        return view_of(tx, tx.people.user(user.id))
+        return set_active_in(tx, app, find_user(tx, email, by), active=active, by=by)
+
+
+def set_active_in(tx: Tx, app: App, user: UserRow, *, active: bool, by: Actor) -> UserView:
+    """Disable or enable within an open transaction.  Raises as `set_active`, and then nothing may be kept."""
+    require_over(tx, user.id, by)
+    tx.people.hold_user(user.id)
+    accounts = sorted(active_accounts(tx, user.id))
+    for account in accounts:
+        tx.people.hold_account(account)
+    user = tx.people.user(user.id)
+    if active == (user.disabled_at is None):
+        return view_of(tx, user, by)
+    if active:
+        # Whoever was just merged is somebody else now, and stays out (U13); else the mail of who is back heals (I4).
+        if tx.people.heirs([user.id])[user.id] != user.id:
+            raise RefusedError(
+                Reason.CONFLICT, why=f"{user.display_name} was merged into another user meanwhile."
+            )
+        own = [row.norm for row in tx.people.addresses_of(user.id) if row.valid_to is None]
+        let_heal(tx, app, accounts, own)
+    else:
+        _require_other_owners(tx, user, accounts)
+        close_user(tx, user.id)
+    tx.people.set_disabled(user.id, None if active else app.clock())
+    kind = "user.enabled" if active else "user.disabled"
+    for account in accounts:
+        note(tx, app, by, kind, account, user=user.id)
+    return view_of(tx, tx.people.user(user.id), by)
 
 
 def _require_other_owners(tx: Tx, user: UserRow, accounts: list[int]) -> None:
@@ -343,31 +377,40 @@ def _require_other_owners(tx: Tx, user: UserRow, accounts: list[int]) -> None:
             )
 
 
-_USER_KEYS = ("name", "role", "username")
+_USER_KEYS = ("name", "role", "username", "digest")
 
 
 def set_user(
     app: App, email: str, changes: Mapping[str, str], *, account: str | None = None, by: Actor
 ) -> UserView:
-    """Change a user's name, role in an account, or user name; the address is never changed by it (U8).
+    """Change a user's name, role in an account, or user name, or have the daily digest on or off (U8, U14).
 
-    Commits one transaction.  Raises RefusedError; then nothing is changed.
+    The address is never changed by it.  The digest is also one's own to change, the role any admin's of that account: it is
+    of the membership, wherever else the person works (U9).  Commits one transaction.  Raises RefusedError; then nothing is
+    changed.
     """
     for key in changes:
         if key not in _USER_KEYS:
             raise nearest_key(key, _USER_KEYS)
     with app.store.write() as tx:
         user = find_user(tx, email, by)
-        require_over(tx, user.id, by)
+        is_own_digest = by.user_id == user.id and set(changes) == {"digest"}
+        if not is_own_digest and set(changes) != {"role"}:
+            require_over(tx, user.id, by)
         tx.people.hold_user(user.id)
+        if "digest" in changes:
+            is_on = yes_or_no("digest")(changes["digest"])
+            tx.digest.resume(user.id, off_at=None if is_on else app.clock())
         if "name" in changes:
             tx.people.set_user_name(user.id, one_line("The name", changes["name"]))
         if "role" in changes:
-            _set_role(tx, user, home(tx, account, by, hold=True), changes["role"])
+            where = home(tx, account, by, hold=True)
+            require_admin(tx, where, by)
+            _set_role(tx, user, where, changes["role"])
         if "username" in changes:
             _set_username(tx, user, changes["username"])
         note(tx, app, by, "user.changed", None, user=user.id, keys=sorted(changes))
-        return view_of(tx, tx.people.user(user.id))
+        return view_of(tx, tx.people.user(user.id), by)
 
 
 def _set_role(tx: Tx, user: UserRow, account: AccountRow, role: str) -> None:
@@ -383,16 +426,17 @@ def _set_role(tx: Tx, user: UserRow, account: AccountRow, role: str) -> None:
 def _set_username(tx: Tx, user: UserRow, username: str) -> None:
     own = {row.norm for row in tx.people.addresses_of(user.id) if row.valid_to is None}
     wanted = canonical_username(username, own)
-    if user.username is None:
+    login = tx.logins.general(user.id)
+    if login is None:
         raise RefusedError(
             Reason.CONFLICT, why=f"{user.display_name} is a communal user and has no login."
         )
-    if not tx.people.set_username(user.id, wanted):
+    if not tx.logins.set_username(login.id, wanted):
         raise username_taken(wanted)
 
 
-def view_of(tx: Tx, user: UserRow) -> UserView:
-    """Return a user with addresses and memberships."""
+def view_of(tx: Tx, user: UserRow, by: Actor) -> UserView:
+    """Return a user with addresses and memberships, as far as who asks works in the same accounts (R15)."""
     return UserView(
         id=user.ulid,
         email=user.email,
@@ -403,6 +447,7 @@ def view_of(tx: Tx, user: UserRow) -> UserView:
         active=user.disabled_at is None,
         disabled_at=user.disabled_at,
         created_at=user.created_at,
+        digest=tx.digest.state_of(user.id),
         addresses=tuple(address_view(row) for row in tx.people.addresses_of(user.id)),
         memberships=tuple(
             StandingView(
@@ -412,8 +457,15 @@ def view_of(tx: Tx, user: UserRow) -> UserView:
                 state=member.state,
             )
             for member in tx.people.memberships_of(user.id)
+            if in_sight(tx, member.account_id, by)
+            or (_is_ones_own(user, by) and member.state is not MemberState.REQUESTED)
         ),
     )
+
+
+def _is_ones_own(user: UserRow, by: Actor) -> bool:
+    """Whether they look at themselves; not even to them is it told which accounts they asked are there (`core.agency`)."""
+    return by.user_id == user.id and by.account_id is None
 
 
 def address_view(row: AddressRow) -> AddressView:
@@ -425,4 +477,5 @@ def address_view(row: AddressRow) -> AddressView:
         verified=row.verified_at is not None,
         valid_from=row.valid_from,
         valid_to=row.valid_to,
+        delivers_to=row.delivers_to,
     )

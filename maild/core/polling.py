@@ -50,8 +50,12 @@ class Figures:
     headers: int = 0
     """Too large: the header alone was stored."""
     failed: int = 0
+    reused: int = 0
+    """POP: names of known mails that stood for others."""
     acted: int = 0
     """Deleted, moved or marked."""
+    rest_s: int = 0
+    """How many seconds the server wants between two sessions (LOGIN-DELAY, RFC 2449 6.5)."""
     to_take: int = 0
     """Of those that are open, how many are still to be fetched."""
     renumbered: dict[str, int] = field(default_factory=dict)
@@ -60,9 +64,10 @@ class Figures:
     def add(self, other: Figures) -> None:
         """Take another session's figures in; what is in the box is the last one's to say."""
         self.listed = other.listed
-        for name in ("new", "stored", "skipped", "headers", "failed", "acted"):
+        for name in ("new", "stored", "skipped", "headers", "failed", "reused", "acted"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.to_take = other.to_take
+        self.rest_s = other.rest_s
         self.renumbered = other.renumbered or self.renumbered
 
     def shown(self) -> dict[str, Any]:

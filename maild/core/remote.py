@@ -126,8 +126,12 @@ class Trouble(StrEnum):
 class RemoteError(Exception):
     """Something went wrong with another server; the connection is not to be used any more."""
 
-    def __init__(self, trouble: Trouble, said: str = "") -> None:
-        """`said` is the server's or the library's words: short, one line, printable, never a secret."""
+    def __init__(self, trouble: Trouble, said: str = "", *, not_before_s: int = 0) -> None:
+        """`said` is the server's or the library's words: short, one line, printable, never a secret.
+
+        `not_before_s`: how many seconds the server wants to be left alone.
+        """
         super().__init__(f"{trouble.value}: {said}" if said else trouble.value)
         self.trouble = trouble
         self.said = said
+        self.not_before_s = not_before_s

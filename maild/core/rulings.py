@@ -11,9 +11,15 @@ from typing import Any
 from maild.core.acts import Act, Change, mails, name_of, new_act, note_event, require_right
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
+from maild.core.standing import is_admin
+from maild.core.standing_rulings import forget_of_change
+from maild.model.facts import ClientRef
+from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
+from maild.model.ruled import RETRACTABLE, newest, put_aside, standing
 from maild.model.states import State
 from maild.store.mailbox import EntryRow
+from maild.store.sql import could_be_id
 from maild.store.store import Tx
 
 _PLACE = ("owner_id", "unread", "status_id")
@@ -23,6 +29,7 @@ _PLACE = ("owner_id", "unread", "status_id")
 def dismiss(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Change:
     """Take mails out of the mailboxes: IGNORED, DISMISSED; nothing is deleted and `undo` brings them back (M4).
 
+    What somebody has put away already is left as it is: its place is kept by who was first.
     Commits the rulings, then decides again in place.  Raises RefusedError; then nothing was done.
     """
     return _rule_and_decide(app, reader, ulids, by, "dismiss")
@@ -46,7 +53,7 @@ def retry(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) -> Chang
     A mail that could not be read is read again.
     """
     with app.store.write() as tx:
-        rows = mails(tx, ulids)
+        rows = mails(tx, ulids, by)
         for row in rows:
             require_right(tx, row, by)
     decide_again(app, reader, [row.id for row in rows])
@@ -61,7 +68,7 @@ def release_mails(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) 
     """
     act = new_act(app, by)
     with app.store.write() as tx:
-        rows = mails(tx, ulids)
+        rows = mails(tx, ulids, by)
         for row in rows:
             require_right(tx, row, by)
             if row.state is not State.IGNORED:
@@ -69,22 +76,42 @@ def release_mails(app: App, reader: Reader, ulids: Sequence[str], *, by: Actor) 
                     Reason.CONFLICT,
                     why=f"The mail {row.ulid} is {row.state.value}; only what was put aside can be released.",
                 )
-            release(tx, row, act, _where_it_lay(tx, row))
+            release(tx, row, act, lying(tx, row))
+        _decide_soon(tx, rows, act)
     decide_again(app, reader, [row.id for row in rows])
     return Change(id=act.change_id, moved=tuple(row.ulid for row in rows))
 
 
 def release(tx: Tx, row: EntryRow, act: Act, aside: dict[str, Any]) -> None:
     """Record that a mail is wanted back where it lay; the caller decides it again after the commit."""
-    _record(tx, row, act, "release", {key: aside.get(key) for key in _PLACE})
+    record(tx, row, act, "release", {key: aside.get(key) for key in _PLACE})
 
 
 def withdraw(tx: Tx, row: EntryRow, act: Act) -> None:
     """Record that a release is taken back; the caller decides it again after the commit."""
-    _record(tx, row, act, "withdraw", {key: getattr(row, key) for key in _PLACE})
+    record(tx, row, act, "withdraw", {key: getattr(row, key) for key in _PLACE})
 
 
-def _where_it_lay(tx: Tx, row: EntryRow) -> dict[str, Any]:
+def retract(tx: Tx, row: EntryRow, act: Act) -> bool:
+    """Record that what an act answered does not count any more, unless somebody answered the same since.
+
+    The caller decides it again after the commit.  Raises RefusedError NOT_ALLOWED for what an admin alone may answer.
+    """
+    given = standing(tx.facts.rulings([row.id]).get(row.id, ()))
+    own = [one for one in given if one.change == act.undoes and one.question in RETRACTABLE]
+    if not own or any(newest(given, one.question) is not one for one in own):
+        return False
+    if any(one.question == "trust" for one in own) and not is_admin(tx, row.account_id, act.by):
+        raise RefusedError(
+            Reason.NOT_ALLOWED, why="Only an admin of the account ends what it trusts."
+        )
+    record(tx, row, act, "retract", {})
+    if act.undoes is not None:
+        forget_of_change(tx, row.account_id, act.undoes, act.at)
+    return True
+
+
+def lying(tx: Tx, row: EntryRow) -> dict[str, Any]:
     """Return what the newest ruling that took the mail out of a mailbox says of its place there."""
     for given in reversed(tx.views.rulings(row.id)):
         if given.ruling.question in {"dismiss", "withdraw"}:
@@ -101,8 +128,10 @@ def _rule_and_decide(
     client: str | None = None,
 ) -> Change:
     act = new_act(app, by)
+    ruled: list[EntryRow] = []
     with app.store.write() as tx:
-        rows = mails(tx, ulids)
+        rows = mails(tx, ulids, by)
+        given = tx.facts.rulings(row.id for row in rows) if client is None else {}
         for row in rows:
             require_right(tx, row, by)
             if row.state is State.RECEIVED:
@@ -110,26 +139,45 @@ def _rule_and_decide(
                     Reason.CONFLICT,
                     why=f"The mail {row.ulid} is being read; try again in a moment.",
                 )
-            answer = (
-                {"owner_id": row.owner_id, "unread": row.unread, "status_id": row.status_id}
-                if client is None
-                else _client(tx, row, client)
-            )
-            _record(tx, row, act, question, answer)
-    decide_again(app, reader, [row.id for row in rows])
-    return Change(id=act.change_id, moved=tuple(row.ulid for row in rows))
+            if client is not None:
+                record(tx, row, act, question, client_answer(tx, row, client))
+            elif put_aside(standing(given.get(row.id, ()))) is None:
+                record(tx, row, act, question, {key: getattr(row, key) for key in _PLACE})
+            else:
+                continue
+            ruled.append(row)
+        _decide_soon(tx, ruled, act)
+    decide_again(app, reader, [row.id for row in ruled])
+    moved = tuple(row.ulid for row in ruled)
+    unchanged = tuple(row.ulid for row in rows if row not in ruled)
+    return Change(id=act.change_id, moved=moved, unchanged=unchanged)
 
 
-def _client(tx: Tx, row: EntryRow, ulid: str) -> dict[str, Any]:
-    client = tx.deliveries.client_ref(row.account_id, ulid)
+def _decide_soon(tx: Tx, rows: Sequence[EntryRow], act: Act) -> None:
+    """Who dies between the answer and the decision leaves the decision to the workers."""
+    tx.healing.decide_soon([row.id for row in rows], act.at)
+
+
+def client_answer(tx: Tx, row: EntryRow, ulid: str) -> dict[str, Any]:
+    """Return the answer that names a client of the mail's account.  Raises RefusedError NOT_FOUND."""
+    client = client_named(tx, row.account_id, ulid)
     if client is None:
         raise RefusedError(
-            Reason.NOT_FOUND, noun="client", value=ulid, hint="`maild client list` shows the ids."
+            Reason.NOT_FOUND,
+            noun="client",
+            value=short(ulid),
+            hint="`maild client list` shows the ids.",
         )
     return {"client_id": client.id, "client_name": client.name}
 
 
-def _record(tx: Tx, row: EntryRow, act: Act, question: str, answer: dict[str, Any]) -> None:
+def client_named(tx: Tx, account_id: int, ulid: str) -> ClientRef | None:
+    """Return the account's client of that id; what people type may not even be text that a database takes."""
+    return tx.deliveries.client_ref(account_id, ulid) if could_be_id(ulid) else None
+
+
+def record(tx: Tx, row: EntryRow, act: Act, question: str, answer: dict[str, Any]) -> None:
+    """Write down what a person answered; the caller decides the mail again after the commit."""
     tx.deliveries.add_ruling(
         {
             "account_id": row.account_id,

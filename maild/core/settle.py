@@ -8,14 +8,16 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from maild import failpoint
-from maild.auth.finding import Verdict
+from maild.auth.finding import Finding, Verdict
 from maild.core.app import App
-from maild.core.facts import parsed
+from maild.core.asked_about import parsed
+from maild.core.full_mailboxes import is_full, pause_digests
+from maild.core.peers import kept
 from maild.model.decide import Decision
 from maild.model.drop import hidden
 from maild.model.letter import PARSER_VERSION, Author, Letter
@@ -51,12 +53,18 @@ class Done:
     letter: Letter | None = None
     proof: str = ""
     twins: Sequence[int] = ()
+    returned: str | None = None
+    """The errand whose mail it reports on."""
     released: dict[str, Any] | None = None
     """Where it lay before it was put away, if somebody released it."""
     verdict: Verdict | None = None
     """What verifying it found out, if it was verified now."""
     due_at: datetime | None = None
     """When it is to be verified again."""
+    senders: Mapping[int, Finding] = field(default_factory=dict)
+    """What sender policies said now of the peers that handed it over, by arrival."""
+    policies: tuple[str, ...] = ()
+    """What they said of all of them, in sentences."""
 
     @property
     def state(self) -> State:
@@ -112,7 +120,8 @@ def settle(app: App, done: list[Done], later: list[Later], lease: str) -> None:
                 tx.deliveries.put_off(
                     late.claimed.id, lease=lease, due_at=now + late.wait, counts=late.counts
                 )
-            _settle_all(tx, done, _Act(lease, now))
+            for one in _settle_all(tx, done, _Act(lease, now)):
+                _note_returned(tx, app, one)
             failpoint.reached("decide.before_settle_commit")
         failpoint.reached("decide.after_settle_commit")
     except Exception as error:
@@ -143,10 +152,24 @@ def _settle_fault(app: App, one: Done, error: Exception, lease: str) -> None:
         settle(app, [fault(app, claimed, error)], [], lease)
 
 
-def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
-    """Write all outcomes of deliveries that nobody else has by now."""
-    if not done:
+def _note_returned(tx: Tx, app: App, one: Done) -> None:
+    """Write on a mail of ours that it came back, the first time that its report is decided (F7, U14)."""
+    letter = one.letter
+    if one.returned is None or letter is None or letter.returned is None:
         return
+    if one.claimed.state is not State.RECEIVED:
+        return
+    code = letter.returned.status
+    errand = tx.outbox.by_ulid(one.returned)
+    to = tx.outbox.mark_returned(one.returned, f"it came back: {code or 'no code'}")
+    if errand is not None and to and is_full(code):
+        pause_digests(tx, app, to, sent_at=errand.created_at)
+
+
+def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> Sequence[Done]:
+    """Write all outcomes of deliveries that nobody else has by now; return those."""
+    if not done:
+        return done
     ours = tx.settling.hold(
         [one.claimed for one in done],
         [twin for one in done for twin in one.twins],
@@ -155,12 +178,15 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
     for one in done:
         if one.claimed.id not in ours:
             _log.warning("lease_lost delivery=%s", one.claimed.ulid)
-    done = [one for one in done if one.claimed.id in ours]
+    done = _still_theirs(tx, [one for one in done if one.claimed.id in ours], act)
     tx.settling.settle([_settled(one) for one in done])
     _keep_readings(tx, done)
     tx.verdicts.keep(
         {one.claimed.message_id: one.verdict.to_dict() for one in done if one.verdict is not None},
         act.at,
+    )
+    tx.verdicts.keep_senders(
+        {arrival: kept(said) for one in done for arrival, said in one.senders.items()}
     )
     tx.settling.refile([(one.claimed, one.decision.hits) for one in done], act.at)
     _place_all(tx, done, act)
@@ -185,6 +211,27 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
             for one in done
         ]
     )
+    return done
+
+
+def _still_theirs(tx: Tx, done: list[Done], act: _Act) -> list[Done]:
+    """Give back what was judged by an address that had changed hands before the mail came in (U12); return the rest.
+
+    Between the look at the directory and this transaction a change of e-mail may have been committed.  What was decided
+    before keeps the address that it was resolved by.
+    """
+    by = {
+        one.claimed.id: (one.decision.user.address_id, one.claimed.received_at)
+        for one in done
+        if one.decision.user is not None and one.claimed.state is State.RECEIVED
+    }
+    ended = tx.people.ended_at({address for address, _ in by.values()}) if by else {}
+    late = {
+        number for number, (address, at) in by.items() if address in ended and ended[address] <= at
+    }
+    for number in late:
+        tx.deliveries.put_off(number, lease=act.change_id, due_at=act.at, counts=False)
+    return [one for one in done if one.claimed.id not in late]
 
 
 def _settled(one: Done) -> Settled:
@@ -201,7 +248,7 @@ def _settled(one: Done) -> Settled:
         binding_id=decision.user.address_id if decision.user else None,
         sender_literal=author.address if isinstance(author, Author) else None,
         claimed_user_id=decision.claimed.user_id if decision.claimed else None,
-        evidence={"proof": one.proof},
+        evidence={"proof": one.proof} | ({"spf": list(one.policies)} if one.policies else {}),
         due_at=one.due_at,
     )
 
@@ -216,7 +263,7 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
         for one in placed
         if one.claimed.state is not State.RECEIVED or one.released is not None
     )
-    new = []
+    new: list[dict[str, Any]] = []
     for one in placed:
         chain_owner = owners.get(one.claimed.inbox_id)
         row = there.get(one.claimed.id)
@@ -235,7 +282,17 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
                 "status_id": None,
             }
         )
+    # Somebody who was merged since the batch was judged has no mailbox any more; who is just being merged is waited for.
+    heirs = tx.people.heirs({row["owner_id"] for row in new}, hold=True)
+    new = [{**row, "owner_id": heirs[row["owner_id"]]} for row in new]
+    _require_readers(tx, [(row["account_id"], row["owner_id"]) for row in new])
     tx.settling.add_entries(new)
+
+
+def _require_readers(tx: Tx, owners: Sequence[tuple[int, int]]) -> None:
+    """Refuse owners who left the account since the batch was judged; it is judged again."""
+    for account_id, user_id in tx.leaving.strangers(owners):
+        raise NoReaderError(f"user {user_id} has left account {account_id}")
 
 
 def _some(owner: int | None, one: Done) -> int:
@@ -254,6 +311,15 @@ def _place_again(tx: Tx, one: Done, row: EntryRow, chain_owner: int | None, act:
         unread, status = one.released["unread"], one.released.get("status_id")
         owner = _back_to(tx, row, one.released, chain_owner, act)
         unread = unread or owner != one.released["owner_id"]
+    elif owner is not None:
+        owner = tx.people.heirs([owner], hold=True)[owner]
+    if row.owner_id not in {None, owner}:
+        if tx.mailbox.transfers(row.id):
+            owner = row.owner_id  # Somebody chose; it stays, whoever would have it.
+        elif unread and not row.unread:
+            # To who has never seen it, though another one has (M2).
+            tx.mailbox.set_unread(row.id, unread=True, cause=None)
+    _require_readers(tx, [(row.account_id, _some(owner, one))])
     tx.mailbox.place(
         row,
         owner_id=_some(owner, one),
@@ -273,15 +339,16 @@ def _back_to(
     if row.owner_id is not None:
         return row.owner_id
     given = next(reversed(tx.mailbox.transfers(row.id)), None)
-    owner: int = released["owner_id"] if given is None else given.to_user_id
-    if tx.rights.active_role(row.account_id, owner) is not None:
-        return owner
-    if given is not None and chain_owner is not None:
+    last: int = released["owner_id"] if given is None else given.to_user_id
+    heir = tx.people.heirs([last], hold=True)[last]
+    can_read = tx.rights.active_role(row.account_id, heir) is not None
+    owner = heir if can_read else chain_owner
+    if given is not None and owner is not None and owner != last:
         tx.mailbox.add_transfer(
             {
                 "delivery_id": row.id,
-                "from_user_id": owner,
-                "to_user_id": chain_owner,
+                "from_user_id": last,
+                "to_user_id": owner,
                 "by_user_id": None,
                 "at": act.at,
                 "note": "",
@@ -290,7 +357,7 @@ def _back_to(
                 "change_id": act.change_id,
             }
         )
-    return chain_owner
+    return owner
 
 
 def _keep_readings(tx: Tx, done: Iterable[Done]) -> None:

@@ -25,7 +25,10 @@ _SENTENCES = {
     Trouble.BROKEN_PROTOCOL: "{host} gave an answer that {kind} does not know; tell its operator.",
     Trouble.REFUSED_ACT: "after: {host} refuses what is to happen after storing ({after}); is the folder there?",
     Trouble.NO_DATES: "since: {host} has no TOP, and so no dates of mails that are not fetched; choose all or none.",
-    Trouble.NO_NAMES: "kind: {host} has neither UIDL nor TOP, so that nothing tells its mails apart; try IMAP.",
+    Trouble.NO_NAMES: (
+        "after: {host} has neither UIDL nor TOP, so that nothing tells its mails apart; it can only be emptied: "
+        "after=delete with since=all. Or try IMAP."
+    ),
     Trouble.BUSY: "{host} is busy; maild tries again by itself.",
 }
 

@@ -8,27 +8,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from maild.core import source_keys
 from maild.core.app import Actor, App
 from maild.core.keys import nearest_key, yes_or_no
-from maild.core.source_words import sentence
-from maild.core.standing import home, note, parse_address, require_admin, require_member
+from maild.core.source_views import SourceView, view_of
+from maild.core.standing import (
+    home,
+    in_sight,
+    note,
+    parse_address,
+    require_admin,
+    require_member,
+)
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
-from maild.model.source import Acted, SignIn, SourceKind, TlsMode, read_after, read_since
-from maild.model.written import domain, duration_in_seconds
+from maild.model.source import Acted, SignIn, SourceKind, TlsMode, read_after
 from maild.store.accounts import AccountRow
 from maild.store.sources import SourceRow
 from maild.store.store import Tx
 
-PORTS = {
-    (SourceKind.IMAP, TlsMode.IMPLICIT): 993,
-    (SourceKind.IMAP, TlsMode.STARTTLS): 143,
-    (SourceKind.IMAP, TlsMode.NONE): 143,
-    (SourceKind.POP, TlsMode.IMPLICIT): 995,
-    (SourceKind.POP, TlsMode.STARTTLS): 110,
-    (SourceKind.POP, TlsMode.NONE): 110,
-}
-EVERY_MIN_S, EVERY_MAX_S = 5, 86_400
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 Sealed = Callable[[Sequence[str]], str]
@@ -56,44 +54,6 @@ class NewSource:
     after: str = "keep"
     since: str | None = None
     every: str = "60s"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceView:
-    """A source as the interface shows it.  Nothing in it is secret."""
-
-    name: str
-    account: str
-    inbox: str
-    is_central: bool
-    recipient_header: str | None
-    kind: str
-    host: str
-    port: int
-    tls: str
-    username: str
-    sign_in: str
-    has_secret: bool
-    folder: str
-    after: str
-    since: str | None
-    every_s: int
-    state: str
-    """waiting (for `since`), paused, new, ok or failing."""
-    last_ok_at: datetime | None
-    last_try_at: datetime | None
-    next_try_at: datetime | None
-    trouble: str | None
-    trouble_text: str | None
-    fail_count: int
-    lag_s: int | None
-    """Seconds since it was last known to hold nothing new; None: that never was."""
-    backlog: int
-    copies: Mapping[str, int]
-    """How many mails of the server the ledger knows, by what became of them."""
-    held: Mapping[str, Any] | None
-    """Figures of a renumbering that asks a person."""
-    round: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,19 +87,21 @@ def add_source(app: App, new: NewSource, *, account: str | None = None, by: Acto
     """
     name = new.name.strip().casefold()
     if not _NAME.fullmatch(name):
-        _invalid("The name", new.name, "it is made of a-z, 0-9, dots and hyphens, 63 at most")
+        source_keys.invalid(
+            "The name", new.name, "it is made of a-z, 0-9, dots and hyphens, 63 at most"
+        )
     values: dict[str, Any] = {
         "name": name,
         "kind": new.kind,
-        "host": _host(new.host),
-        "port": new.port or PORTS[new.kind, new.tls],
+        "host": source_keys.host(new.host),
+        "port": new.port or source_keys.PORTS[new.kind, new.tls],
         "tls": new.tls,
         "ca_file": new.ca_file,
-        "username": _username(new.username),
-        "folder": _folder(new.kind, new.folder),
-        "after": _after(new.kind, new.after),
-        "since": None if new.since is None else _since(new.since),
-        "every_s": _every(new.every),
+        "username": source_keys.username(new.username),
+        "folder": source_keys.folder(new.kind, new.folder),
+        "after": source_keys.after(new.kind, new.after),
+        "since": None if new.since is None else source_keys.since(new.since),
+        "every_s": source_keys.every(new.every),
         "sign_in": new.sign_in,
         "options": dict(new.options),
         "is_central": new.is_central,
@@ -158,7 +120,7 @@ def add_source(app: App, new: NewSource, *, account: str | None = None, by: Acto
                 value=name,
                 hint="`maild source list` shows it.",
             )
-        _require_no_twin(tx, values["mailbox"])
+        _require_no_twin(tx, values["mailbox"], by)
         values |= {"account_id": where.id, "inbox_id": _inbox_id(tx, where, new)}
         if new.sealed is not None:
             values["secret"] = new.sealed(
@@ -173,7 +135,7 @@ def add_source(app: App, new: NewSource, *, account: str | None = None, by: Acto
             )
         source_id = tx.sources.add(values)
         note(tx, app, by, "source.added", where.id, source=source_id)
-        return _view(app, tx, _source(tx, where, name))
+        return view_of(app, tx, _source(tx, where, name))
 
 
 def list_sources(app: App, *, account: str | None = None, by: Actor) -> list[SourceView]:
@@ -181,7 +143,7 @@ def list_sources(app: App, *, account: str | None = None, by: Actor) -> list[Sou
     with app.store.read() as tx:
         where = home(tx, account, by)
         require_member(tx, where, by)
-        return [_view(app, tx, source) for source in list(tx.sources.of_account(where.id))]
+        return [view_of(app, tx, source) for source in list(tx.sources.of_account(where.id))]
 
 
 def show_source(app: App, name: str, *, account: str | None = None, by: Actor) -> SourceView:
@@ -189,7 +151,7 @@ def show_source(app: App, name: str, *, account: str | None = None, by: Actor) -
     with app.store.read() as tx:
         where = home(tx, account, by)
         require_member(tx, where, by)
-        return _view(app, tx, _source(tx, where, name))
+        return view_of(app, tx, _source(tx, where, name))
 
 
 def source_row(app: App, name: str, *, account: str | None = None, by: Actor) -> SourceRow:
@@ -227,7 +189,7 @@ def set_source(  # noqa: PLR0913 - a secret comes beside the keys
         merged = {column: values.get(column, getattr(source, column)) for column in _IDENTITY}
         mailbox = _mailbox(merged)
         if mailbox != _mailbox({column: getattr(source, column) for column in _IDENTITY}):
-            _require_no_twin(tx, mailbox)
+            _require_no_twin(tx, mailbox, by)
             values["mailbox"] = mailbox
         is_void = any(column in values for column in ("host", "port", "username", "tls"))
         if sealed is not None:
@@ -252,7 +214,7 @@ def set_source(  # noqa: PLR0913 - a secret comes beside the keys
                 tx.ledger.distrust_numbers(source.id)
             note(tx, app, by, "source.changed", where.id, source=source.id)
         return SourceChanged(
-            source=_view(app, tx, _source(tx, where, name)),
+            source=view_of(app, tx, _source(tx, where, name)),
             will_go=will_go,
             needs_secret=is_void and sealed is None and source.secret is not None,
         )
@@ -290,6 +252,12 @@ def sources_to_poll(app: App) -> list[SourceRow]:
         return list(tx.sources.to_be_polled())
 
 
+def is_polling_asked(app: App) -> bool:
+    """Whether any source is to be polled now.  Reads only.  Raises StoreDownError."""
+    with app.store.read() as tx:
+        return tx.sources.are_to_be_polled()
+
+
 def note_round(app: App, source_id: int, values: Mapping[str, Any]) -> None:
     """Write down how polling a source goes.  Commits.  Raises StoreDownError."""
     with app.store.write() as tx:
@@ -308,81 +276,19 @@ def keep_secret(
             tx.sources.set(source_id, {**values, "fail_count": 0})
 
 
-# -- what each key may be ----------------------------------------------------------------------------------------------
-
-
-def _invalid(what: str, value: str, why: str) -> None:
-    raise RefusedError(Reason.INVALID_VALUE, what=what, value=short(value), why=why)
-
-
-def _checked(what: str, value: str, read: Callable[[str], Any]) -> Any:
-    try:
-        return read(value)
-    except ValueError as error:
-        raise RefusedError(
-            Reason.INVALID_VALUE, what=what, value=short(value), why=str(error)
-        ) from None
-
-
-def _host(text: str) -> str:
-    name = text.strip()
-    if re.fullmatch(r"[0-9a-fA-F:.]+", name) and (":" in name or name.replace(".", "").isdigit()):
-        return name.casefold()
-    return str(_checked("host", name, domain))
-
-
-def _username(text: str) -> str:
-    if not text.strip() or not text.isprintable() or len(text) > 320:
-        _invalid("username", text, "it is printable, and has 1 to 320 characters")
-    return text.strip()
-
-
-def _folder(kind: SourceKind, text: str) -> str:
-    name = text.strip()
-    if kind is SourceKind.POP and name and name.upper() != "INBOX":
-        _invalid("folder", text, "POP knows no folders")
-    if not name.isprintable() and name:
-        _invalid("folder", text, "it is printable")
-    return "" if name.upper() == "INBOX" else name
-
-
-def _after(kind: SourceKind, text: str) -> str:
-    after = _checked("after", text, read_after)
-    if kind is SourceKind.POP and after.what in {"seen", "move"}:
-        _invalid("after", text, "POP can keep or delete, no more")
-    return str(after)
-
-
-def _since(text: str) -> str:
-    return str(_checked("since", text, read_since))
-
-
-def _every(text: str) -> int:
-    seconds = int(_checked("every", text, duration_in_seconds))
-    if not EVERY_MIN_S <= seconds <= EVERY_MAX_S:
-        _invalid("every", text, "it is between 5s and 1d")
-    return seconds
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
-        _invalid("port", text, "it is a number from 1 to 65535")
-    return int(text)
-
-
 def _change(
     tx: Tx, where: AccountRow, source: SourceRow, key: str, text: str
 ) -> list[tuple[str, Any]]:
     readers: dict[str, Callable[[], tuple[str, Any]]] = {
-        "host": lambda: ("host", _host(text)),
-        "port": lambda: ("port", _port(text)),
-        "tls": lambda: ("tls", _checked("tls", text, TlsMode)),
+        "host": lambda: ("host", source_keys.host(text)),
+        "port": lambda: ("port", source_keys.port(text)),
+        "tls": lambda: ("tls", source_keys.checked("tls", text, TlsMode)),
         "ca_file": lambda: ("ca_file", text),
-        "username": lambda: ("username", _username(text)),
-        "folder": lambda: ("folder", _folder(source.kind, text)),
-        "after": lambda: ("after", _after(source.kind, text)),
-        "since": lambda: ("since", _since(text)),
-        "every": lambda: ("every_s", _every(text)),
+        "username": lambda: ("username", source_keys.username(text)),
+        "folder": lambda: ("folder", source_keys.folder(source.kind, text)),
+        "after": lambda: ("after", source_keys.after(source.kind, text)),
+        "since": lambda: ("since", source_keys.since(text)),
+        "every": lambda: ("every_s", source_keys.every(text)),
         "paused": lambda: ("is_paused", yes_or_no("paused")(text)),
         "inbox": lambda: ("inbox_id", _named_inbox(tx, where, text)),
         "central": lambda: ("is_central", yes_or_no("central")(text)),
@@ -392,7 +298,7 @@ def _change(
     if reader is None:
         raise nearest_key(key, readers)
     if key == "since" and source.since is not None and source.since != text:
-        _invalid("since", text, f"the first run began with {source.since}; that is over")
+        source_keys.invalid("since", text, f"the first run began with {source.since}; that is over")
     return [reader()]
 
 
@@ -415,17 +321,19 @@ def _mailbox(values: Mapping[str, Any]) -> str:
     return f"{values['host']} {str(values['username']).casefold()} {folder}"
 
 
-def _require_no_twin(tx: Tx, mailbox: str) -> None:
+def _require_no_twin(tx: Tx, mailbox: str, by: Actor) -> None:
+    """Refuse a mailbox that is polled already; by which source of another account, nobody of this one hears."""
     twin = tx.sources.twin(mailbox)
     if twin is not None:
         host, username, folder = mailbox.split(" ", 2)
+        account = tx.people.account(twin[0])
+        is_seen = account is not None and in_sight(tx, account.id, by)
         raise RefusedError(
             Reason.MAILBOX_ALREADY_POLLED,
             username=username,
             host=host,
             folder=folder,
-            name=twin[1],
-            account=twin[0],
+            whom=f"the source {twin[1]} of {twin[0]}" if is_seen else "another account",
         )
 
 
@@ -466,39 +374,3 @@ def _source(tx: Tx, where: AccountRow, name: str) -> SourceRow:
             hint="`maild source list` shows them.",
         )
     return found
-
-
-def _view(app: App, tx: Tx, source: SourceRow) -> SourceView:
-    columns = {
-        name: getattr(source, name)
-        for name in SourceView.__slots__
-        if hasattr(source, name) and name != "folder"
-    }
-    state = "failing" if source.last_trouble is not None else "ok"
-    if source.last_try_at is None:
-        state = "new"
-    if source.since is None:
-        state = "waiting"
-    elif source.is_paused:
-        state = "paused"
-    held = next((one.held for one in tx.ledger.folders(source.id) if one.held is not None), None)
-    lag = (
-        None
-        if source.last_ok_at is None
-        else int((app.clock() - source.last_ok_at).total_seconds())
-    )
-    return SourceView(
-        **columns,
-        folder=source.folder or "INBOX",
-        has_secret=source.secret is not None,
-        state="held" if held is not None and state == "ok" else state,
-        trouble=source.last_trouble,
-        trouble_text=(
-            None
-            if source.last_trouble is None
-            else sentence(source, source.last_trouble, source.last_said)
-        ),
-        lag_s=lag,
-        copies=tx.ledger.counts(source.id),
-        held=held,
-    )

@@ -29,17 +29,13 @@ def _sentence(text: str) -> str:
 def home(tx: Tx, slug: str | None, by: Actor, *, hold: bool = False) -> AccountRow:
     """Return the account that is meant; without a slug, the only one that the actor can mean.
 
-    `hold` lets changes to its directory wait for each other.  Raises RefusedError NOT_FOUND, ACCOUNT_NEEDED, CONFLICT.
+    To anybody but the operator, accounts that they do not work in do not exist.  `hold` lets changes to its directory
+    wait for each other.  Raises RefusedError NOT_FOUND, ACCOUNT_NEEDED, CONFLICT.
     """
     if slug is not None:
         found = tx.people.account(slug) if slug.isascii() and slug.isprintable() else None
-        if found is None:
-            raise RefusedError(
-                Reason.NOT_FOUND,
-                noun="account",
-                value=short(slug),
-                hint="`maild account list` shows them.",
-            )
+        if found is None or not in_sight(tx, found.id, by):
+            raise no_account(slug)
     else:
         found = _only_account(tx, by)
     if hold:
@@ -48,17 +44,27 @@ def home(tx: Tx, slug: str | None, by: Actor, *, hold: bool = False) -> AccountR
     return found
 
 
+def no_account(slug: str) -> RefusedError:
+    """Return the refusal of an account that is not there, or not there for who asks."""
+    return RefusedError(
+        Reason.NOT_FOUND,
+        noun="account",
+        value=short(slug),
+        hint="`maild account list` shows them.",
+    )
+
+
+def in_sight(tx: Tx, account_id: int, by: Actor) -> bool:
+    """Whether an account is there for somebody: for whoever works in it, and for the operator (R15)."""
+    if by.account_id not in {None, account_id} or account_id in by.shut:
+        return False
+    return by.user_id is None or tx.rights.active_role(account_id, by.user_id) is not None
+
+
 def _only_account(tx: Tx, by: Actor) -> AccountRow:
-    accounts = tx.people.accounts()
-    if by.user_id is not None:
-        own = {
-            member.account_id
-            for member in tx.people.memberships_of(by.user_id)
-            if member.state is MemberState.ACTIVE
-        }
-        accounts = [account for account in accounts if account.id in own]
-        if not accounts:
-            raise RefusedError(Reason.NOT_ALLOWED, why="You are not a member of any account.")
+    accounts = tx.people.accounts() if by.is_operator else _accounts_in_sight(tx, by)
+    if not (accounts or by.is_operator):
+        raise RefusedError(Reason.NOT_ALLOWED, why="You are not a member of any account.")
     if not accounts:
         raise RefusedError(
             Reason.CONFLICT, why="There is no account yet: run `maild account add SLUG NAME` first."
@@ -68,6 +74,16 @@ def _only_account(tx: Tx, by: Actor) -> AccountRow:
             Reason.ACCOUNT_NEEDED, slugs=", ".join(account.slug for account in accounts)
         )
     return accounts[0]
+
+
+def _accounts_in_sight(tx: Tx, by: Actor) -> list[AccountRow]:
+    """Return the accounts that are there for somebody, by slug: asked of their memberships, however many others there are."""
+    if by.user_id is not None:
+        own = active_accounts(tx, by.user_id)
+    else:
+        own = set() if by.account_id is None else {by.account_id}
+    found = [tx.people.account_by_id(account) for account in own if in_sight(tx, account, by)]
+    return sorted(found, key=lambda account: account.slug)
 
 
 def find_user(tx: Tx, email: str, by: Actor) -> UserRow:
@@ -90,22 +106,18 @@ def find_user(tx: Tx, email: str, by: Actor) -> UserRow:
 
 
 def _may_see(tx: Tx, user_id: int, by: Actor) -> bool:
-    if by.user_id is None or by.user_id == user_id:
+    if by.is_operator or by.user_id == user_id:
         return True
-    return bool(_active_accounts(tx, user_id) & _active_accounts(tx, by.user_id))
+    return any(in_sight(tx, account, by) for account in active_accounts(tx, user_id))
 
 
-def _active_accounts(tx: Tx, user_id: int) -> set[int]:
+def active_accounts(tx: Tx, user_id: int) -> set[int]:
+    """Return the accounts that a user works in."""
     return {
         member.account_id
         for member in tx.people.memberships_of(user_id)
         if member.state is MemberState.ACTIVE
     }
-
-
-def active_accounts(tx: Tx, user_id: int) -> set[int]:
-    """Return the accounts that a user works in."""
-    return _active_accounts(tx, user_id)
 
 
 def actor_for(app: App, email: str) -> Actor:
@@ -121,7 +133,26 @@ def actor_for(app: App, email: str) -> Actor:
 
 def is_admin(tx: Tx, account_id: int, by: Actor) -> bool:
     """Whether somebody may change an account's people: its admins, and the operator."""
+    if by.account_id not in {None, account_id} or account_id in by.shut:
+        return False
     return by.user_id is None or tx.rights.active_role(account_id, by.user_id) is Role.ADMIN
+
+
+def admin_seat(tx: Tx, by: Actor) -> int | None:
+    """Return the account for which it is counted what an admin does beyond it; None: the actor is nobody's admin.
+
+    Of several one is enough, if it is always the same: whomever an admin makes another admin is counted there as well.
+    """
+    if by.user_id is None:
+        return by.account_id
+    return min(
+        (
+            member.account_id
+            for member in tx.people.memberships_of(by.user_id)
+            if (member.role, member.state) == (Role.ADMIN, MemberState.ACTIVE)
+        ),
+        default=None,
+    )
 
 
 def require_admin(tx: Tx, account: AccountRow, by: Actor) -> None:
@@ -132,13 +163,13 @@ def require_admin(tx: Tx, account: AccountRow, by: Actor) -> None:
 
 def require_member(tx: Tx, account: AccountRow, by: Actor) -> None:
     """Refuse everybody but the account's active members and the operator."""
-    if by.user_id is not None and tx.rights.active_role(account.id, by.user_id) is None:
+    if not in_sight(tx, account.id, by):
         raise RefusedError(Reason.NOT_ALLOWED, why=f"Only a member of {account.name} may do this.")
 
 
 def require_operator(by: Actor) -> None:
     """Refuse everybody but the operator."""
-    if by.user_id is not None:
+    if not by.is_operator:
         raise RefusedError(
             Reason.NOT_ALLOWED, why="Only the operator of this installation may do this."
         )
@@ -146,9 +177,9 @@ def require_operator(by: Actor) -> None:
 
 def require_over(tx: Tx, user_id: int, by: Actor) -> None:
     """Let the operator change a user, and admins where the user works in no account but theirs."""
-    if by.user_id is None:
+    if by.is_operator:
         return
-    accounts = _active_accounts(tx, user_id)
+    accounts = active_accounts(tx, user_id)
     if not accounts or not all(is_admin(tx, account, by) for account in accounts):
         raise RefusedError(
             Reason.NOT_ALLOWED,
@@ -170,3 +201,14 @@ def note(tx: Tx, app: App, by: Actor, kind: str, account_id: int | None, **subje
             }
         ]
     )
+
+
+def require_signed_in(by: Actor) -> None:
+    """Refuse a program what opens the login itself: a token that is lost must not become the whole person.
+
+    Raises RefusedError NOT_ALLOWED.
+    """
+    if by.is_program and by.user_id is not None:
+        raise RefusedError(
+            Reason.NOT_ALLOWED, why="Only who has signed in may do that, not a token: sign in."
+        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 
 from maild.model.address import Address
+from maild.model.way import Way
 from maild.store.store import Tx
 
 
@@ -14,6 +16,13 @@ class Question:
 
     text: str
     action: str
+    code: str = "ACCEPT_BASE"
+    """Which question it is: stable."""
+
+    @property
+    def way(self) -> Way:
+        """Saying yes, as a way that programs know."""
+        return Way(self.code, "Yes", self.action)
 
 
 def question_about(tx: Tx, address: Address, user_email: str) -> Question | None:
@@ -29,5 +38,5 @@ def question_about(tx: Tx, address: Address, user_email: str) -> Question | None
     return Question(
         f"Mail you forward will come from {address.base.norm}, not from {address.norm}. "
         f"Shall we accept {address.base.norm} as your sending address?",
-        f"maild address add {user_email} {address.base.norm} --sends-as",
+        f"maild address add {quote(user_email)} {quote(address.base.norm)} --sends-as",
     )

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from maild.core.acts import require_right
+from maild.core.acts import no_mail, require_right
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
 from maild.core.history import Happening, history_of
+from maild.core.senders import sender_of
 from maild.core.standing import find_user, home, parse_address
 from maild.model.letter import PARSER_VERSION, Letter
 from maild.model.people import Role
@@ -30,8 +31,6 @@ PAGE_MAX = 1000
 """Mails of one page."""
 RETRY_PAGE = 500
 """Mails that one look for a reason returns."""
-
-_LIST_HINT = "`maild mail list` shows the ids."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +131,14 @@ def _sight(tx: Tx, account_id: int, by: Actor, *, all_received: bool) -> tuple[i
             return by.user_id, sees_shared
         case Role.DISTRIBUTOR | Role.ADMIN:
             return None, True
+
+
+def _require_all_mail(tx: Tx, account_id: int, by: Actor) -> None:
+    """Refuse who does not see every mail of the account (M5)."""
+    if _sight(tx, account_id, by, all_received=False)[0] is not None:
+        raise RefusedError(
+            Reason.NOT_ALLOWED, why="Only admins and distributors ask for mails by their reason."
+        )
 
 
 def _inbox(tx: Tx, account_id: int, address: str | None) -> int | None:
@@ -309,6 +316,7 @@ def _arrival(row: dict[str, Any]) -> dict[str, Any]:
         "source": row["source"],
         "origin": row["origin"],
         "whole_size": row["whole_size"],
+        "spf": row["spf"]["words"].rpartition(" ")[2] if row["spf"] else None,
     }
 
 
@@ -334,7 +342,7 @@ def _bytes_of(app: App, tx: Tx, row: EntryRow) -> bytes | Path:
 def _visible_mail(tx: Tx, ulid: str, by: Actor) -> EntryRow:
     row = tx.mailbox.entry(ulid)
     if row is None:
-        raise RefusedError(Reason.NOT_FOUND, noun="mail", value=short(ulid), hint=_LIST_HINT)
+        raise no_mail(ulid)
     require_right(tx, row, by)
     return row
 
@@ -346,7 +354,7 @@ def mail_history(app: App, ulid: str, *, by: Actor) -> list[Happening]:
 
 
 def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
-    """Return why a mail is as it is: arrivals, the latest trace, earlier decisions, marks, history (E1).
+    """Return why a mail is as it is: sender, arrivals, the latest trace, earlier decisions, marks, history (E1, U12).
 
     Raises RefusedError NOT_FOUND, NOT_ALLOWED.
     """
@@ -358,9 +366,11 @@ def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
         arrivals = [_arrival(one) for one in tx.lists.arrivals(row.message_id)]
         history = [one.as_dict() for one in history_of(tx, row)]
         twins = tx.views.twins(row.message_id)
+        sender = sender_of(tx, row.id)
     latest: dict[str, Any] = decisions[-1] if decisions else {"at": None, "trace": []}
     return document | {
         "repair": Reason[shown["reason"]].value.repair if shown["reason"] else "",
+        "sender": sender,
         "arrivals": arrivals,
         "decided_at": latest["at"],
         "trace": latest["trace"],
@@ -381,12 +391,14 @@ def mails_with_reason(
 ) -> Iterator[list[str]]:
     """Yield the ids of all mails that have this reason now, in portions, each once.
 
-    Deciding them again meanwhile is safe: the walk goes by arrival.  Raises RefusedError ACCOUNT_NEEDED, NOT_FOUND.
+    For the operator, admins and distributors.  Deciding them again meanwhile is safe: the walk goes by arrival.  Raises
+    RefusedError ACCOUNT_NEEDED, NOT_FOUND, NOT_ALLOWED.
     """
     after = 0
     while True:
         with app.store.read() as tx:
             account_id = home(tx, account, by).id
+            _require_all_mail(tx, account_id, by)
             found = tx.views.with_reason(account_id, reason.code, after=after, limit=RETRY_PAGE)
         if not found:
             return

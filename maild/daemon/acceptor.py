@@ -43,6 +43,15 @@ class Acceptor(Child):
         self._waiting: dict[int, tuple[Incoming, asyncio.Future[list[Answer]]]] = {}
         self._to_send: list[bytes] = []
         self._number = 0
+        self._is_up = asyncio.Event()
+
+    async def up(self, seconds: float) -> None:
+        """Wait until its process has said its first word, no longer than this."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_up.wait()
+        except TimeoutError:
+            _log.warning("acceptor_slow seconds=%d", seconds)
 
     def submit(self, mail: Incoming) -> asyncio.Future[list[Answer]]:
         """Have a mail stored; the answers come when it is durable.  Whoever asked may be gone by then."""
@@ -67,7 +76,8 @@ class Acceptor(Child):
         self._to_send.clear()
 
     def heard(self, answered: Sequence[tuple[int, list[Answer]]]) -> None:
-        """Give the answers of one or more commits to those who wait."""
+        """Give the answers of one or more commits to those who wait; the first word is about none."""
+        self._is_up.set()
         self._accepted()
         for number, answers in answered:
             _, waiting = self._waiting.pop(number)
@@ -130,6 +140,7 @@ def accept_for_doors(app: App, wire: socket.socket) -> None:
     Raises StoreDownError when the disk failed: the answers are given, and the doors start another one, which opens the
     database anew.
     """
+    wire.sendall(answers_frame([]))
     frames = Frames()
     while piece := wire.recv(_PIECE):
         waiting = [mail_of(*said) for said in frames.feed(piece)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from ipaddress import ip_address
 
 import typer
 
+from maild.config import ConfigError
 from maild.core.accounts import list_accounts
 from maild.core.app import OPERATOR, App, open_app
 from maild.core.faults import fault_of
@@ -22,8 +24,11 @@ from maild.doors.smtp.facts import ListenerFacts
 from maild.doors.smtp.sockets import ListenError, listening
 from maild.faces.cli.context import of
 from maild.faces.cli.group import plain
+from maild.model.clock import system_clock
 from maild.model.errand import ErrandState
+from maild.model.reason import RefusedError
 from maild.model.written import FdSocket, HostPort, UnixSocket
+from maild.oauth.oidc import provider_of
 from maild.plugs.relay import RelayError
 from maild.settings import Settings
 from maild.store.engine import sqlite_file
@@ -56,6 +61,7 @@ def _lines(settings: Settings) -> Iterator[Line]:
     yield Line("OK", "configuration", "read")
     yield from _store_lines(settings)
     yield from _unused_lines(settings)
+    yield from _provider_lines(settings)
     is_running = _is_running(settings)
     if is_running:
         yield Line("OK", "daemon", "running")
@@ -70,7 +76,7 @@ def _lines(settings: Settings) -> Iterator[Line]:
 
 
 def _web_lines(settings: Settings, *, is_running: bool) -> Iterator[Line]:
-    """Say what `web.bind` serves: mail by HTTP; pages and API are not in this version."""
+    """Say what `web.bind` serves: mail by HTTP, and the API; pages are not in this version."""
     bind = settings.web.bind
     if bind is None:
         return
@@ -79,7 +85,7 @@ def _web_lines(settings: Settings, *, is_running: bool) -> Iterator[Line]:
     yield Line(
         "OK",
         what,
-        "takes mail for the inboxes that have a key (POST /in/ADDRESS); pages and API are not in this version",
+        "takes mail for the inboxes that have a key (POST /in/ADDRESS), and the API (/api/v1); there are no pages yet",
     )
     if isinstance(bind, HostPort) and not _is_loopback(bind):
         yield Line(
@@ -116,6 +122,18 @@ def _unused_lines(settings: Settings) -> Iterator[Line]:
         )
 
 
+def _provider_lines(settings: Settings) -> Iterator[Line]:
+    """Say of each provider that people sign in with whether it answers as one; nobody is signed in."""
+    for provider in settings.oidc:
+        what = f"oidc {provider.name}"
+        try:
+            provider_of(provider, system_clock, os.environ).begin(settings.web.public_url)
+        except (RefusedError, ConfigError) as error:
+            yield Line("FAIL", what, str(error))
+        else:
+            yield Line("OK", what, f"{provider.issuer} answers as a provider does")
+
+
 def _store_lines(settings: Settings) -> Iterator[Line]:
     try:
         opened = open_app(settings)
@@ -139,8 +157,12 @@ def _source_lines(opened: App) -> Iterator[Line]:
             what = f"source {source.name}"
             if source.trouble_text is not None:
                 yield Line("FAIL", what, source.trouble_text)
-            elif source.state in {"waiting", "held"}:
-                yield Line("WARN", what, f"{source.state}: see `maild source show {source.name}`")
+            elif source.conditions:
+                yield Line(
+                    "WARN",
+                    what,
+                    f"{', '.join(source.conditions)}: see `maild source show {source.name}`",
+                )
             else:
                 yield Line("OK", what, source.state)
 
@@ -206,9 +228,10 @@ def _listener_lines(listener: ListenerFacts, *, is_running: bool) -> Iterator[Li
 
 def _is_private(listener: ListenerFacts) -> bool:
     bind = listener.bind
-    if isinstance(bind, socket.socket) or not isinstance(bind, HostPort):
-        return True
-    return _is_loopback(bind)
+    if isinstance(bind, socket.socket):  # From the supervisor; its unit says where.
+        name = bind.getsockname()
+        return not isinstance(name, tuple) or _is_loopback(HostPort(str(name[0]), 0))
+    return not isinstance(bind, HostPort) or _is_loopback(bind)
 
 
 def _is_loopback(bind: HostPort) -> bool:

@@ -13,9 +13,9 @@ import signal
 from abc import ABC, abstractmethod
 from asyncio.subprocess import Process
 from collections.abc import Sequence
-from contextlib import suppress
 
 from maild import failpoint
+from maild.tasks import end
 
 REST_AFTER_DEATH_S = 1.0
 """Pause before a child that died is started again."""
@@ -67,7 +67,9 @@ class Child(ABC):
             else:
                 self._started()
                 status = await self._process.wait()
-                _log.error("%s_ended status=%d", self.name, status)
+                # A terminal's Ctrl-C reaches all at once: who ended in good order has nothing to be sorry for.
+                level = logging.INFO if status == 0 else logging.ERROR
+                _log.log(level, "%s_ended status=%d", self.name, status)
                 if failpoint.is_armed():
                     # For a test the daemon is one thing and dies as one.
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -78,15 +80,14 @@ class Child(ABC):
         """End the child in good order, or at once after the grace."""
         if self._task is None:
             return
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
         process = self._process
         if process is None or process.returncode is not None:
             return
         self._tell_to_end(process)
         try:
-            await asyncio.wait_for(process.wait(), GRACE_S)
+            async with asyncio.timeout(GRACE_S):
+                await process.wait()
         except TimeoutError:
             _log.error("%s_killed pid=%d", self.name, process.pid)
             process.kill()

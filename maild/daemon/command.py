@@ -20,7 +20,9 @@ def serve(
     ctx: typer.Context,
     only: Annotated[
         str | None,
-        typer.Option(help="Run these roles alone, of: doors, workers.", metavar="ROLE,…"),
+        typer.Option(
+            help="Run these roles alone, of: doors, workers, pollers, web.", metavar="ROLE,…"
+        ),
     ] = None,
     beneath: Annotated[
         str, typer.Option(hidden=True, help="Started by the doors, which hold stdin.")
@@ -33,7 +35,8 @@ def serve(
     from maild.daemon.listeners import ListenerError
     from maild.daemon.locks import RoleTakenError
     from maild.daemon.logs import set_up
-    from maild.daemon.serve import ROLES, Plan, serve as run
+    from maild.daemon.plan import ROLES, Plan
+    from maild.daemon.serve import serve as run
     from maild.doors.smtp.sockets import ListenError
     from maild.model.reason import EX_TEMPFAIL
 

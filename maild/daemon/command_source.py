@@ -13,7 +13,8 @@ from maild.faces.cli.output import fields, table
 from maild.model.source import SignIn, SourceKind, TlsMode
 
 if TYPE_CHECKING:
-    from maild.core.sources import Sealed, SourceView
+    from maild.core.source_views import SourceView
+    from maild.core.sources import Sealed
 
 app = group("Mailboxes of other servers that maild collects from.")
 
@@ -93,7 +94,7 @@ def add(
     )
     source = add_source(cli.app, new, account=cli.account_slug, by=cli.by)
     text = f"Source {source.name} is there and is polled every {source.every_s} s."
-    if source.state == "waiting":
+    if source.since is None:
         text = (
             f"Source {source.name} is there and waits. See `maild source test {source.name}`, then choose: "
             f"`maild source set {source.name} since=all`, `since=none` or `since=2026-11-20`."
@@ -174,7 +175,7 @@ def list_(ctx: typer.Context) -> None:
             one.kind,
             f"{one.username} at {one.host}",
             one.inbox,
-            one.state,
+            " ".join((one.state, *one.conditions)),
             one.last_ok_at,
             one.backlog,
         )
@@ -212,7 +213,7 @@ def _tell(cli: Context, one: SourceView) -> None:
         ("After", one.after),
         ("Since", one.since or "not chosen yet"),
         ("Every", f"{one.every_s} s"),
-        ("State", one.state),
+        ("State", " ".join((one.state, *one.conditions))),
         ("Trouble", one.trouble_text),
         ("Last success", one.last_ok_at),
         ("Next try", one.next_try_at),

@@ -8,15 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 from maild.core.accept import Incoming, glance, publish, recipient
 from maild.core.app import App
+from maild.core.door_faults import internal_error
 from maild.core.raw import Raw, Spool
 from maild.core.room import Room
+from maild.core.signing_in import check_submission
 from maild.daemon.acceptor import Acceptor
 from maild.model.envelope import Envelope
-from maild.model.reason import Answer, Reason
+from maild.model.reason import Answer, Reason, RefusedError
 from maild.store.engine import READERS, StoreDownError
 
 PATIENCE_S = 8
 """How long a peer waits for the store: then it hears 451, whatever has become of its mail."""
+SIGN_INS = 2
+"""Passwords that are checked at a time: each takes a core and tens of megabytes."""
+SIGN_INS_WAITING_MAX = 50
+SIGN_IN_PATIENCE_S = 30
+"""How long a peer waits for that: longer than for the store, for on a busy machine a check is hundreds of milliseconds."""
 
 _log = logging.getLogger("maild.accept")
 
@@ -30,6 +37,8 @@ class DaemonIntake:
         self._acceptor = acceptor
         self._room = Room(app, reserve)
         self._lookups = ThreadPoolExecutor(READERS, thread_name_prefix="recipient")
+        self._sign_ins = ThreadPoolExecutor(SIGN_INS, thread_name_prefix="sign-in")
+        self._signing_in = 0
 
     def room(self, size: int) -> Answer | None:
         """Return DISK_FULL when the reserve and half as much again as the mail would not stay free."""
@@ -59,6 +68,38 @@ class DaemonIntake:
         except StoreDownError as error:
             _log.error("store_down error=%s", error)
             return Answer(Reason.STORE_DOWN), None
+
+    async def sign_in(self, name: str, secret: str, peer: str) -> int | Answer:
+        """Check a password on the few threads that are for it: a check costs tens of milliseconds of one core.
+
+        Where too many wait already, or the answer does not come in time, it is temporary; the check goes on and counts.
+        """
+        if self._signing_in >= SIGN_INS_WAITING_MAX:
+            return Answer(Reason.BUSY)
+        loop = asyncio.get_running_loop()
+        self._signing_in += 1
+        check = loop.run_in_executor(self._sign_ins, self._check, name, secret, peer)
+        check.add_done_callback(self._checked)
+        try:
+            async with asyncio.timeout(SIGN_IN_PATIENCE_S):
+                return await asyncio.shield(check)
+        except TimeoutError:
+            _log.error("sign_in_slow seconds=%d", SIGN_IN_PATIENCE_S)
+            return Answer(Reason.STORE_DOWN)
+
+    def _check(self, name: str, secret: str, peer: str) -> int | Answer:
+        try:
+            return check_submission(self._app, name, secret, peer=peer).user_id
+        except RefusedError as refused:
+            return Answer(refused.reason, refused.facts)
+        except StoreDownError as error:
+            _log.error("store_down error=%s", error)
+            return Answer(Reason.STORE_DOWN)
+        except Exception as error:  # noqa: BLE001 - whatever was not foreseen is temporary
+            return internal_error("sign_in_failed", error)
+
+    def _checked(self, check: asyncio.Future[int | Answer]) -> None:
+        self._signing_in -= 1
 
     async def accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
         """Hand the mail to the next commit and wait for it, but not for ever.
@@ -90,5 +131,6 @@ class DaemonIntake:
         return await self._acceptor.submit(mail)
 
     def close(self) -> None:
-        """End the look-up threads."""
+        """End the threads."""
         self._lookups.shutdown()
+        self._sign_ins.shutdown(cancel_futures=True)

@@ -26,8 +26,6 @@ def listener_facts(settings: Settings) -> list[ListenerFacts]:
 
 def _facts(settings: Settings, number: int, listener: ListenerSettings) -> ListenerFacts:
     key = f"listener.{number}"
-    if listener.auth:
-        raise ListenerError(f"{key}.auth: SMTP AUTH is not in this version; set it to false")
     bind = listener.bind
     context = _tls(key, listener)
     return ListenerFacts(
@@ -37,6 +35,7 @@ def _facts(settings: Settings, number: int, listener: ListenerSettings) -> Liste
         hostname=settings.hostname,
         tls=TlsMode(listener.tls) if context is not None else TlsMode.NONE,
         tls_context=context,
+        auth=listener.auth,
         trust=Trust(
             authenticated_for=listener.authenticated_for,
             authserv_ids=listener.trusted_authserv_ids,

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from maild import failpoint
 from maild.core.app import App
-from maild.core.letters import Sender, compose
+from maild.core.letters import Sender, compose, returns_to
 from maild.core.outbox import (
     LEASE,
     Hand,
@@ -22,12 +22,13 @@ from maild.core.outbox import (
     release_errands,
     take_hand,
 )
-from maild.doors.imap.storing import do
 from maild.model.errand import Fate, Later, Never, Topic
 from maild.plugs.relay import Relay, RelayError
 from maild.settings import Settings
 from maild.store.engine import StoreDownError
 from maild.store.outbox import Errand
+from maild.tasks import end
+from maild.threads import do
 
 GRACE_S = 10.0
 """How long the mail in hand may take at the end."""
@@ -42,7 +43,10 @@ _log = logging.getLogger("maild.outbox")
 
 
 def sender_of(settings: Settings, app: App) -> Sender:
-    """Return as whom the installation writes.  Raises RelayError without a key: such mails could not be known again."""
+    """Return as whom the installation writes.
+
+    Reads the store.  Raises RelayError without a key: such mails could not be known again; StoreDownError.
+    """
     if app.key is None:
         raise RelayError(
             "there is no secret_key, by which our own mails are known when they come back"
@@ -52,12 +56,13 @@ def sender_of(settings: Settings, app: App) -> Sender:
         name=settings.relay.from_name,
         hostname=settings.hostname,
         key=app.key,
+        bounces_to=returns_to(app, settings.relay.from_address),
     )
 
 
 async def probe_relay(settings: Settings, app: App) -> str:
     """Go to the relay as for a mail, and send none; return who mails are from.  Raises RelayError."""
-    sender = sender_of(settings, app)
+    sender = await do(sender_of, settings, app)
     async with Relay(settings.relay, settings.hostname):
         return sender.address
 
@@ -93,11 +98,8 @@ class OutboxWorker:
         self._awake.set()
         if self._task is None:
             return
-        _, late = await asyncio.wait([self._task], timeout=GRACE_S)
-        if late:
-            self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task], timeout=GRACE_S)
+        await end(self._task)
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -119,7 +121,8 @@ class OutboxWorker:
                 rest = REST_AFTER_FAULT_S
             with suppress(TimeoutError):
                 if rest:
-                    await asyncio.wait_for(self._stopping.wait(), rest)
+                    async with asyncio.timeout(rest):
+                        await self._stopping.wait()
 
     async def work(self) -> bool:
         """Work through what is due, one session's worth; return whether there was anything.
@@ -161,7 +164,7 @@ class OutboxWorker:
 
     async def _session(self, hand: Hand, left: deque[Errand]) -> None:
         failpoint.reached("outbox.after_claim")
-        sender = sender_of(self._settings, self._app)
+        sender = await do(sender_of, self._settings, self._app)
         async with Relay(self._settings.relay, self._settings.hostname) as relay:
             self._troubles = 0
             while left and not self._stopping.is_set():

@@ -24,15 +24,18 @@ from maild.core.sources import note_round
 from maild.daemon.lines import Lines
 from maild.daemon.rounds import Rounds
 from maild.doors.imap.client import ImapClient
-from maild.doors.imap.storing import do
 from maild.model.source import SourceKind
 from maild.store.engine import StoreDownError
+from maild.tasks import end
+from maild.threads import do
 
 FULL_EVERY = timedelta(hours=1)
 """How often the whole listing is held against the ledger."""
 BACK_OFF_S = 900.0
 """The longest pause after failures; credentials that were refused get an hour, since servers lock accounts."""
 REFUSED_BACK_OFF_S = 3600.0
+REST_MOST_S = 3600.0
+"""The longest pause between sessions that a server gets because it asks for it."""
 REPORT_S = 1.0
 NEWS_S = 0.5
 """Pause between hearing of news and looking."""
@@ -89,9 +92,7 @@ class Polled:
 
     async def stop(self) -> None:
         """End in good order: what is in hand is stored, the line closed, the lease given up."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
 
     async def _run(self) -> None:
         """Poll for as long as the lease is ours; wait for it when it is not."""
@@ -173,7 +174,8 @@ class Polled:
             await asyncio.sleep(min(wait.seconds, DEAD_LINE_S if is_dead else NEWS_S))
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._asked.wait(), wait.seconds)
+            async with asyncio.timeout(wait.seconds):
+                await self._asked.wait()
 
     async def _round(self, claim: Claim) -> _Wait:
         """Do a round and write down how it went; return the pause until the next."""
@@ -200,7 +202,7 @@ class Polled:
         else:
             self._fails = 0
             self._full_at = began if is_full else self._full_at
-            wait = _Wait(self.source.every_s)
+            wait = _Wait(max(self.source.every_s, min(report.latest.rest_s, REST_MOST_S)))
             values |= {"last_ok_at": began, "last_trouble": None, "last_said": None}
         finally:
             await report.stop()
@@ -233,6 +235,7 @@ class Polled:
         most = REFUSED_BACK_OFF_S if error.trouble in _ADMINS else BACK_OFF_S
         pause = min(most, self.source.every_s * 2.0 ** min(self._fails - 1, 12))
         pause *= _CHANCE.uniform(0.75, 1.0)  # Never more than the most.
+        pause = max(pause, min(error.not_before_s, REST_MOST_S))
         _log.warning(
             "round_failed source=%s trouble=%s said=%s next_in_s=%d",
             self.source.name,
@@ -292,6 +295,4 @@ class _Report:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)

@@ -13,11 +13,13 @@ from datetime import timedelta
 from maild.core.app import App
 from maild.core.sources import sources_to_poll
 from maild.daemon.lines import Lines
+from maild.daemon.part import Frame
 from maild.daemon.polled import Means, Polled
 from maild.daemon.rounds import Rounds
-from maild.doors.imap.storing import do
+from maild.daemon.workers import obey_doors
 from maild.settings import Settings
 from maild.store.engine import StoreDownError
+from maild.threads import do
 
 _log = logging.getLogger("maild.poll")
 
@@ -58,5 +60,33 @@ class Pollers:
     async def stop(self) -> None:
         """End every task in good order: the mails in hand are stored, lines are closed, leases given up."""
         tasks, self._tasks = list(self._tasks.values()), {}
-        await asyncio.gather(*(polled.stop() for polled in tasks))
+        ends = await asyncio.gather(*(polled.stop() for polled in tasks), return_exceptions=True)
+        for error in ends:
+            if isinstance(error, Exception):
+                _log.error("source_ended_badly", exc_info=error)
         self._means.lines.close()
+
+
+class Collecting:
+    """The role `pollers`.  Implements `maild.daemon.part.Part`."""
+
+    def __init__(self, frame: Frame) -> None:
+        """Start nothing yet."""
+        self._frame = frame
+        self._pollers = Pollers(frame.app, frame.settings)
+
+    async def start(self) -> None:
+        """Begin to look after the sources."""
+        self._frame.scheduler.add_job(
+            self._pollers.tick, "interval", seconds=1, next_run_time=self._frame.app.clock()
+        )
+        if self._frame.plan.beneath:
+            obey_doors(lambda: None)
+
+    async def stop(self) -> None:
+        """End every task in good order."""
+        await self._pollers.stop()
+
+    def check(self) -> None:
+        """Raise StoreDownError when the disk failed under the database."""
+        self._frame.app.store.database.check()

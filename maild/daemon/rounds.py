@@ -10,17 +10,18 @@ from typing import TypeVar
 from maild.core import collect, proving
 from maild.core.app import App
 from maild.core.collect import Claim
-from maild.core.polling import Figures, SourceRow, Tell
+from maild.core.polling import Figures, Limits, SourceRow, Tell
 from maild.core.proving import Proven
 from maild.core.renumbered import Listed
 from maild.daemon.lines import Lines, Step
 from maild.doors.imap.client import ImapClient
 from maild.doors.imap.round import ImapRound
-from maild.doors.imap.storing import do
 from maild.doors.pop.client import PopClient
-from maild.doors.pop.round import PopRound, is_renumbered, keyed, listed_of, tops_of
+from maild.doors.pop.naming import is_renumbered, listed_of, tops_of
+from maild.doors.pop.round import PopRound, named
 from maild.model.renumber import Marks
 from maild.model.source import SourceKind
+from maild.threads import do
 
 T = TypeVar("T")
 
@@ -85,7 +86,8 @@ class Rounds:
             finally:
                 client.close()
             total.add(figures)
-            if not round_.is_capped:
+            # A server that wants a pause between sessions gets it, and the rest comes with the next round.
+            if not round_.is_capped or total.rest_s:
                 return total
 
     async def test(self, source: SourceRow, step: Step) -> Counts:
@@ -93,7 +95,9 @@ class Rounds:
         if source.kind is SourceKind.POP:
             client = await self._lines.pop(source, step)
             proven, folders = (
-                await self._on(client, lambda: _prove_pop(self._app, source, client)),
+                await self._on(
+                    client, lambda: _prove_pop(self._app, source, client, self._lines.limits)
+                ),
                 0,
             )
         else:
@@ -111,7 +115,9 @@ class Rounds:
         """Compare what the server lists with the ledger; nothing is fetched.  Raises RemoteError."""
         if source.kind is SourceKind.POP:
             client = await self._lines.pop(source)
-            return await self._on(client, lambda: _prove_pop(self._app, source, client))
+            return await self._on(
+                client, lambda: _prove_pop(self._app, source, client, self._lines.limits)
+            )
         imap = await self._lines.imap(source)
         try:
             return await self._prove_imap(source, imap)
@@ -143,9 +149,9 @@ class Rounds:
         )
 
 
-def _prove_pop(app: App, source: SourceRow, client: PopClient) -> Proven:
+def _prove_pop(app: App, source: SourceRow, client: PopClient, limits: Limits) -> Proven:
     listing = client.listing()
-    here = keyed(client, listing)
+    here = named(app, source, client, listing, limits)
     folder = proving.ledger_of(app, source, "")
     known = {} if folder is None else collect.known_keys(app, folder)
     is_others = folder is not None and folder.numbers_are_others

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Self, TypeVar
@@ -19,9 +18,9 @@ from maild.core.giants import ask_for_failed
 from maild.core.polling import Figures, SourceRow
 from maild.core.remote import RemoteError
 from maild.core.seal import seal
+from maild.core.source_views import SourceView
 from maild.core.source_words import sentence
 from maild.core.sources import (
-    SourceView,
     ask_for_round,
     binding_of,
     keep_secret,
@@ -32,12 +31,13 @@ from maild.core.sources import (
 from maild.daemon.lines import Lines
 from maild.daemon.polled import holder_name
 from maild.daemon.rounds import Rounds
-from maild.doors.imap.storing import do
 from maild.faces.cli.context import Context
 from maild.model.reason import EX_FAILED, EX_TEMPFAIL, Reason, RefusedError
 from maild.model.source import SignIn
 from maild.oauth.choose import authorize
 from maild.oauth.microsoft import Prompt
+from maild.tasks import end
+from maild.threads import do
 
 T = TypeVar("T")
 ASKED_S = 3600.0
@@ -144,9 +144,7 @@ def _poll_here(
         try:
             return await rounds.poll(claim, bar.tell, may_renumber=may_renumber)
         finally:
-            keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
+            await end(keeping)
 
     began = cli.app.clock()
     values: dict[str, object] = {"last_try_at": began}

@@ -1,12 +1,18 @@
-"""`web.bind`: what is served over HTTP.  In this version the door for mail, and nothing else."""
+"""`web.bind`: what is served over HTTP: the door for mail, and beside it the API.
+
+The API has a store of its own, and few threads: whatever it is asked, the doors keep their connections to the database.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 
-from maild.core.app import App
+from starlette.types import ASGIApp
+
+from maild.core.app import App, open_app
 from maild.core.inbox_keys import open_inbox
 from maild.core.intake import Intake
 from maild.core.raw import Raw, Spool
@@ -18,8 +24,10 @@ from maild.doors.smtp.sockets import listening
 from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
 from maild.model.written import FdSocket, UnixSocket
+from maild.parse.pool import ReaderPool
 from maild.settings import Settings
 from maild.store.engine import StoreDownError
+from maild.threads import do
 
 LOOKUPS = 2
 """Threads that look keys up."""
@@ -63,6 +71,10 @@ class WebIntake:
         """As every door's."""
         return await self._intake.recipient(address, size)
 
+    async def sign_in(self, name: str, secret: str, peer: str) -> int | Answer:
+        """As every door's."""
+        return await self._intake.sign_in(name, secret, peer)
+
     async def accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
         """As every door's."""
         return await self._intake.accept(envelope, raw)
@@ -73,14 +85,16 @@ class WebIntake:
 
 
 class Web:
-    """The HTTP door of a running daemon.  `start` once, `stop` once; without `web.bind` it stays closed."""
+    """The HTTP door of a running daemon, where `web.bind` is set.  `start` once, `stop` once, `close` once."""
 
     def __init__(self, settings: Settings, app: App) -> None:
         """Keep the plan."""
+        self._settings = settings
         self._bind = settings.web.bind
         self._app = app
         self._door = HttpDoor(http_facts(settings), app.clock)
         self._intake: WebIntake | None = None
+        self._api: ApiInside | None = None
         self.name = "http"
         self.address = ""
         """Where it listens; empty while it is closed."""
@@ -94,17 +108,64 @@ class Web:
         # A resolver or a stale socket's peer may take its time.
         sockets = await asyncio.get_running_loop().run_in_executor(None, listening, place)
         self._intake = WebIntake(self._app, intake)
+        self._api = await do(ApiInside, self._settings)
+        self._door.beside["/api/"] = self._api.asgi
         await self._door.start(self._intake, sockets)
         self.address = str(bind)
 
+    def check(self) -> None:
+        """Raise StoreDownError when the disk failed under the API: the process is to end, and to be started again."""
+        if self._api is not None:
+            self._api.check()
+
     async def stop(self, grace: float) -> None:
-        """Close the door: who has sent a whole mail is answered within `grace` seconds."""
+        """Close the door: who has sent a whole mail or request is answered within `grace` seconds."""
         if self._intake is None:
             return
+        if self._api is not None:
+            self._api.stop()
         await self._door.stop(grace)
-        self._intake.close()
         if isinstance(self._bind, UnixSocket):
             self._bind.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close what the door and the API have; it waits for what has begun, and so is no call for a loop."""
+        if self._intake is not None:
+            self._intake.close()
+        if self._api is not None:
+            self._api.close()
+
+
+class ApiInside:
+    """The API, with a store and a reader of its own.  Made on a thread: it opens the database.  `close` once."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the database.  Raises as `open_app`."""
+        # Only who serves HTTP needs it: the other processes of a daemon are spared its memory.
+        from maild.faces.api.application import Api  # noqa: PLC0415
+        from maild.oauth.oidc import provider_of  # noqa: PLC0415
+
+        self._app = open_app(settings)
+        self._reader = ReaderPool(1, seconds=settings.limits.reading_time)
+        providers = {
+            one.name: provider_of(one, self._app.clock, os.environ) for one in settings.oidc
+        }
+        self._api = Api(self._app, self._reader, providers=providers, proxies=settings.web.proxies)
+        self.asgi: ASGIApp = self._api.asgi
+
+    def check(self) -> None:
+        """Raise StoreDownError when its database must be opened anew."""
+        self._app.store.database.check()
+
+    def stop(self) -> None:
+        """Take no further request."""
+        self._api.stop()
+
+    def close(self) -> None:
+        """Close everything; it waits for what has begun."""
+        self._reader.close()
+        self._api.close()
+        self._app.store.close()
 
 
 def http_facts(settings: Settings) -> HttpFacts:

@@ -6,8 +6,9 @@ Its stdin is a pipe whose other end the doors hold: an octet says that there may
 from __future__ import annotations
 
 import os
+import threading
 from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from typing_extensions import override
@@ -48,3 +49,14 @@ class Workers(Beneath):
         # A full pipe has woken it already; a broken one is mended by the next start, which looks by itself.
         with suppress(BlockingIOError, BrokenPipeError):
             os.write(self._writing, b".")
+
+
+def obey_doors(wake: Callable[[], None]) -> None:
+    """In such a process: wake the work at each octet, and end when the doors are gone; the next start does the rest."""
+
+    def listen() -> None:
+        while os.read(0, 4096):
+            wake()
+        os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()

@@ -27,13 +27,24 @@ from maild.model.identify import (
     Stranger,
     Unknown,
     by_drop,
+    by_word,
     from_norms,
     identify,
+    in_place_of,
 )
 from maild.model.letter import LOOP_HEADER, Author, Kind, Letter, Mailbox
 from maild.model.match import Ambiguous, Hit, NoClient, by_address, by_thread, each_by_address
-from maild.model.people import InboxKind
+from maild.model.people import InboxKind, MemberState
 from maild.model.reason import Reason
+from maild.model.ruled import (
+    Named,
+    filed_by_hand,
+    is_released,
+    newest,
+    put_aside,
+    ruled_original,
+    standing,
+)
 from maild.model.states import Move
 from maild.model.trace import Trace
 
@@ -61,6 +72,8 @@ class Case:
     rulings: tuple[Ruling, ...] = ()
     is_ours: bool = False
     """This installation wrote it, and it came back."""
+    brings_back_ours: bool = False
+    """It is a report on a mail that this installation wrote."""
     same_id_other_content: bool = False
     marked: Witness | None = None
     """The first arrival that its listener's upstream called spam."""
@@ -70,6 +83,8 @@ class Case:
     """It was collected from a mailbox of many, and no field says for whom (D14)."""
     drop: Drop | None = None
     """It came to a drop address (U7)."""
+    named: Named | None = None
+    """Who a person said that it is from."""
     lies_in_a_mailbox: bool = False
     """It was decided before, and its owner has it."""
 
@@ -96,7 +111,7 @@ def decide(case: Case, trace: Trace) -> Decision:
     if spam is not None:
         trace.say("place", f"{spam.reason.code}: {spam.reason.say(**spam.facts)}.")
         return _with_marks(spam, case)
-    case = replace(case, rulings=_standing(case.rulings))
+    case = replace(case, rulings=standing(case.rulings))
     sender = _sender(case, trace)
     decision = (
         _ruled(case, sender, trace)
@@ -112,16 +127,36 @@ def decide(case: Case, trace: Trace) -> Decision:
 
 
 def _sender(case: Case, trace: Trace) -> Sender:
-    if case.drop is not None:
-        return by_drop(case.drop, case.inbox, others_read=bool(_outsiders(case)), trace=trace)
-    return identify(case.letter, case.inbox, case.directory, case.proof, trace)
+    sender: Sender
+    if case.named is not None:
+        sender = by_word(case.named, case.inbox, trace)
+    elif case.drop is not None:
+        sender = by_drop(case.drop, case.inbox, others_read=bool(_outsiders(case)), trace=trace)
+    else:
+        sender = identify(case.letter, case.inbox, case.directory, case.proof, trace)
+    taken_over = newest(case.rulings, "substitute")
+    if taken_over is None:
+        return sender
+    return in_place_of(sender, taken_over, trace)
 
 
 def _with_sender(decision: Decision, sender: Sender, case: Case) -> Decision:
     if not isinstance(sender, Known):
         return replace(decision, claimed=sender.claimed)
     keeps = case.inbox.kind is InboxKind.FORWARD and decision.move in {Move.FILE, Move.PLACE}
-    return replace(decision, user=sender.binding, owner=sender.binding.user_id if keeps else None)
+    return replace(decision, user=sender.binding, owner=_keeper(sender, case) if keeps else None)
+
+
+def _keeper(sender: Known, case: Case) -> int | None:
+    """Return whose a forward is: its forwarder's, or of who was told to take it over from somebody inactive.
+
+    None: of a mail that was resolved before to somebody who cannot have it any more.
+    """
+    binding = sender.binding
+    if binding.disabled_at is None and binding.membership is MemberState.ACTIVE:
+        return binding.user_id
+    taken_over = newest(case.rulings, "substitute")
+    return None if taken_over is None else int(taken_over.answer["to_id"])
 
 
 def _with_marks(decision: Decision, case: Case) -> Decision:
@@ -142,7 +177,7 @@ def _spam(case: Case, trace: Trace) -> Decision | None:
         return None
     header = case.marked.spam_mark
     trace.say("accept", f"What stands in front of the {case.marked.door} door marked it: {header}.")
-    if _standing(case.rulings):
+    if standing(case.rulings):
         trace.say("place", "A person decided about it since; the mark does not count.")
         return None
     was_taken_back = any(ruling.question == "withdraw" for ruling in case.rulings)
@@ -152,53 +187,23 @@ def _spam(case: Case, trace: Trace) -> Decision | None:
     return Decision(move=Move.IGNORE, reason=Reason.SPAM, facts={"header": header})
 
 
-def _standing(rulings: tuple[Ruling, ...]) -> tuple[Ruling, ...]:
-    """Return the rulings that nobody took back: a withdrawal takes the newest release away."""
-    standing: list[Ruling] = []
-    for ruling in rulings:
-        if ruling.question != "withdraw":
-            standing.append(ruling)
-            continue
-        at = max((at for at, one in enumerate(standing) if one.question == "release"), default=None)
-        if at is not None:
-            del standing[at]
-    return tuple(standing)
-
-
 def _ruled(case: Case, sender: Sender, trace: Trace) -> Decision | None:
     """What a person said comes before everything that maild thinks."""
-    put_away = next(
-        (r for r in reversed(case.rulings) if r.question in {"dismiss", "release"}), None
+    aside = put_aside(case.rulings)
+    if aside is not None:
+        trace.say("place", f"{aside.user} put it away.")
+        return Decision(move=Move.IGNORE, reason=Reason.DISMISSED, facts={"user": aside.user})
+    by_hand = filed_by_hand(case.rulings)
+    if by_hand is None:
+        return None
+    if by_hand.hits:
+        return _filed(by_hand.hits, direction=_direction(case, sender))
+    return Decision(
+        move=Move.PLACE,
+        reason=Reason.UNFILED_BY_HAND,
+        facts=by_hand.taken_off or {},
+        direction=_direction(case, sender),
     )
-    if put_away is not None and put_away.question == "dismiss":
-        trace.say("place", f"{put_away.answer.get('user', 'Somebody')} put it away.")
-        return Decision(
-            move=Move.IGNORE,
-            reason=Reason.DISMISSED,
-            facts={"user": put_away.answer.get("user", "?")},
-        )
-    by_hand: dict[int, Hit] = {}
-    taken_off: dict[str, Any] | None = None
-    for ruling in case.rulings:
-        if ruling.question == "file":
-            client = ruling.answer["client"]
-            by_hand[client.id] = Hit(
-                client, Reason.FILED_BY_HAND, f"{ruling.answer['user']} filed it"
-            )
-            taken_off = None
-        elif ruling.question == "unfile":
-            by_hand.pop(ruling.answer["client"].id, None)
-            taken_off = {"user": ruling.answer["user"], "client": ruling.answer["client"].name}
-    if by_hand:
-        return _filed(tuple(by_hand.values()), direction=_direction(case, sender))
-    if taken_off is not None:
-        return Decision(
-            move=Move.PLACE,
-            reason=Reason.UNFILED_BY_HAND,
-            facts=taken_off,
-            direction=_direction(case, sender),
-        )
-    return None
 
 
 def _loop(case: Case, trace: Trace) -> Decision | None:
@@ -206,7 +211,7 @@ def _loop(case: Case, trace: Trace) -> Decision | None:
     if not case.is_ours:
         return None
     trace.say("parse", f"This installation wrote it: its {LOOP_HEADER} fits its Message-ID.")
-    if any(ruling.question == "release" for ruling in case.rulings):
+    if is_released(case.rulings):
         trace.say("place", "Somebody released it; treated as normal.")
         return None
     return Decision(move=Move.IGNORE, reason=Reason.LOOP_STOPPED, facts={"header": LOOP_HEADER})
@@ -246,7 +251,10 @@ def _machine(case: Case, sender: Sender, trace: Trace) -> Decision | None:
         return None
     reason = _MACHINE[case.letter.kind]
     trace.say("parse", f"It was made by a machine: {proof}.")
-    if any(r.question == "release" for r in case.rulings):
+    if case.brings_back_ours and case.letter.returned is not None:
+        code = case.letter.returned.status or "without a code"
+        trace.say("parse", f"It is about a mail of ours, which came back ({code}).")
+    if is_released(case.rulings):
         trace.say("place", "Somebody released it; treated as normal.")
         return None
     facts = {"proof": proof}
@@ -320,6 +328,10 @@ def _outside(case: Case, boxes: tuple[Mailbox, ...]) -> list[str]:
 def _forward(case: Case, trace: Trace) -> Decision:
     """A proven user's forward (F1, F2)."""
     original = case.letter.forwarded
+    ruled = ruled_original(case.rulings, trace)
+    if ruled is not None:
+        to = () if original is None else (*original.to, *original.cc)
+        return _by_correspondents(case, Mailbox(ruled), to, trace)
     if original is None or original.from_ is None:
         trace.say("match", "It looks forwarded, but the original's sender could not be read.")
         return Decision(move=Move.HOLD, reason=Reason.FORWARD_NOT_FOUND)
@@ -337,9 +349,14 @@ def _forward(case: Case, trace: Trace) -> Decision:
     thread = by_thread(case.thread, None, is_proven_user=True, trace=trace)
     if thread is not None:
         return _filed((thread,))
-    correspondents = _outside(case, (original.from_,)) or _outside(
-        case, (*original.to, *original.cc)
-    )
+    return _by_correspondents(case, original.from_, (*original.to, *original.cc), trace)
+
+
+def _by_correspondents(
+    case: Case, author: Mailbox, to: tuple[Mailbox, ...], trace: Trace
+) -> Decision:
+    """File a forward to who wrote its original; where that was a colleague, to whom they wrote."""
+    correspondents = _outside(case, (author,)) or _outside(case, to)
     if not correspondents:
         trace.say("match", "Everybody in the original is a user.")
         return Decision(move=Move.PLACE, reason=Reason.ONLY_USERS_INVOLVED)

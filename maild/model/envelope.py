@@ -62,3 +62,7 @@ class Envelope:
     tls: bool = False
     trust: Trust = Trust()
     collected: Collected | None = None
+    signed_in_user_id: int | None = None
+    """Who signed in at the door, with user name and password or a token."""
+    is_direct: bool = False
+    """Whether the peer is a server of the world: what its sender policy says of it means something (SPF)."""

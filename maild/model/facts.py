@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from maild.model.people import AddressKind, InboxKind, MemberState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A live address of a user, seen from one account."""
+    """An address of a user, seen from one account: live, or as it was when a mail came in (U12)."""
 
     address_id: int
     user_id: int
@@ -22,6 +23,27 @@ class Binding:
     disabled_at: datetime | None
     membership: MemberState | None
     """The user's standing in the inbox's account; None: not known there at all."""
+    valid_from: datetime | None = None
+    """None: for as long as anybody asks about."""
+    valid_to: datetime | None = None
+    """None: live."""
+    is_merged: bool = False
+    """Whether the user turned out to be somebody else since (U13)."""
+    heir_id: int | None = None
+    """Who they are today; None: still themselves."""
+    was_used: bool = False
+    """The mail was resolved by it before: what became of its user since changes nothing of that (U12)."""
+
+    @property
+    def today(self) -> int:
+        """The user whose it would be now."""
+        return self.heir_id or self.user_id
+
+    def was_valid(self, at: datetime) -> bool:
+        """Whether the address was this user's at that moment."""
+        return (self.valid_from is None or self.valid_from <= at) and (
+            self.valid_to is None or at < self.valid_to
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,27 @@ class Unproven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Direct:
+    """Who handed a mail over, directly from the world, and what that domain's policy says of it (SPF).
+
+    Recorded and shown; never a proof of the From (I3).
+    """
+
+    arrival_id: int
+    peer: str
+    helo: str
+    mail_from: str
+    spf: Mapping[str, str]
+    """`domain`, `outcome` and `words` of what was found; empty until somebody has asked."""
+
+    @property
+    def sentence(self) -> str:
+        """What it came to, for the trace."""
+        said = self.spf["words"].rpartition(" ")[2]
+        return f"SPF says {said} for {self.spf['domain'] or 'no domain'} ({self.peer}): recorded, no proof"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
     """What one arrival of a mail says about its sender, as its listener was declared at that moment (I3)."""
 
@@ -69,6 +112,10 @@ class Witness:
     """What told the recipient of a collected mail; `none`: nothing did (D14)."""
     whole_size: int | None = None
     """Octets on the server of a mail that was too large to be taken whole (D12)."""
+    signed_in_user_id: int | None = None
+    """Who signed in to hand it in."""
+    direct: Direct | None = None
+    """The server of the world that handed it over; None: it came by anybody else."""
     drop_user_id: int | None = None
     """Whose drop address was its envelope recipient (U7)."""
 
@@ -85,11 +132,41 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """What a person answered; the newest of a question counts (E2)."""
+    """What a person answered about one delivery; the newest of a question counts (E2)."""
 
     question: str
-    """`dismiss`, `release`, `withdraw` (of the newest release), `file`, `unfile`."""
+    """`dismiss`, `release`, `withdraw` (of the newest release), `file`, `unfile`, `sender`, `substitute`, `original`,
+    `trust` (told, and remembered for the account), `retract` (of a whole act)."""
     answer: dict[str, Any]
+    at: datetime | None = None
+    change: str = ""
+    """The act that it belongs to."""
+    takes_back: str | None = None
+    """Of a retraction: the act whose answers do not count any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferred:
+    """An account's standing answer: mail of an address that several clients have is this client's (E2)."""
+
+    client: ClientRef
+    user: str
+    """Who said it."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """An account's standing answer: whose word about a From is believed there (E2, I3)."""
+
+    method: str
+    """`dkim`: this domain's signature over the From; `arc`: this forwarder's seal."""
+    domain: str
+    address: str = ""
+    """Of a signer: the one address that it speaks for."""
+    user: str
+    """Who said it."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +194,8 @@ class Directory:
     """The account's own inbox names among the addresses."""
     contacts: dict[str, tuple[ClientRef, ...]] = field(default_factory=dict)
     domains: dict[str, tuple[ClientRef, ...]] = field(default_factory=dict)
+    preferred: dict[str, Preferred] = field(default_factory=dict)
+    """Which of several clients an address means, where a person said so for the account."""
 
     def is_colleague(self, norm: str) -> bool:
         """Whether the address is one of the account's users."""

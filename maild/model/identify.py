@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from maild.model.address import Address, InvalidAddressError
-from maild.model.facts import Binding, Directory, Drop, InboxFacts, Proven, Unproven
+from maild.model.facts import Binding, Directory, Drop, InboxFacts, Proven, Ruling, Unproven
 from maild.model.letter import Author, Letter
 from maild.model.people import InboxKind, MemberState
 from maild.model.reason import Reason
+from maild.model.ruled import Named, who_said
 from maild.model.trace import Trace
 
 
@@ -38,6 +39,9 @@ class Unknown:
 
 Sender = Known | Stranger | Unknown
 
+_KNOWN_HERE = {MemberState.ACTIVE, MemberState.REQUESTED}
+"""Members, and who asked to be one: the account may know them by name, and by every address."""
+
 
 def identify(
     letter: Letter, inbox: InboxFacts, directory: Directory, proof: Proven | Unproven, trace: Trace
@@ -48,14 +52,27 @@ def identify(
     norm = letter.sender.address
     trace.say("identify", f"The one From address is {norm}.")
     binding = directory.bindings.get(norm)
-    if binding is None:
+    if binding is None or _is_elsewhere(binding, proof):
         return _by_tag(norm, inbox, directory, proof, trace)
-    if binding.membership is not None:  # People of other accounts are named to nobody.
+    if binding.was_used:
+        trace.say("identify", f"It was resolved by {binding.norm} before.")
+    elif binding.membership in _KNOWN_HERE:  # People of other accounts are named to nobody.
         trace.say(
             "identify",
             f"{norm} is a {binding.kind.value.replace('_', '-')} address of {binding.user_name}.",
         )
     return _judge(binding, norm, inbox, proof, trace)
+
+
+def _is_elsewhere(binding: Binding, proof: Proven | Unproven) -> bool:
+    """Whether an address is, as far as this account may learn, nobody's.
+
+    What another account has not confirmed is nobody's here (U5).  And who types somebody's From must not be told by the
+    answer whether another account knows the address (U9): only its owner, who can prove it, is told what is missing.
+    """
+    if binding.membership is not None:
+        return False
+    return not binding.is_verified or (isinstance(proof, Unproven) and not binding.was_used)
 
 
 def by_drop(drop: Drop, inbox: InboxFacts, *, others_read: bool, trace: Trace) -> Sender:
@@ -65,6 +82,38 @@ def by_drop(drop: Drop, inbox: InboxFacts, *, others_read: bool, trace: Trace) -
     """
     binding = drop.binding
     trace.say("identify", f"It came to the drop address of {binding.user_name}.")
+    hindered = _hindered(binding, inbox, trace)
+    if hindered is not None:
+        return hindered
+    if drop.is_exposed and others_read:
+        trace.say("identify", "It stands in To or Cc as well, where others read it.")
+        return Unknown(Reason.DROP_ADDRESS_EXPOSED, {"user": binding.user_name}, binding)
+    return Known(binding)
+
+
+def by_word(named: Named, inbox: InboxFacts, trace: Trace) -> Sender:
+    """Resolve the sender by what a person answered: that one is believed, as far as the user may send at all (E2)."""
+    binding = named.binding
+    trace.say("identify", f"{who_said(named.ruling)} that it is from {binding.user_name}.")
+    return _hindered(binding, inbox, trace) or Known(binding)
+
+
+def in_place_of(sender: Sender, ruling: Ruling, trace: Trace) -> Sender:
+    """Let the mail of an inactive user through, if somebody said who is to have it."""
+    if (
+        not isinstance(sender, Unknown)
+        or sender.reason is not Reason.USER_INACTIVE
+        or sender.claimed is None
+    ):
+        return sender
+    trace.say("identify", f"{who_said(ruling)} that {ruling.answer['to']} is to have it.")
+    return Known(sender.claimed)
+
+
+def _hindered(binding: Binding, inbox: InboxFacts, trace: Trace) -> Unknown | None:
+    """Say why a user who is known cannot be taken for the sender, unless they were before."""
+    if binding.was_used:
+        return None
     if binding.membership is not MemberState.ACTIVE:
         trace.say(
             "identify", f"{binding.user_name} is not an active member of {inbox.account_name}."
@@ -72,12 +121,7 @@ def by_drop(drop: Drop, inbox: InboxFacts, *, others_read: bool, trace: Trace) -
         return Unknown(
             Reason.NOT_A_MEMBER, {"user": binding.user_name, "account": inbox.account_name}
         )
-    if binding.disabled_at is not None:
-        return _inactive(binding, trace)
-    if drop.is_exposed and others_read:
-        trace.say("identify", "It stands in To or Cc as well, where others read it.")
-        return Unknown(Reason.DROP_ADDRESS_EXPOSED, {"user": binding.user_name}, binding)
-    return Known(binding)
+    return None if binding.disabled_at is None else _inactive(binding, trace)
 
 
 def _unclear(
@@ -115,7 +159,9 @@ def _by_tag(
     trace.say("identify", f"{norm} is the base of registered +tag addresses: {names}.")
     if len(users) == 1 and inbox.plus_tag == "base-if-unique":
         trace.say("identify", "They are one user's, and the account accepts a base that is unique.")
-        return _judge(candidates[0], norm, inbox, proof, trace)
+        # One that is confirmed counts, whichever was registered first.
+        best = min(candidates, key=lambda one: (not one.is_verified, one.address_id))
+        return _judge(best, norm, inbox, proof, trace)
     return Unknown(
         Reason.PLUS_BASE_UNRESOLVED, {"from": norm, "n": len(candidates), "candidates": names}
     )
@@ -124,7 +170,24 @@ def _by_tag(
 def _judge(
     binding: Binding, norm: str, inbox: InboxFacts, proof: Proven | Unproven, trace: Trace
 ) -> Sender:
-    """Say whether this user may be taken for the sender."""
+    """Say whether this user may be taken for the sender; of who was before, only the proof is looked at."""
+    strange = None if binding.was_used else _strange(binding, norm, inbox, trace)
+    if strange is not None:
+        return strange
+    match proof:
+        case Unproven(verdict):
+            return _unproven(binding, verdict, inbox, trace)
+        case Proven(how):
+            trace.say("identify", f"Proven: {how}.")
+    if binding.disabled_at is not None and not binding.was_used:
+        return _inactive(binding, trace)
+    return Known(binding)
+
+
+def _strange(
+    binding: Binding, norm: str, inbox: InboxFacts, trace: Trace
+) -> Stranger | Unknown | None:
+    """Say why an address names nobody in this account, whoever writes from it."""
     if binding.membership is None and inbox.kind is InboxKind.SHARED:
         trace.say(
             "identify",
@@ -132,20 +195,13 @@ def _judge(
         )
         return Stranger()
     if binding.membership is not MemberState.ACTIVE:
-        who = norm if binding.membership is None else binding.user_name
+        who = binding.user_name if binding.membership in _KNOWN_HERE else norm
         trace.say("identify", f"{who} is not an active member of {inbox.account_name}.")
         return Unknown(Reason.NOT_A_MEMBER, {"user": who, "account": inbox.account_name})
     if not binding.is_verified:
         trace.say("identify", f"{norm} is not confirmed yet.")
         return Unknown(Reason.ALIAS_NOT_VERIFIED, {"from": norm, "user": binding.user_name})
-    match proof:
-        case Unproven(verdict):
-            return _unproven(binding, verdict, inbox, trace)
-        case Proven(how):
-            trace.say("identify", f"Proven: {how}.")
-    if binding.disabled_at is not None:
-        return _inactive(binding, trace)
-    return Known(binding)
+    return None
 
 
 def _inactive(binding: Binding, trace: Trace) -> Unknown:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 """Rises whenever the same bytes may give another Letter; kept with each stored reading."""
 
 
@@ -114,6 +114,19 @@ class Forwarded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """What a report on delivery says (RFC 3464), and what it brings back of the mail that it is about."""
+
+    status: str = ""
+    """The code of the first recipient it speaks of, as 5.2.2 (RFC 3463); empty: it says none."""
+    recipient: str = ""
+    message_id: str | None = None
+    """Of the mail that came back."""
+    loop_mark: str | None = None
+    """By which a maild knows its own; whether it is ours, its key says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """One reading of one mail."""
 
@@ -146,6 +159,8 @@ class Letter:
     """A forward by its subject or its parts, whether or not the original could be read (FORWARD_NOT_FOUND)."""
     loop_mark: str | None = None
     """What stands in the field by which a maild knows its own mail; whether it is ours, its key says (LOOP_STOPPED)."""
+    returned: Returned | None = None
+    """Of a report on delivery: the mail that it is about."""
     degraded: tuple[str, ...] = ()
     """What could not be read, each in a few words (PARSE_DEGRADED)."""
 

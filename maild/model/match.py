@@ -71,24 +71,46 @@ def by_address(
         trace.say("match", f"There is no {role} to match.")
     for norm in tried:
         found = directory.contacts.get(norm, ())
-        if len(found) == 1:
-            trace.say("match", f"The {role} {norm} is a contact of {found[0].name}.")
-            return Hit(found[0], how, f"{norm} is a contact of it")
         if found:
-            return _ambiguous(norm, f"The {role} {norm}", found, trace)
+            chosen = _one_of(norm, f"The {role} {norm}", "is a contact of", found, directory, trace)
+            fact = f"{norm} is a contact of it"
+            return Hit(chosen, how, fact) if isinstance(chosen, ClientRef) else chosen
         trace.say("match", f"The {role} {norm} is nobody's contact.")
+    by_domain = Reason.FILED_DOMAIN if how is Reason.FILED_CONTACT else how
     for norm in tried:
         domain = norm.rpartition("@")[2]
         found = directory.domains.get(domain, ())
-        if len(found) == 1:
-            trace.say("match", f"The domain {domain} belongs to {found[0].name}.")
-            by_domain = Reason.FILED_DOMAIN if how is Reason.FILED_CONTACT else how
-            return Hit(found[0], by_domain, f"the domain of {norm} is its own")
         if found:
-            return _ambiguous(domain, f"The domain {domain}", found, trace)
+            chosen = _one_of(domain, f"The domain {domain}", "belongs to", found, directory, trace)
+            fact = f"the domain of {norm} is its own"
+            return Hit(chosen, by_domain, fact) if isinstance(chosen, ClientRef) else chosen
     if tried:
         trace.say("match", "No client has one of these domains.")
     return NoClient(tried)
+
+
+def _one_of(
+    key: str,
+    subject: str,
+    verb: str,
+    found: tuple[ClientRef, ...],
+    directory: Directory,
+    trace: Trace,
+) -> ClientRef | Ambiguous:
+    """Return the one client of an address or domain, or the one that a person chose among several."""
+    if len(found) == 1:
+        trace.say("match", f"{subject} {verb} {found[0].name}.")
+        return found[0]
+    preferred = directory.preferred.get(key)
+    chosen = next((one for one in found if preferred and one.id == preferred.client.id), None)
+    if preferred is None or chosen is None:
+        return _ambiguous(key, subject, found, trace)
+    trace.say(
+        "match",
+        f"{subject} belongs to {len(found)} clients; {preferred.user} said on {preferred.at.day} "
+        f"{preferred.at:%b} that it means {chosen.name}.",
+    )
+    return chosen
 
 
 def _ambiguous(key: str, subject: str, found: tuple[ClientRef, ...], trace: Trace) -> Ambiguous:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from maild.model.states import State
+from maild.model.way import Way, way_of
 
 EX_OK, EX_FAILED, EX_USAGE, EX_DATAERR, EX_NOUSER, EX_TEMPFAIL, EX_CONFIG = 0, 1, 64, 65, 67, 75, 78
 """sysexits.h, as far as maild speaks it."""
@@ -111,6 +112,19 @@ class Reason(Enum):
     BAD_SENDER = _refusal("The sender “{sender}” is not a mail address.", http=422)
     TOO_SLOW = _refusal("The mail did not come within {seconds} seconds.", http=408)
 
+    # What only the API answers.
+    TOKEN_REFUSED = _refusal(
+        "A token that is valid is needed, as Authorization: Bearer TOKEN; `maild token create` makes one.",
+        http=401,
+    )
+    NO_SUCH_ROUTE = _refusal(
+        "There is nothing at this path; /api/v1/openapi.json says what there is.", http=404
+    )
+    NO_SUCH_METHOD = _refusal("This path is asked with {methods}.", http=405)
+    BODY_TOO_LARGE = _refusal("The request's body is over {limit} octets.", http=413)
+    BODY_TOO_SLOW = _refusal("The request's body did not come within {seconds} seconds.", http=408)
+    INVALID_REQUEST = _refusal("The request cannot be read: {why}.", http=422)
+
     # Why a delivery is as it is.
     FILED_THREAD = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
     FILED_TOKEN = _kept("Filed under {client} because {fact}", _FILED, repair="un-file, move")
@@ -147,7 +161,7 @@ class Reason(Enum):
     DROP_ADDRESS_EXPOSED = _kept(
         "The drop address of {user} stands in To or Cc, where others read it",
         _HELD,
-        repair="rotate the drop address, then retry",
+        repair="say that it is theirs and rotate the drop address",
     )
     NOT_A_MEMBER = _kept("{user} is not in {account}", _HELD, repair="invite")
     USER_INACTIVE = _kept("{user} is inactive since {date}", _HELD, repair="give to a substitute")
@@ -191,6 +205,36 @@ class Reason(Enum):
     SAME_ID_OTHER_CONTENT = _kept("Message-ID was used before with other content", repair="compare")
     PARSE_DEGRADED = _kept("Parts could not be read: {parts}", repair="raw view")
 
+    # What signing in answers; SMTP AUTH has codes of its own (RFC 4954 6).
+    SIGN_IN_REFUSED = _door(
+        535, "5.7.8", EX_FAILED, 401, "The user name or the password is not right."
+    )
+    TOO_MANY_TRIES = _door(
+        454, "4.7.0", EX_TEMPFAIL, 429, "Too many tries in a while; try again in {minutes} minutes."
+    )
+    APP_PASSWORD_NEEDED = _door(
+        534,
+        "5.7.9",
+        EX_FAILED,
+        403,
+        "This login has a second step; mail programs sign in with a token instead of the password.",
+    )
+    CODE_NEEDED = _refusal("This login has a second step; enter the code that your app shows.", 401)
+    SIGN_UP_REQUIRED = _door(
+        535,
+        "5.7.8",
+        EX_FAILED,
+        403,
+        "Your email address was changed; sign up again by the link that was mailed to the new one.",
+    )
+    TERMS_NEEDED = _refusal(
+        "The terms of service (version {version}) are to be accepted first: {url}", 403
+    )
+    LINK_ENDED = _refusal(
+        "This link is not valid: it was used, replaced, or is too old. Ask for a new one.", 410
+    )
+    PROVIDER_REFUSED = _refusal("{provider} did not sign you in: {why}", 401)
+
     # Why a request was refused.
     EMAIL_IN_USE = _refusal(
         "The email address {addr} is already in use. Enter a different email address."
@@ -212,9 +256,27 @@ class Reason(Enum):
     ACCOUNT_NEEDED = _refusal(
         "There are several accounts: {slugs}. Say which with --account.", http=400
     )
-    MAILBOX_ALREADY_POLLED = _refusal(
-        "The mailbox {folder} of {username} at {host} is polled already, by the source {name} of {account}."
+    OWN_LOGIN_NEEDED = _refusal(
+        "{account} asks for a login of its own: choose a second user name for it first. Your address stays yours.",
+        http=403,
     )
+    MAILBOX_ALREADY_POLLED = _refusal(
+        "The mailbox {folder} of {username} at {host} is polled already, by {whom}."
+    )
+    CURRENT_EMAIL_NOT_FOUND = _refusal("Nobody has the primary address {addr}.", http=404)
+    SAME_EMAIL = _refusal("{addr} is the address already; there is nothing to change.", http=422)
+    EMAIL_IS_ALIAS = _refusal(
+        "{addr} is an address of {user} beside the primary one; addresses are exchanged between primary ones."
+    )
+    OPERATOR_ONLY = _refusal("Only the operator of this installation may do this.", http=403)
+    SSO_USER = _refusal(
+        "This login is opened by single sign-on; say --allow-sso where that may be changed: {why}."
+    )
+    ROLES_DIFFER = _refusal(
+        "Roles change hands by this; say --swap-roles where that is meant: {why}."
+    )
+    PLAN_OUTDATED = _refusal("What the plan was made from has changed; look at a new plan first.")
+    CANNOT_UNDO = _refusal("The change cannot be taken back: {why}")
     NOTHING_TO_UNDO = _refusal("There is nothing to undo.")
     CONFLICT = _refusal("{why}")
 
@@ -276,9 +338,16 @@ class RefusedError(Exception):
     Raised by core; the command line exits with 1 and the sentence, an API says it as problem+json.
     """
 
-    def __init__(self, reason: Reason, /, *, actions: tuple[str, ...] = (), **facts: Any) -> None:
-        """Keep the reason; `actions` are ways out, each a phrase that a person can follow."""
+    def __init__(
+        self, reason: Reason, /, *, actions: tuple[str | Way, ...] = (), **facts: Any
+    ) -> None:
+        """Keep the reason; `actions` are ways out: each a phrase that a person can follow, or one with a code."""
         super().__init__(reason.say(**facts))
         self.reason = reason
-        self.actions = actions
+        self.ways = tuple(way_of(one) if isinstance(one, str) else one for one in actions)
         self.facts = facts
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The ways out, for people."""
+        return tuple(way.phrase for way in self.ways)

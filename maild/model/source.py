@@ -38,6 +38,33 @@ class SignIn(StrEnum):
     """Any provider's refresh token."""
 
 
+class SourceState(StrEnum):
+    """How a source goes; it is always one of these (D9)."""
+
+    OK = "OK"
+    CONNECTING = "CONNECTING"
+    """It was never tried yet."""
+    BACKOFF = "BACKOFF"
+    """The last round failed by what may heal by itself."""
+    AUTH_FAILED = "AUTH_FAILED"
+    CONSENT_EXPIRED = "CONSENT_EXPIRED"
+    TLS_FAILED = "TLS_FAILED"
+    FOLDER_MISSING = "FOLDER_MISSING"
+    PAUSED = "PAUSED"
+    """By a person, or because nobody has said yet what the first run begins with."""
+
+
+class Condition(StrEnum):
+    """What holds of a source beside its state."""
+
+    WAITING_FOR_APPROVAL = "WAITING_FOR_APPROVAL"
+    """For `since`, or for a person's word that it is the same mailbox."""
+    RENUMBERED = "RENUMBERED"
+    """At the last round all mails had new numbers."""
+    UIDL_UNRELIABLE = "UIDL_UNRELIABLE"
+    """At the last round names of known mails stood for others; nothing was deleted then."""
+
+
 class CopyState(StrEnum):
     """What became of a mail on a server."""
 

@@ -20,6 +20,7 @@ TEXT_MAX = 1000
 UNIX_PATH_MAX = 107
 """Octets of a unix socket's path: sun_path of unix(7), less its closing NUL."""
 
+_ZONE = re.compile(r"[A-Za-z]{1,20}(?:/[A-Za-z0-9_+-]{1,30}){0,2}", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,15})\s*(B|KiB|MiB|GiB|TiB)?", re.ASCII)
 _SIZE_UNITS = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|min|h|d)", re.ASCII)
@@ -27,7 +28,7 @@ _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0
 _FD_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 _POSTGRESQL = re.compile(
     r"postgresql\+psycopg://(?:[^\s/?#@:]+(?::[^\s/?#@]*)?@)?"
-    r"(?:[A-Za-z0-9_.%-]+|\[[0-9A-Fa-f:.]+\])?(?::(?P<port>[0-9]{1,5}))?(?:/[^\s?#/]*)?(?:\?[^\s#]*)?"
+    r"(?:[A-Za-z0-9_.%-]+|\[[0-9A-Fa-f:.]+\])?(?::(?P<port>[0-9]{1,5}))?(?:/[^\s?#/]*)?(?:\?[^\s#@]*)?"
 )
 _SPAM_HEADER = re.compile(r"([!-9;-~]{1,76}):[ \t]*([!-~](?:[ -~]{0,198}[!-~])?)[ \t]*", re.ASCII)
 _AUTHSERV_ID = re.compile(r"[!#$%&'*+./0-9A-Z^_`a-z{|}~-]{1,253}", re.ASCII)
@@ -354,6 +355,16 @@ def body_place(value: object, folder: Path | None) -> FileBodies | S3Bodies:
         if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket, re.ASCII):
             return S3Bodies(bucket, prefix.strip("/"))
     raise ValueError(f'must be "file:" and a folder, or "s3://bucket/prefix"; it is {shown(text)}')
+
+
+def timezone(value: object) -> str:
+    """Read the name of a time zone; whether there is one of that name, who uses it finds out."""
+    text = text_of(value, "the name of a time zone, such as Europe/Berlin")
+    if not _ZONE.fullmatch(text):
+        raise ValueError(
+            f"must be the name of a time zone, such as Europe/Berlin; it is {shown(text)}"
+        )
+    return text
 
 
 def public_url(value: object) -> str:

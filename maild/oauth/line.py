@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Line:
     """How token services are reached."""
 
     timeout: float = 20.0
-    """For a whole request, from the connection to the answer's last octet."""
+    """For a whole request, with the connection, to the answer's last octet."""
     ca_file: str = ""
     """Certificates that are trusted instead of the system's; empty: the system's."""
     is_clear_allowed: bool = False
@@ -75,16 +76,9 @@ class Line:
     def _exchange(
         self, place: SplitResult, method: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer | RemoteError:
-        host = place.hostname or ""
-        port = place.port or (443 if place.scheme == "https" else 80)
-        sock = self.dial(host, port, self.timeout)
-        if place.scheme == "https":
-            context = ssl.create_default_context(cafile=self.ca_file or None)
-            with_tls = context.wrap_socket(
-                sock, server_hostname=host, do_handshake_on_connect=False
-            )
-            sock = with_tls
-        with closing(sock), _Deadline(sock, self.timeout) as deadline:
+        ends_at = time.monotonic() + self.timeout
+        sock = self._connected(place)
+        with closing(sock), _Deadline(sock, ends_at) as deadline:
             try:
                 if isinstance(sock, ssl.SSLSocket):
                     sock.do_handshake()
@@ -97,15 +91,30 @@ class Line:
                     raise TimeoutError from None
                 raise
 
+    def _connected(self, place: SplitResult) -> socket.socket:
+        """Return a connection, on which the handshake has yet to be done where it is TLS."""
+        host = place.hostname or ""
+        if place.scheme == "http":
+            return self.dial(host, place.port or 80, self.timeout)
+        # First: certificates that cannot be read leave no connection open.
+        context = ssl.create_default_context(cafile=self.ca_file or None)
+        sock = self.dial(host, place.port or 443, self.timeout)
+        return context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+
 
 class _Deadline:
     """Cuts a connection at a point in time: a time-out for each octet would not end with a server that drips them."""
 
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
-        self.is_over = False
+    def __init__(self, sock: socket.socket, ends_at: float) -> None:
         self._sock = sock
-        self._timer = threading.Timer(seconds, self._cut)
+        self._ends_at = ends_at
+        self._timer = threading.Timer(max(ends_at - time.monotonic(), 0), self._cut)
         self._timer.daemon = True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time has come; the thread that cuts may be late on a busy machine."""
+        return time.monotonic() >= self._ends_at
 
     def __enter__(self) -> Self:
         self._timer.start()
@@ -115,7 +124,6 @@ class _Deadline:
         self._timer.cancel()
 
     def _cut(self) -> None:
-        self.is_over = True
         with suppress(OSError):
             # Below TLS, which another thread is just reading from.
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from cryptography import x509
@@ -32,6 +32,7 @@ AUTHORITY = "https://login.microsoftonline.com"
 APP_SCOPE = "https://outlook.office365.com/.default"
 IMAP_SCOPE = "https://outlook.office.com/IMAP.AccessAsUser.All"
 POP_SCOPE = "https://outlook.office.com/POP.AccessAsUser.All"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def authorize(
     Blocks until the person is done, the code has ended or `stop` is set.  Raises RemoteError.
     """
     client = registration.client("PublicClientApplication")
-    flow = client.initiate_device_flow(scopes=list(registration.scopes))
+    flow = _readable(lambda: client.initiate_device_flow(scopes=list(registration.scopes)))
     if not all(isinstance(flow.get(name), str) for name in ("user_code", "verification_uri")):
         raise refusal(flow)
     # A line would be a trouble on a terminal; these are shown as they are.
@@ -160,15 +161,18 @@ def credential_of(secret: str) -> str | dict[str, str]:
     return found
 
 
-def _granted(ask: Callable[[], Mapping[str, Any]]) -> Grant:
-    found: Mapping[str, Any] | None = None
+def _readable(ask: Callable[[], T]) -> T:
+    """Return what msal makes of an answer.  Raises RemoteError, that of `Line` among them."""
     try:
-        found = ask()
-    except (ValueError, TypeError, KeyError, AttributeError):
-        found = None
-    if found is None:
-        # Of msal or json: its words may repeat what was sent or answered.
-        raise RemoteError(Trouble.BROKEN_PROTOCOL, "the token service's answer is not readable")
+        return ask()
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        pass
+    # Raised here and not above: msal's words, and json's, may repeat what was sent or answered.
+    raise RemoteError(Trouble.BROKEN_PROTOCOL, "the token service's answer is not readable")
+
+
+def _granted(ask: Callable[[], Mapping[str, Any]]) -> Grant:
+    found = _readable(ask)
     if "error" in found:
         raise refusal(found)
     return grant_of(found)

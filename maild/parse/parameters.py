@@ -17,7 +17,7 @@ from maild.parse.limits import PARAMETERS
 _PARAMETER = re.compile(
     r"[;\s]*+([^=;\"\s]++)\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*+)\\?\"?|([^;]*+))[^;]*+"
     # What is no parameter is passed over as a whole, or each of its letters would be tried as the first of a name.
-    r"|[;\s]*+[^;]++",
+    r"|[;\s]++[^;]*+|[^;]++",
     re.DOTALL,
 )
 _ESCAPED = re.compile(r"\\([\"\\])")

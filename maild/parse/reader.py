@@ -14,6 +14,7 @@ from maild.parse.kind import kind_of
 from maild.parse.limits import HEADER_BLOCK
 from maild.parse.originals import read_originals
 from maild.parse.parts import damage, read_parts
+from maild.parse.returned import read_returned
 from maild.parse.strict_from import author_of, with_crlf
 from maild.parse.text import read_texts
 
@@ -65,6 +66,8 @@ def read_letter(raw: bytes) -> Letter:
         html=texts.html,
         attachments=attachments(raw, leaves, texts.parts),
     )
+    if kind is Kind.BOUNCE:
+        letter = replace(letter, returned=read_returned(raw, leaves))
     if kind not in _CARRIES_NO_FORWARD:
         letter = _with_forward(letter, read_originals(raw, leaves, notes))
     return replace(letter, degraded=tuple(dict.fromkeys(notes)))

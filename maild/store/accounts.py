@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from maild.model.people import MemberState
-from maild.store.schema import accounts, addresses, contacts, entries, memberships, statuses, users
+from maild.store.people_tables import accounts, addresses, contacts, memberships, users
+from maild.store.schema import entries, statuses
 from maild.store.sql import insert_new
 
 

@@ -11,7 +11,14 @@ from sqlalchemy import Connection, and_, delete, or_, select
 
 from maild.model.address import Address
 from maild.model.people import MemberState
-from maild.store.schema import addresses, client_domains, clients, contacts, inboxes, memberships
+from maild.store.people_tables import (
+    addresses,
+    client_domains,
+    clients,
+    contacts,
+    inboxes,
+    memberships,
+)
 from maild.store.sql import insert_new, slices
 
 

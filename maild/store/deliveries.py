@@ -15,16 +15,8 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from maild.model.facts import ClientRef
 from maild.model.states import State
-from maild.store.schema import (
-    bodies,
-    clients,
-    deliveries,
-    events,
-    messages,
-    readings,
-    rulings,
-    traces,
-)
+from maild.store.people_tables import clients
+from maild.store.schema import bodies, deliveries, events, messages, readings, rulings, traces
 from maild.store.sql import ForEach, slices
 
 

@@ -11,27 +11,26 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, func, or_, select, text
 
 from maild.model.address import Address, InvalidAddressError, canonical_domain
-from maild.model.people import MemberState, NameKind
+from maild.model.people import AddressKind, MemberState, NameKind
 from maild.model.reason import Reason
 from maild.model.source import CopyState
 from maild.model.states import IN_A_MAILBOX, State
 from maild.store.bodies import BodyFiles
-from maild.store.schema import (
+from maild.store.login_tables import login_links, sessions, tokens
+from maild.store.people_tables import (
+    accounts,
     addresses,
-    arrivals,
-    bodies,
     client_domains,
+    communal_members,
     contacts,
-    deliveries,
-    entries,
-    filings,
     inboxes,
+    logins,
     memberships,
-    messages,
     names,
-    transfers,
+    owner_chain,
     users,
 )
+from maild.store.schema import arrivals, bodies, deliveries, entries, filings, messages, transfers
 from maild.store.source_tables import remote_copies
 
 CHUNK = 1024 * 1024
@@ -152,10 +151,16 @@ def _canonical(connection: Connection) -> Iterator[str]:
             yield f"client_domains: {domain}"
 
 
-@_check("every live address and inbox has its registered name, and nothing else has one (U1, U4)")
+@_check(
+    "every live or resting address and every inbox has its registered name, and nothing else has one (U1, U4)"
+)
 def _registered(connection: Connection) -> Iterator[str]:
     owners = (
-        (NameKind.USER, addresses, addresses.c.valid_to.is_(None)),
+        (
+            NameKind.USER,
+            addresses,
+            or_(addresses.c.valid_to.is_(None), addresses.c.resting_until.is_not(None)),
+        ),
         (NameKind.INBOX, inboxes, inboxes.c.id.is_not(None)),
     )
     for kind, table, live in owners:
@@ -168,9 +173,28 @@ def _registered(connection: Connection) -> Iterator[str]:
             yield f"{norm} is registered as {kind.value} and is none"
 
 
-@_check("every person has exactly one live primary address")
+@_check("no address was two users' at one moment (U12)")
+def _one_user_each(connection: Connection) -> Iterator[str]:
+    other = addresses.alias("other_addresses")
+    rows = connection.execute(
+        select(addresses.c.id, addresses.c.norm)
+        .join(other, and_(other.c.norm == addresses.c.norm, other.c.id > addresses.c.id))
+        .where(
+            or_(other.c.valid_to.is_(None), other.c.valid_to > addresses.c.valid_from),
+            or_(addresses.c.valid_to.is_(None), addresses.c.valid_to > other.c.valid_from),
+        )
+    )
+    for row in rows:
+        yield f"address {row.id}: {row.norm}"
+
+
+@_check("every person has exactly one live primary address, which is confirmed")
 def _one_primary(connection: Connection) -> Iterator[str]:
-    primary = and_(addresses.c.kind == "primary", addresses.c.valid_to.is_(None))
+    primary = and_(
+        addresses.c.kind == "primary",
+        addresses.c.valid_to.is_(None),
+        addresses.c.verified_at.is_not(None),
+    )
     rows = connection.execute(
         select(users.c.ulid, func.count(addresses.c.id))
         .outerjoin(addresses, and_(addresses.c.user_id == users.c.id, primary))
@@ -180,6 +204,75 @@ def _one_primary(connection: Connection) -> Iterator[str]:
     )
     for ulid, count in rows:
         yield f"user {ulid} has {count}"
+
+
+@_check("an address rests only when it was given up, and what was given up is historic (U11)")
+def _resting(connection: Connection) -> Iterator[str]:
+    is_live = addresses.c.valid_to.is_(None)
+    rows = connection.execute(
+        select(addresses.c.id, addresses.c.norm).where(
+            or_(
+                and_(is_live, addresses.c.resting_until.is_not(None)),
+                and_(is_live, addresses.c.kind == AddressKind.HISTORIC),
+                and_(~is_live, addresses.c.kind != AddressKind.HISTORIC),
+            )
+        )
+    )
+    for row in rows:
+        yield f"address {row.id}: {row.norm}"
+
+
+@_check(
+    "a user who was merged is disabled, and has no live address, no mail, no inbox and no token (U13)"
+)
+def _merged(connection: Connection) -> Iterator[str]:
+    live = exists().where(addresses.c.user_id == users.c.id, addresses.c.valid_to.is_(None))
+    mail = exists().where(entries.c.owner_id == users.c.id)
+    chained = exists().where(owner_chain.c.user_id == users.c.id)
+    default = exists().where(accounts.c.default_owner_id == users.c.id)
+    opens = exists().where(communal_members.c.user_id == users.c.id)
+    acts = exists().where(tokens.c.user_id == users.c.id, tokens.c.revoked_at.is_(None))
+    rows = connection.execute(
+        select(users.c.ulid).where(
+            users.c.merged_into_id.is_not(None),
+            or_(users.c.disabled_at.is_(None), live, mail, chained, default, opens, acts),
+        )
+    )
+    for row in rows:
+        yield f"user {row.ulid}"
+
+
+@_check("a user name that looks like an address is one of that user's own (U8)")
+def _usernames(connection: Connection) -> Iterator[str]:
+    own = exists().where(
+        addresses.c.user_id == logins.c.user_id,
+        addresses.c.norm == logins.c.username,
+        addresses.c.valid_to.is_(None),
+    )
+    rows = connection.execute(
+        select(logins.c.id).where(logins.c.username.contains("@"), ~own).order_by(logins.c.id)
+    )
+    for row in rows:
+        yield f"login {row.id}"
+
+
+@_check(
+    "nobody is signed in, or holds a link for a password, whose user or login is shut (U10, U11)"
+)
+def _sessions(connection: Connection) -> Iterator[str]:
+    shut = or_(users.c.disabled_at.is_not(None), logins.c.suspended_at.is_not(None))
+    opens = or_(
+        exists().where(sessions.c.login_id == logins.c.id),
+        exists().where(login_links.c.login_id == logins.c.id, login_links.c.kind == "reset"),
+    )
+    rows = connection.execute(
+        select(logins.c.id)
+        .join(users, users.c.id == logins.c.user_id)
+        .where(shut, opens)
+        .order_by(logins.c.id)
+    )
+    for row in rows:
+        yield f"login {row.id}"
 
 
 @_check("a mail lies in a mailbox exactly when it is held, unfiled, filed or failed (M1)")
@@ -284,14 +377,18 @@ def _delivered(connection: Connection) -> Iterator[str]:
         yield f"message {row.id}"
 
 
-@_check("every resolved sender was resolved by an address of that user (U12)")
+@_check("every resolved sender was resolved by an address of that user, which had not ended (U12)")
 def _bindings(connection: Connection) -> Iterator[str]:
     rows = connection.execute(
         select(deliveries.c.ulid)
         .outerjoin(addresses, addresses.c.id == deliveries.c.binding_id)
         .where(
             deliveries.c.sender_user_id.is_not(None),
-            or_(addresses.c.id.is_(None), addresses.c.user_id != deliveries.c.sender_user_id),
+            or_(
+                addresses.c.id.is_(None),
+                addresses.c.user_id != deliveries.c.sender_user_id,
+                addresses.c.valid_to < deliveries.c.received_at,
+            ),
         )
     )
     for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Table, Text, text
 
-from maild.store.schema import metadata
+from maild.store.metadata import metadata
 from maild.store.types import BigId, UtcDateTime
 
 drop_addresses = Table(

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from maild.store.drop_tables import drop_addresses
-from maild.store.schema import memberships
+from maild.store.people_tables import memberships
 from maild.store.sql import slices
 
 
@@ -68,8 +68,8 @@ class DropRows:
         ).one_or_none()
         return None if row is None else SealedDrop(sealed=row.sealed, made_at=row.made_at)
 
-    def make(self, membership_id: int, lookup: str, sealed: str, now: datetime) -> None:
-        """Give the membership a tag; the one before, if there is one, is dead from now on."""
+    def end(self, membership_id: int, now: datetime) -> None:
+        """Let the membership's tag, if there is one, be dead from now on."""
         self._connection.execute(
             update(drop_addresses)
             .where(
@@ -77,6 +77,10 @@ class DropRows:
             )
             .values(dead_at=now)
         )
+
+    def make(self, membership_id: int, lookup: str, sealed: str, now: datetime) -> None:
+        """Give the membership a tag; the one before, if there is one, is dead from now on."""
+        self.end(membership_id, now)
         self._connection.execute(
             insert(drop_addresses).values(
                 membership_id=membership_id, lookup=lookup, sealed=sealed, made_at=now

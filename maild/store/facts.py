@@ -6,40 +6,31 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy import and_, select
 
-from maild.model.facts import Binding, ClientRef, InboxFacts, Ruling, ThreadHit, Witness
-from maild.model.people import AddressKind, InboxKind, MemberState, Role
+from maild.model.facts import ClientRef, Direct, InboxFacts, Ruling, ThreadHit, Witness
+from maild.model.people import InboxKind, MemberState, Role
 from maild.model.states import State
-from maild.store.schema import (
+from maild.store.bindings import BindingRows
+from maild.store.people_tables import (
     accounts,
-    addresses,
-    arrivals,
     client_domains,
     clients,
     contacts,
-    deliveries,
-    filings,
     inboxes,
     memberships,
-    messages,
     owner_chain,
-    recipients,
-    rulings,
     users,
 )
+from maild.store.schema import arrivals, deliveries, filings, messages, recipients, rulings
 from maild.store.sql import slices
 
 Owned = dict[tuple[int, str], tuple[ClientRef, ...]]
 """Clients by (account, address or domain)."""
 
 
-class DecisionRows:
+class DecisionRows(BindingRows):
     """Queries that fill a Case; they only read."""
-
-    def __init__(self, connection: Connection) -> None:
-        """Read through an open view."""
-        self._connection = connection
 
     def inbox_facts(self, inbox_ids: Iterable[int]) -> dict[int, InboxFacts]:
         """Return each inbox with its account's settings."""
@@ -84,6 +75,12 @@ class DecisionRows:
                     arrivals.c.origin,
                     arrivals.c.whole_size,
                     arrivals.c.drop_user_id,
+                    arrivals.c.signed_in_user_id,
+                    arrivals.c.id,
+                    arrivals.c.peer,
+                    arrivals.c.helo,
+                    arrivals.c.mail_from,
+                    arrivals.c.spf,
                 )
                 .where(arrivals.c.message_id.in_(some))
                 .order_by(arrivals.c.id)
@@ -98,51 +95,10 @@ class DecisionRows:
                         origin=row.origin,
                         whole_size=row.whole_size,
                         drop_user_id=row.drop_user_id,
+                        signed_in_user_id=row.signed_in_user_id,
+                        direct=None if row.spf is None else _direct(row),
                     )
                 )
-        return found
-
-    def bindings(self, norms: Iterable[str]) -> list[tuple[int | None, Binding]]:
-        """Return the live addresses among these, once for each account their user has a membership in."""
-        return self._bindings(addresses.c.norm, norms)
-
-    def tagged(self, bases: Iterable[str]) -> list[tuple[int | None, Binding]]:
-        """Return the live +tag addresses with these bases, once for each account of their user (U6)."""
-        return [
-            (account, binding)
-            for account, binding in self._bindings(addresses.c.base, bases)
-            if "+" in binding.norm.partition("@")[0]
-        ]
-
-    def primaries(self, user_ids: Iterable[int]) -> list[tuple[int | None, Binding]]:
-        """Return the live primary addresses of users, once for each account of theirs."""
-        return [
-            (account, binding)
-            for account, binding in self._bindings(users.c.id, user_ids)
-            if binding.kind is AddressKind.PRIMARY
-        ]
-
-    def _bindings(self, column: Any, values: Iterable[Any]) -> list[tuple[int | None, Binding]]:
-        found = []
-        for some in slices(values):
-            query: Select[Any] = (
-                select(
-                    addresses.c.id,
-                    addresses.c.norm,
-                    addresses.c.kind,
-                    addresses.c.verified_at,
-                    users.c.id.label("user_id"),
-                    users.c.display_name,
-                    users.c.disabled_at,
-                    memberships.c.account_id,
-                    memberships.c.state,
-                )
-                .join(users, users.c.id == addresses.c.user_id)
-                .outerjoin(memberships, memberships.c.user_id == users.c.id)
-                .where(column.in_(some), addresses.c.valid_to.is_(None))
-                .order_by(addresses.c.id)
-            )
-            found += [(row.account_id, _binding(row)) for row in self._connection.execute(query)]
         return found
 
     def inboxes_among(
@@ -275,7 +231,14 @@ class DecisionRows:
         found: dict[int, list[Ruling]] = defaultdict(list)
         for some in slices(delivery_ids):
             rows = self._connection.execute(
-                select(rulings.c.delivery_id, rulings.c.question, rulings.c.answer)
+                select(
+                    rulings.c.delivery_id,
+                    rulings.c.question,
+                    rulings.c.answer,
+                    rulings.c.at,
+                    rulings.c.change_id,
+                    rulings.c.undoes,
+                )
                 .where(rulings.c.delivery_id.in_(some))
                 .order_by(rulings.c.id)
             )
@@ -283,7 +246,15 @@ class DecisionRows:
                 answer = dict(row.answer)
                 if "client_id" in answer:
                     answer["client"] = ClientRef(answer.pop("client_id"), answer.pop("client_name"))
-                found[row.delivery_id].append(Ruling(question=row.question, answer=answer))
+                found[row.delivery_id].append(
+                    Ruling(
+                        question=row.question,
+                        answer=answer,
+                        at=row.at,
+                        change=row.change_id,
+                        takes_back=row.undoes,
+                    )
+                )
         return found
 
     def owners(self, inbox_ids: Iterable[int]) -> dict[int, int]:
@@ -343,14 +314,11 @@ class DecisionRows:
         return found
 
 
-def _binding(row: Any) -> Binding:
-    return Binding(
-        address_id=row.id,
-        user_id=row.user_id,
-        user_name=row.display_name,
-        norm=row.norm,
-        kind=AddressKind(row.kind),
-        is_verified=row.verified_at is not None,
-        disabled_at=row.disabled_at,
-        membership=None if row.state is None else MemberState(row.state),
+def _direct(row: Any) -> Direct:
+    return Direct(
+        arrival_id=row.id,
+        peer=row.peer,
+        helo=row.helo,
+        mail_from=row.mail_from,
+        spf=row.spf,
     )

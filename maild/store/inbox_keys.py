@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
-from maild.store.schema import inbox_keys
+from maild.store.people_tables import inbox_keys
 
 
 class InboxKeyRows:

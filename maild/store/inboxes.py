@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from maild.model.people import InboxKind, MemberState
-from maild.store.schema import (
+from maild.store.people_tables import (
     accounts,
     addresses,
     communal_members,

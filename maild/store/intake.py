@@ -11,16 +11,8 @@ from sqlalchemy import Connection, Table, bindparam, func, or_, select, text, up
 
 from maild.model.reason import Reason
 from maild.model.states import State
-from maild.store.schema import (
-    accounts,
-    arrivals,
-    bodies,
-    deliveries,
-    events,
-    inboxes,
-    messages,
-    recipients,
-)
+from maild.store.people_tables import accounts, inboxes
+from maild.store.schema import arrivals, bodies, deliveries, events, messages, recipients
 from maild.store.sql import ForEach, slices
 
 
@@ -79,7 +71,7 @@ _ADD_NUMBERED = {
     "messages": ForEach.insert(messages, "id", "account_id", "digest", "size", "message_id_header", "content_key", "subject"),
     "arrivals": ForEach.insert(arrivals,
             "id", "account_id", "message_id", "at", "door", "peer", "helo", "tls", "mail_from",
-            "recipients", "digest", "authenticated_for", "trusted_results", "spam_mark", "retry_key", "source_id", "origin", "whole_size", "drop_user_id"),
+            "recipients", "digest", "authenticated_for", "trusted_results", "spam_mark", "signed_in_user_id", "spf", "retry_key", "source_id", "origin", "whole_size", "drop_user_id"),
     "deliveries": ForEach.insert(deliveries,
             "id", "ulid", "account_id", "message_id", "inbox_id", "state", "facts", "beside",
             "direction", "evidence", "received_at", "due_at"),

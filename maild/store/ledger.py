@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from maild.model.source import Acted, CopyState
-from maild.store.schema import inboxes, messages
+from maild.store.people_tables import inboxes
+from maild.store.schema import messages
 from maild.store.source_tables import remote_copies as copies, source_folders, sources
 from maild.store.sql import ForEach, slices
 
@@ -218,12 +219,18 @@ class LedgerRows:
 
     def never_taken(self, folder: FolderRow) -> dict[tuple[str, int], int]:
         """Return the copies of a POP box that went before they were taken, by (UIDL, ordinal)."""
+        return self._named(
+            folder, copies.c.state == CopyState.SKIPPED, copies.c.gone_at.is_not(None)
+        )
+
+    def deleted(self, folder: FolderRow) -> dict[tuple[str, int], int]:
+        """Return the copies of a POP box that were deleted there after they were stored, by (UIDL, ordinal)."""
+        return self._named(folder, copies.c.acted == Acted.DONE)
+
+    def _named(self, folder: FolderRow, *which: ColumnElement[bool]) -> dict[tuple[str, int], int]:
         rows = self._connection.execute(
             select(copies.c.uidl, copies.c.ordinal, copies.c.id).where(
-                copies.c.folder_id == folder.id,
-                copies.c.generation == folder.generation,
-                copies.c.state == CopyState.SKIPPED,
-                copies.c.gone_at.is_not(None),
+                copies.c.folder_id == folder.id, copies.c.generation == folder.generation, *which
             )
         )
         return {(row.uidl, row.ordinal): row.id for row in rows}

@@ -17,22 +17,19 @@ from sqlalchemy import (
 
 from maild.model.people import InboxKind
 from maild.model.states import State
+from maild.store.people_tables import accounts, addresses, clients, inboxes, users
 from maild.store.schema import (
-    accounts,
-    addresses,
     arrivals,
-    clients,
     deliveries,
     entries,
     filings,
-    inboxes,
     messages,
     recipients,
     statuses,
-    users,
 )
 from maild.store.source_tables import sources
 from maild.store.sql import slices
+from maild.store.users import UserRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +144,16 @@ class ListRows:
         return found
 
     def emails(self, user_ids: set[int]) -> dict[int | None, str]:
-        """Return the primary addresses of users."""
+        """Return the primary addresses of users; of who turned out to be somebody else that one's (U13)."""
+        found = self._primaries(user_ids)
+        missing = user_ids - found.keys()
+        if missing:
+            heirs = UserRows(self._connection).heirs(missing)
+            theirs = self._primaries(set(heirs.values()))
+            found |= {user: theirs[heir] for user, heir in heirs.items() if heir in theirs}
+        return found
+
+    def _primaries(self, user_ids: set[int]) -> dict[int | None, str]:
         found: dict[int | None, str] = {}
         for some in slices(user_ids):
             rows = self._connection.execute(
@@ -176,6 +182,7 @@ class ListRows:
                 sources.c.name.label("source"),
                 arrivals.c.origin,
                 arrivals.c.whole_size,
+                arrivals.c.spf,
             )
             .outerjoin(sources, sources.c.id == arrivals.c.source_id)
             .where(arrivals.c.message_id == message_id)

@@ -20,16 +20,11 @@ from sqlalchemy import (
 )
 
 from maild.model.people import InboxKind
+from maild.model.ruled import RETRACTABLE
 from maild.model.states import State
-from maild.store.schema import (
-    deliveries,
-    entries,
-    inboxes,
-    notes,
-    rulings,
-    statuses,
-    transfers,
-)
+from maild.store.change_tables import people_changes
+from maild.store.people_tables import inboxes
+from maild.store.schema import deliveries, entries, notes, rulings, statuses, transfers
 from maild.store.sql import could_be_id, insert_new, slices
 
 
@@ -197,6 +192,8 @@ class MailboxRows:
                     deliveries.c.account_id == account_id,
                     table.c.undoes.is_(None),
                     ~_is_undone(table),
+                    # A merge is no act on mails: it is taken back as a whole.
+                    ~exists().where(people_changes.c.ulid == table.c.change_id),
                 )
                 .order_by(table.c.id.desc())
                 .limit(1)
@@ -204,7 +201,9 @@ class MailboxRows:
             if by is not None:
                 query = query.where(table.c.by_user_id == by)
             if table is rulings:
-                query = query.where(rulings.c.question.in_(("dismiss", "release")))
+                query = query.where(
+                    rulings.c.question.in_(("dismiss", "release", *sorted(RETRACTABLE)))
+                )
             row = self._connection.execute(query).first()
             if row is not None and (newest is None or row.at > newest[0]):
                 newest = (row.at, row.change_id)
@@ -233,6 +232,22 @@ class MailboxRows:
             )
         )
         return [(row.delivery_id, row.at) for row in rows]
+
+    def answers_of_change(self, change_id: str) -> list[int]:
+        """Return the deliveries about which an act answered something that can be retracted, each once."""
+        if not could_be_id(change_id):
+            return []
+        rows = self._connection.execute(
+            select(rulings.c.delivery_id)
+            .distinct()
+            .where(
+                rulings.c.change_id == change_id,
+                rulings.c.question.in_(sorted(RETRACTABLE)),
+                rulings.c.undoes.is_(None),
+            )
+            .order_by(rulings.c.delivery_id)
+        )
+        return [row.delivery_id for row in rows]
 
     # --- flags ------------------------------------------------------------------------------------------------------
 

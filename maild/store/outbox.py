@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, update
 
 from maild.model.errand import ErrandState, Topic
 from maild.store.outbox_tables import outbox
-from maild.store.schema import accounts
+from maild.store.people_tables import accounts
 from maild.store.sql import could_be_id, insert_new, slices
 
 
@@ -67,8 +67,10 @@ class OutboxRows:
         give_up_at: datetime,
     ) -> bool:
         """Queue an errand, due at once when this transaction commits.  False: there is one of that key already."""
-        done = self._connection.execute(
-            insert_new(self._connection, outbox).values(
+        # By what comes back: PostgreSQL counts no rows of an INSERT that makes its own key.
+        added = self._connection.execute(
+            insert_new(self._connection, outbox)
+            .values(
                 ulid=ulid,
                 key=key,
                 topic=topic,
@@ -79,8 +81,9 @@ class OutboxRows:
                 give_up_at=give_up_at,
                 created_at=now,
             )
-        )
-        return done.rowcount == 1
+            .returning(outbox.c.id)
+        ).scalar_one_or_none()
+        return added is not None
 
     def by_key(self, key: str) -> Errand | None:
         """Return the errand of that key."""
@@ -149,6 +152,16 @@ class OutboxRows:
             .values(lease=None, **values)
         )
         return done.rowcount == 1
+
+    def mark_returned(self, ulid: str, why: str) -> str | None:
+        """Write on an errand that its mail came back; return to whom it went, None where there is no such errand."""
+        row = self._connection.execute(
+            update(outbox)
+            .where(outbox.c.ulid == ulid)
+            .values(last_error=why)
+            .returning(outbox.c.payload)
+        ).one_or_none()
+        return None if row is None else str(row.payload.get("to", ""))
 
     def give_back(
         self, errand_ids: Sequence[int], *, lease: str, now: datetime, why: str | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, text
 
 from maild.model.errand import ErrandState, Topic
-from maild.store.schema import metadata
+from maild.store.metadata import metadata
 from maild.store.types import BigId, Json, UtcDateTime, one_of
 
 outbox = Table(

@@ -7,13 +7,16 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from maild.model.people import MemberState, Role
-from maild.store.schema import accounts, memberships, users
+from maild.store.people_tables import accounts, memberships, users
 
 SETTINGS: dict[str, Any] = {
     "plus_tag": "exact",
     "employee_is_client": False,
     "unread_on_transfer": True,
     "all_received": True,
+    "own_login_required": False,
+    "heal": "ask",
+    "digest": "off",
 }
 """An account's settings and what holds where it says nothing."""
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from maild.model.source import Acted, CopyState, SignIn, SourceKind, TlsMode
-from maild.store.schema import metadata
+from maild.store.metadata import metadata
 from maild.store.types import BigId, Json, UtcDateTime, one_of
 
 sources = Table(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, select, update
 
 from maild.model.source import SignIn, SourceKind, TlsMode
-from maild.store.schema import accounts, inboxes
+from maild.store.people_tables import accounts, inboxes
 from maild.store.source_tables import leases, sources
 
 
@@ -55,6 +55,7 @@ class SourceRow:
     asked_at: datetime | None
 
 
+_TO_BE_POLLED = (~sources.c.is_paused, sources.c.since.is_not(None))
 _SELECT = (
     select(
         sources,
@@ -108,10 +109,13 @@ class SourceRows:
 
     def to_be_polled(self) -> Iterator[SourceRow]:
         """Yield every source that is neither paused nor waiting for the date that it is to begin with."""
-        rows = self._connection.execute(
-            _SELECT.where(~sources.c.is_paused, sources.c.since.is_not(None)).order_by(sources.c.id)
-        )
+        rows = self._connection.execute(_SELECT.where(*_TO_BE_POLLED).order_by(sources.c.id))
         yield from map(_row, rows)
+
+    def are_to_be_polled(self) -> bool:
+        """Whether there is one at all."""
+        one = self._connection.execute(select(sources.c.id).where(*_TO_BE_POLLED).limit(1))
+        return one.first() is not None
 
     def twin(self, mailbox: str) -> tuple[str, str] | None:
         """Return (account, name) of the source that has this mailbox."""

@@ -12,20 +12,32 @@ from sqlalchemy import Connection
 from maild.store.bodies import BodyFiles
 from maild.store.clients import ClientRows
 from maild.store.deliveries import DeliveryRows
+from maild.store.digest import DigestRows
 from maild.store.drops import DropRows
 from maild.store.engine import Database
 from maild.store.facts import DecisionRows
+from maild.store.healing import HealingRows
+from maild.store.identities import IdentityRows
 from maild.store.inbox_keys import InboxKeyRows
 from maild.store.intake import IntakeRows
+from maild.store.leaving import LeavingRows
 from maild.store.ledger import LedgerRows
 from maild.store.lists import ListRows
+from maild.store.logins import LoginRows
 from maild.store.mailbox import MailboxRows
+from maild.store.merging import MergeRows
 from maild.store.outbox import OutboxRows
 from maild.store.people import PeopleRows
+from maild.store.people_changes import ChangeRows
 from maild.store.rights import RightsRows
+from maild.store.sessions import SessionRows
 from maild.store.settling import SettlingRows
 from maild.store.sources import LeaseRows, SourceRows
+from maild.store.standing_rulings import StandingRows
+from maild.store.throttles import ThrottleRows
+from maild.store.tokens import TokenRows
 from maild.store.verdicts import VerdictRows
+from maild.store.verifications import VerificationRows
 from maild.store.views import ViewRows
 
 
@@ -46,6 +58,36 @@ class Tx:
     def people(self) -> PeopleRows:
         """Accounts, users, addresses, memberships, inboxes, and the registry of names."""
         return PeopleRows(self.connection)
+
+    @cached_property
+    def logins(self) -> LoginRows:
+        """What opens a user's work."""
+        return LoginRows(self.connection)
+
+    @cached_property
+    def sessions(self) -> SessionRows:
+        """Who is signed in."""
+        return SessionRows(self.connection)
+
+    @cached_property
+    def tokens(self) -> TokenRows:
+        """What opens the API in somebody's name."""
+        return TokenRows(self.connection)
+
+    @cached_property
+    def identities(self) -> IdentityRows:
+        """Who somebody is to an OIDC provider."""
+        return IdentityRows(self.connection)
+
+    @cached_property
+    def changes(self) -> ChangeRows:
+        """Changes of people that can be taken back."""
+        return ChangeRows(self.connection)
+
+    @cached_property
+    def merging(self) -> MergeRows:
+        """What changes hands when two users turn out to be one."""
+        return MergeRows(self.connection)
 
     @cached_property
     def clients(self) -> ClientRows:
@@ -83,6 +125,21 @@ class Tx:
         return OutboxRows(self.connection)
 
     @cached_property
+    def leaving(self) -> LeavingRows:
+        """What ends with a membership."""
+        return LeavingRows(self.connection)
+
+    @cached_property
+    def throttles(self) -> ThrottleRows:
+        """How often something was tried."""
+        return ThrottleRows(self.connection)
+
+    @cached_property
+    def verifications(self) -> VerificationRows:
+        """Links that were mailed to addresses."""
+        return VerificationRows(self.connection)
+
+    @cached_property
     def verdicts(self) -> VerdictRows:
         """What verifying mails found out."""
         return VerdictRows(self.connection)
@@ -116,6 +173,21 @@ class Tx:
     def lists(self) -> ListRows:
         """Lists of mails."""
         return ListRows(self.connection)
+
+    @cached_property
+    def healing(self) -> HealingRows:
+        """Mails that wait for a person."""
+        return HealingRows(self.connection)
+
+    @cached_property
+    def digest(self) -> DigestRows:
+        """Who gets a digest, and of what."""
+        return DigestRows(self.connection)
+
+    @cached_property
+    def standing(self) -> StandingRows:
+        """Standing answers of accounts."""
+        return StandingRows(self.connection)
 
     @cached_property
     def rights(self) -> RightsRows:

@@ -1,17 +1,17 @@
-"""Users, their logins and their memberships."""
+"""Users and their memberships."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, and_, exists, insert, select, update
 
 from maild.model.people import AddressKind, MemberState, Role
-from maild.store.schema import addresses, inboxes, logins, memberships, users
-from maild.store.sql import insert_new
+from maild.store.people_tables import addresses, inboxes, logins, memberships, users
+from maild.store.sql import insert_new, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,8 @@ class MemberRow:
     role: Role
     state: MemberState
     created_at: datetime
+    has_moved: bool
+    """Whether the user has had another primary address since."""
     user: UserRow
 
 
@@ -48,10 +50,11 @@ _primary = and_(
     addresses.c.kind == AddressKind.PRIMARY,
     addresses.c.valid_to.is_(None),
 )
+_general = and_(logins.c.user_id == users.c.id, logins.c.account_id.is_(None))
 _joined = (
     users.outerjoin(addresses, _primary)
     .outerjoin(inboxes, inboxes.c.communal_user_id == users.c.id)
-    .outerjoin(logins, logins.c.user_id == users.c.id)
+    .outerjoin(logins, _general)
 )
 _COLUMNS = (
     users.c.id,
@@ -65,6 +68,7 @@ _COLUMNS = (
     logins.c.username,
     logins.c.password_hash.is_not(None).label("has_password"),
 )
+_earlier = addresses.alias("earlier")
 _MEMBER_COLUMNS = (
     memberships.c.id.label("member_id"),
     memberships.c.ulid.label("member_ulid"),
@@ -72,11 +76,17 @@ _MEMBER_COLUMNS = (
     memberships.c.role,
     memberships.c.state,
     memberships.c.created_at.label("member_since"),
+    exists()
+    .where(
+        _earlier.c.user_id == memberships.c.user_id,
+        _earlier.c.primary_until > memberships.c.created_at,
+    )
+    .label("has_moved"),
 )
 
 
 class UserRows:
-    """Queries about users, logins and memberships."""
+    """Queries about users and memberships."""
 
     def __init__(self, connection: Connection) -> None:
         """Read and write through an open transaction."""
@@ -116,36 +126,22 @@ class UserRows:
         """Make a user inactive, or active again with None."""
         self._connection.execute(update(users).where(users.c.id == user_id).values(disabled_at=at))
 
-    # Logins
+    def heirs(self, user_ids: Iterable[int], *, hold: bool = False) -> dict[int, int]:
+        """Return who each of these users is today: themselves, or whom they were merged into (U13).
 
-    def add_login(
-        self, user_id: int, username: str, password_hash: str | None, *, now: datetime
-    ) -> bool:
-        """Add a login; False when the user name is taken (U8)."""
-        added = self._connection.execute(
-            insert_new(self._connection, logins)
-            .values(user_id=user_id, username=username, password_hash=password_hash, created_at=now)
-            .returning(logins.c.id)
-        ).scalar_one_or_none()
-        return added is not None
-
-    def set_password(self, user_id: int, password_hash: str) -> bool:
-        """Change the password; False when the user has no login."""
-        done = self._connection.execute(
-            update(logins).where(logins.c.user_id == user_id).values(password_hash=password_hash)
-        )
-        return done.rowcount > 0
-
-    def set_username(self, user_id: int, username: str) -> bool:
-        """Change the user name; False when it is taken."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(
-                    update(logins).where(logins.c.user_id == user_id).values(username=username)
-                )
-        except IntegrityError:
-            return False
-        return True
+        With `hold` a merge of them waits until this transaction ends, and this one has waited for it.
+        """
+        found: dict[int, int] = {}
+        asked = set(user_ids)
+        while asked:
+            for some in slices(asked):
+                query = select(users.c.id, users.c.merged_into_id).where(users.c.id.in_(some))
+                if hold:
+                    query = query.order_by(users.c.id).with_for_update(read=True, key_share=True)
+                rows = self._connection.execute(query)
+                found |= {row.id: row.merged_into_id or row.id for row in rows}
+            asked = set(found.values()) - found.keys()
+        return {user: _end_of(user, found) for user in found}
 
     # Memberships
 
@@ -211,6 +207,22 @@ class UserRows:
         )
         return [_member(row) for row in rows]
 
+    def admins(self, account_id: int, limit: int) -> list[UserRow]:
+        """Return an account's active admins, the oldest memberships first."""
+        rows = self._connection.execute(
+            _member_query()
+            .where(
+                memberships.c.account_id == account_id,
+                memberships.c.role == Role.ADMIN,
+                memberships.c.state == MemberState.ACTIVE,
+                users.c.disabled_at.is_(None),
+                users.c.kind == "person",
+            )
+            .order_by(memberships.c.id)
+            .limit(limit)
+        )
+        return [_user(row) for row in rows]
+
     def first_owner(self, account_id: int) -> int | None:
         """Return who owns mail where nobody was named: the first admin, else distributor, else member."""
         return self._connection.execute(
@@ -231,6 +243,12 @@ class UserRows:
         ).scalar_one_or_none()
 
 
+def _end_of(user: int, heirs: dict[int, int]) -> int:
+    while heirs[user] != user:
+        user = heirs[user]
+    return user
+
+
 def _member_query() -> Any:
     return select(*_COLUMNS, *_MEMBER_COLUMNS).select_from(
         _joined.join(memberships, memberships.c.user_id == users.c.id)
@@ -245,6 +263,7 @@ def _member(row: Any) -> MemberRow:
         role=Role(row.role),
         state=MemberState(row.state),
         created_at=row.member_since,
+        has_moved=bool(row.has_moved),
         user=_user(row),
     )
 

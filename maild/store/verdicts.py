@@ -6,9 +6,20 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, ForeignKey, Table, delete, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
-from maild.store.schema import metadata
+from maild.store.metadata import metadata
+from maild.store.schema import arrivals
 from maild.store.sql import slices
 from maild.store.types import BigId, Json, UtcDateTime
 
@@ -39,6 +50,16 @@ class VerdictRows:
             )
             found |= {row.message_id: row.verdict for row in rows}
         return found
+
+    def keep_senders(self, found: Mapping[int, Mapping[str, str]]) -> None:
+        """Keep what sender policies say of peers, by arrival."""
+        if found:
+            self._connection.execute(
+                update(arrivals)
+                .where(arrivals.c.id == bindparam("arrival"))
+                .values(spf=bindparam("said")),
+                [{"arrival": key, "said": dict(said)} for key, said in found.items()],
+            )
 
     def keep(self, found: Mapping[int, Mapping[str, Any]], now: datetime) -> None:
         """Keep verdicts; a later one takes the place of an earlier one."""

@@ -11,16 +11,8 @@ from sqlalchemy import Connection, and_, func, select
 
 from maild.model.facts import Ruling
 from maild.model.states import State
-from maild.store.schema import (
-    accounts,
-    clients,
-    deliveries,
-    events,
-    inboxes,
-    messages,
-    rulings,
-    users,
-)
+from maild.store.people_tables import accounts, addresses, clients, inboxes, users
+from maild.store.schema import deliveries, events, messages, rulings
 from maild.store.sql import could_be_id, slices
 
 
@@ -56,6 +48,16 @@ class BodyRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SenderRow:
+    """Whom a mail was resolved to, by which of their addresses, and what stood in the mail."""
+
+    user_id: int
+    name: str
+    address: str | None
+    literal: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CountRow:
     """How many deliveries of an inbox have this state and reason."""
 
@@ -87,6 +89,39 @@ class ViewRows:
                 select(users.c.id, users.c.display_name).where(users.c.id.in_(some))
             )
             found.update({row.id: row.display_name for row in rows})
+        return found
+
+    def sender(self, delivery_id: int) -> SenderRow | None:
+        """Return whom a mail was resolved to; None if it is of no user."""
+        row = self._connection.execute(
+            select(
+                deliveries.c.sender_user_id,
+                users.c.display_name,
+                addresses.c.norm,
+                deliveries.c.sender_literal,
+            )
+            .join(users, users.c.id == deliveries.c.sender_user_id)
+            .outerjoin(addresses, addresses.c.id == deliveries.c.binding_id)
+            .where(deliveries.c.id == delivery_id)
+        ).one_or_none()
+        if row is None:
+            return None
+        return SenderRow(
+            user_id=row.sender_user_id,
+            name=row.display_name,
+            address=row.norm,
+            literal=row.sender_literal,
+        )
+
+    def holder(self, norm: str) -> int | None:
+        """Return the user whose address that is now."""
+        found: int | None = self._connection.execute(
+            select(addresses.c.user_id).where(
+                addresses.c.norm == norm,
+                addresses.c.valid_to.is_(None),
+                addresses.c.verified_at.is_not(None),
+            )
+        ).scalar_one_or_none()
         return found
 
     def inbox_id(self, account_id: int, norm: str) -> int | None:

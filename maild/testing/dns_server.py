@@ -16,7 +16,6 @@ import struct
 import threading
 from collections.abc import Sequence
 from enum import Enum
-from types import TracebackType
 from typing import Any, Self
 
 import dns.exception
@@ -67,12 +66,7 @@ class DnsServer:
             ).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *of_what: object) -> None:
         """Stop, and free the port."""
         self._over.set()
         for server in (self._udp, self._tcp):

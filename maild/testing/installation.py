@@ -12,12 +12,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from maild import failpoint
 from maild.faces.cli.main import COMMANDS, run
 
 START_S = 30.0
@@ -41,6 +42,10 @@ def free_port() -> int:
             return port
 
 
+def _of_the_face(arguments: list[str]) -> int:
+    return run(arguments, COMMANDS)
+
+
 @dataclass
 class Installation:
     """One folder with a maild in it.
@@ -59,6 +64,8 @@ class Installation:
     extra: str = ""
     """More lines for the end of the configuration."""
     process: subprocess.Popen[bytes] | None = None
+    runs: Callable[[list[str]], int] = _of_the_face
+    """Runs a command line in this process; those of the daemon are known to `maild.__main__.run_here` alone."""
 
     @property
     def config(self) -> Path:
@@ -128,14 +135,17 @@ format = "logfmt"
 
     def here(self, *arguments: str) -> Any:
         """Do as `cli`, in this process: a second less for each command.  Not while the daemon is watched for its load."""
-        if self.environment:
+        if failpoint.VARIABLE in self.environment:
             return self.cli(*arguments)
-        out, mask = io.StringIO(), os.umask(0o077)
+        out, mask, environment = io.StringIO(), os.umask(0o077), dict(os.environ)
+        os.environ.update(self.environment)
         try:
             with redirect_stdout(out), redirect_stderr(io.StringIO()):
-                status = run(["--config", str(self.config), *arguments, "--json"], COMMANDS)
+                status = self.runs(["--config", str(self.config), *arguments, "--json"])
         finally:
             os.umask(mask)
+            os.environ.clear()
+            os.environ.update(environment)
         text = out.getvalue()
         if status != 0:
             raise InstallationError(f"maild {' '.join(arguments)}: exit {status}: {text}")

@@ -33,6 +33,12 @@ class FakeIntake:
         default_factory=lambda: {"info@acme.example": None, "crm@acme.example": None}
     )
     """The addresses there are, in lower case, and the size limit of each."""
+    logins: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Users by name and password."""
+    refusal: Answer = field(default_factory=lambda: Answer(Reason.SIGN_IN_REFUSED))
+    """What everybody else hears who signs in."""
+    tried: list[tuple[str, str, str]] = field(default_factory=list)
+    """Names, passwords and peers of everybody who tried."""
     full: Answer | None = None
     """What `room` says."""
     gate: asyncio.Event | None = None
@@ -58,6 +64,11 @@ class FakeIntake:
         if address.lower() not in self.inboxes:
             return Answer(Reason.NO_SUCH_RECIPIENT, {"address": address}), None
         return Answer(Reason.RECIPIENT_OK), self.inboxes[address.lower()]
+
+    async def sign_in(self, name: str, secret: str, peer: str) -> int | Answer:
+        """Look name and password up in `logins`."""
+        self.tried.append((name, secret, peer))
+        return self.logins.get((name, secret), self.refusal)
 
     async def accept(self, envelope: Envelope, raw: Raw) -> list[Answer]:
         """Keep the mail if anybody accepts it."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from maild.core.remote import Endpoint
@@ -277,11 +276,6 @@ class PopServer:
         """Start."""
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *of_what: object) -> None:
         """Stop."""
         self.stop()

@@ -6,6 +6,7 @@ It needs Debian's postfix and root (Postfix drops its rights by itself).  It nev
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import smtplib
@@ -67,8 +68,13 @@ minimal_backoff_time = 1s
 maximal_backoff_time = 2s
 queue_run_delay = 1s
 smtputf8_enable = yes
+ipc_timeout = 20s
 {extra}
 """
+
+_HANG_S = 60.0
+_TAKEN = re.compile(r"/(?:smtpd|cleanup|qmgr)\[\d+\]: ([0-9A-F]{6,}): ")
+_REMOVED = re.compile(r"/qmgr\[\d+\]: ([0-9A-F]{6,}): removed")
 
 
 def is_installed() -> bool:
@@ -121,7 +127,7 @@ class Postfix:
 
     def stop(self) -> None:
         """Stop it and remove its folder."""
-        with suppress(subprocess.CalledProcessError):
+        with suppress(subprocess.CalledProcessError, TimeoutError):
             self._run("postfix", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -137,17 +143,39 @@ class Postfix:
 
     def queue(self) -> str:
         """Return what lies in its queue, a JSON object a line; empty when it has delivered all."""
-        return self._run("postqueue", "-j")
+        return self._run("postqueue", "-j").strip()
 
     def settle(self, timeout: float = 30.0) -> None:
-        """Wait until its queue is empty.  Raises TimeoutError."""
+        """Wait until it is done with every mail that it took.  Raises TimeoutError."""
         end = time.monotonic() + timeout
-        while self.queue():
+        # A mail that is just moved from one of its queues to another is listed in none.
+        while self.queue() or self._unfinished():
             if time.monotonic() > end:
                 raise TimeoutError(f"Postfix still has mail: {self.queue()}{self.log()}")
             select.select([], [], [], 0.1)
 
+    def _unfinished(self) -> set[str]:
+        """Return the mails that it took and has not said to be removed."""
+        log = self.log()
+        return set(_TAKEN.findall(log)) - set(_REMOVED.findall(log))
+
     def _run(self, program: str, *arguments: str) -> str:
+        """Run a program of it.  Raises CalledProcessError, and TimeoutError when it hangs."""
         command = [program, "-c", str(self.folder / "etc"), *arguments]
-        done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
-        return done.stdout
+        # What it starts keeps what it was given as output, so that is no pipe.
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+            try:
+                done = subprocess.run(  # noqa: S603
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                    timeout=_HANG_S,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise TimeoutError(f"{' '.join(command)} hangs: {self.log()}") from error
+            said.seek(0)
+            if done.returncode != 0:
+                raise subprocess.CalledProcessError(done.returncode, command, said.read())
+            return said.read()

@@ -22,7 +22,6 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Self
 
 from maild.core.remote import Endpoint, Tls, Trouble
@@ -390,11 +389,6 @@ class ScriptedImap:
         """Start."""
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *of_what: object) -> None:
         """Stop."""
         self.stop()

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from maild.auth.dns import Dns
 from maild.auth.finding import Finding, Verdict
-from maild.auth.spf import Peer
+from maild.auth.spf import Peer, check_sender
 from maild.auth.verdict import verify
 from maild.model.letter import Unclear
 from maild.parse import header_block
@@ -118,7 +118,6 @@ class Site:
         author: str | None = None,
         *,
         sealers: Collection[str] = (),
-        peer: Peer | None = None,
         dns: Dns | None = None,
     ) -> Verdict:
         """Verify for the author that the strict From names; nobody's when it names none."""
@@ -131,8 +130,11 @@ class Site:
             dns or self.dns(),
             now=self.now,
             trusted_sealers=sealers,
-            peer=peer,
         )
+
+    def sender_policy(self, peer: Peer) -> Finding:
+        """Ask what the sender policy says of a peer."""
+        return check_sender(peer, self.dns().for_one_mail())
 
 
 def the_one(verdict: Verdict, method: str = "dkim") -> Finding:

@@ -88,10 +88,17 @@ def test_I3_what_was_changed_behind_the_sealer_proves_nothing(
     assert not judged(site, mail.replace(old, new)).proven
 
 
+def test_I3_another_subject_on_top_of_a_sealed_mail_proves_nothing(site: Site) -> None:
+    mail = sealed(site, a_mail())
+    assert not judged(site, b"Subject: You are fired\r\n" + mail).proven
+    assert not judged(site, mail.replace(b"To: crm", b"Subject : x\r\nTo: crm", 1)).proven
+
+
 @pytest.mark.parametrize(
     "results",
     [
         "dmarc=fail header.from=acme.example",
+        f"{PASSED}; dmarc=fail header.from=acme.example",
         "dmarc=pass header.from=evil.example",
         "dkim=pass header.d=acme.example",
         "dmarc=none header.from=acme.example",

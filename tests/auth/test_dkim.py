@@ -416,3 +416,54 @@ def test_I3_a_signature_over_more_fields_than_a_mail_has_is_not_looked_at(site: 
     verdict = site.verdict(site.signed(a_mail(), include_headers=names))
     assert "more than 250 fields" in the_one(verdict).words
     assert site.server.asked == []
+
+
+TWINS = [
+    b"Subject: You are fired",
+    b"To: anna@rossi.example",
+    b"Date: Sun, 1 Jan 2023 10:00:00 +0000",
+    b"Message-ID: <2@acme.example>",
+]
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_I3_a_second_field_on_top_of_the_signed_one_is_not_covered(site: Site, twin: bytes) -> None:
+    """A signature covers the lowest, people read the topmost (RFC 6376 8.15)."""
+    verdict = site.verdict(twin + b"\r\n" + site.signed(a_mail()))
+    assert not verdict.proven
+    assert the_one(verdict).outcome is Outcome.PERMANENT
+    assert twin.partition(b":")[0].decode().lower() in the_one(verdict).words
+    assert site.server.asked == []
+
+
+def test_I3_a_second_field_that_nobody_signed_is_not_covered(site: Site) -> None:
+    mail = site.signed(b"Content-Type: text/plain\r\n" + a_mail())
+    assert site.verdict(mail).proven
+    twin = b"Content-Type: multipart/mixed; boundary=report\r\n"
+    assert not site.verdict(twin + mail).proven
+
+
+def test_I3_an_obsolete_field_that_is_read_and_not_signed_is_not_covered(site: Site) -> None:
+    """With a space before its colon, below the From, where the strict From lets it stand."""
+    mail = site.signed(a_mail()).replace(b"To: crm", b"Subject : You are fired\r\nTo: crm", 1)
+    assert not site.verdict(mail).proven
+
+
+def test_I3_what_was_not_there_and_is_signed_as_not_there_is_not_added(site: Site) -> None:
+    names = [*HEAD, b"from", b"cc", b"cc"]
+    mail = site.signed(a_mail(), include_headers=names)
+    assert site.verdict(mail).proven
+    for added in (b"Cc: anna@rossi.example\r\n", b"Cc : anna@rossi.example\r\n"):
+        assert not site.verdict(mail.replace(b"To: crm", added + b"To: crm", 1)).proven
+
+
+def test_I3_two_fields_that_are_both_signed_are_covered(site: Site) -> None:
+    mail = a_mail().replace(b"To: crm", b"To: info@firm.example\r\nTo: crm", 1)
+    assert site.verdict(site.signed(mail, include_headers=[*HEAD, b"to"])).proven
+    assert not site.verdict(site.signed(mail)).proven
+
+
+def test_I3_fields_that_stand_many_times_do_not_disturb(site: Site) -> None:
+    many = b"Received: from a by b\r\n" * 3 + b"X-Mark: 1\r\nX-Mark: 2\r\nComments : x\r\n"
+    mail = site.signed(a_mail())
+    assert site.verdict(mail.replace(b"To: crm", many + b"To: crm", 1)).proven

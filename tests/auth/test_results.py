@@ -125,6 +125,35 @@ def test_I3_an_id_is_compared_whole_and_its_version_is_1(name: str, *, counts: b
     assert proven(text, "mx.acme.example") is counts
 
 
+@pytest.mark.parametrize("name", ["Subject", "To", "Content-Type", "subject "])
+def test_I3_of_a_mail_with_two_of_what_mails_have_once_no_server_s_word_counts(name: str) -> None:
+    """Its DMARC passed by a signature that covers the lower one."""
+    text = results("mx.acme.example; dmarc=pass header.from=acme.example")
+    assert proven(text + "Subject: a\r\n", "mx.acme.example")
+    assert not proven(text + f"{name}: a\r\n{name.strip()}: b\r\n", "mx.acme.example")
+
+
+UNQUOTED = "a); dmarc=pass header.from=acme.example; auth=pass smtp.auth=eva@acme.example; x=(b"
+
+
+def test_I3_a_result_that_the_sender_wrote_into_a_comment_contradicts_the_true_one() -> None:
+    """As by servers that repeat a quoted local part in a comment without escaping it."""
+    spf = f'spf=pass (domain of "{UNQUOTED}"@evil.example says so) smtp.mailfrom=evil.example'
+    for true in ("dmarc=fail header.from=acme.example", "dmarc=none header.from=acme.example"):
+        text = f"mx.acme.example; {spf}; {true}; auth=none"
+        assert [one.method for one in read_results(text)].count("dmarc") == 2
+        assert not proven(results(text), "mx.acme.example")
+
+
+def test_I3_who_signed_in_must_be_named() -> None:
+    """Without, the sender of an envelope is what somebody who is signed in typed."""
+    assert not proven(
+        results("mx.acme.example; auth=pass smtp.mailfrom=eva@acme.example"), "mx.acme.example"
+    )
+    both = "mx.acme.example; auth=pass smtp.auth=eva@acme.example smtp.mailfrom=x@acme.example"
+    assert proven(results(both), "mx.acme.example")
+
+
 def test_I3_what_is_never_closed_says_nothing() -> None:
     for text in ("(", '"', "(()", '" \\"'):
         assert read_results(f"id; dmarc=fail {text}; dmarc=pass header.from=acme.example") == ()

@@ -9,7 +9,7 @@ import pytest
 from maild.auth.finding import Outcome
 from maild.auth.spf import Peer
 from maild.testing.dns_server import Act
-from tests.auth.site import EVA, Site, a_mail, the_one
+from tests.auth.site import EVA, Site, a_mail
 
 
 def peer(address: str = "192.0.2.7", sender: str = EVA, helo: str = "mx.acme.example") -> Peer:
@@ -44,28 +44,26 @@ def test_I3_the_sender_policy_is_recorded_in_its_word(
     site.server.records("mx.acme.example", "A", "192.0.2.7")
     site.server.records("acme.example", "MX", "10 mx.acme.example.")
     site.server.records("192.0.2.7.ok.acme.example", "A", "127.0.0.2")
-    found = the_one(site.verdict(a_mail(), peer=peer()), "spf")
+    found = site.sender_policy(peer())
     assert (found.words, found.outcome) == (f"the sender policy says {word}", outcome)
 
 
 def test_I3_a_pass_of_the_sender_policy_proves_nothing(site: Site) -> None:
     site.server.txt("acme.example", "v=spf1 ip4:192.0.2.7 -all")
-    verdict = site.verdict(a_mail(), peer=peer())
-    assert the_one(verdict, "spf").outcome is Outcome.PASS
-    assert not verdict.proven
+    assert site.sender_policy(peer()).outcome is Outcome.PASS
+    assert not site.verdict(a_mail()).proven
 
 
 def test_I3_a_policy_that_fails_for_now_holds_nothing(site: Site) -> None:
     site.server.acts("acme.example", Act.SERVFAIL)
-    verdict = site.verdict(a_mail(), peer=peer())
-    assert the_one(verdict, "spf").outcome is Outcome.TEMPORARY
-    assert not verdict.is_temporary
+    assert site.sender_policy(peer()).outcome is Outcome.TEMPORARY
+    assert not site.verdict(a_mail()).is_temporary
 
 
 def test_I3_a_policy_that_includes_without_end_is_left_soon(site: Site) -> None:
     for number in range(50):
         site.server.txt(f"n{number}.example", f"v=spf1 include:n{number + 1}.example mx a ptr -all")
-    found = the_one(site.verdict(a_mail(), peer=peer(sender="x@n0.example")), "spf")
+    found = site.sender_policy(peer(sender="x@n0.example"))
     assert found.outcome is Outcome.PERMANENT
     assert len(site.server.asked) <= 12
 
@@ -81,7 +79,7 @@ def test_I3_many_exchangers_cost_no_more_than_the_limit(site: Site) -> None:
     site.server.txt(
         "acme.example", "v=spf1 mx mx:b.example mx:c.example mx:d.example mx:e.example -all"
     )
-    the_one(site.verdict(a_mail(), peer=peer()), "spf")
+    site.sender_policy(peer())
     assert len(site.server.asked) <= 41
 
 
@@ -89,9 +87,36 @@ def test_I3_the_sender_policy_shares_the_mail_s_deadline(site: Site) -> None:
     site.deadline = 0.5
     site.server.acts("acme.example", Act.SILENCE)
     began = time.monotonic()
-    found = the_one(site.verdict(a_mail(), peer=peer()), "spf")
+    found = site.sender_policy(peer())
     assert found.outcome is Outcome.TEMPORARY
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "domain"),
+    [
+        (peer(sender="eva@ACME.example"), "acme.example"),
+        (peer(sender="eva@müller.example"), "xn--mller-kva.example"),
+        (peer(sender='"x@evil.example"@acme.example'), "acme.example"),
+        (peer(sender="", helo="MX.acme.example"), "mx.acme.example"),
+        (peer(sender="", helo="mx.müller.example"), "mx.xn--mller-kva.example"),
+        (peer(sender="@", helo="mx.acme.example"), "mx.acme.example"),
+    ],
+)
+def test_I3_what_is_recorded_is_what_was_asked(site: Site, asked: Peer, domain: str) -> None:
+    site.server.txt(domain, "v=spf1 ip4:192.0.2.7 -all")
+    found = site.sender_policy(asked)
+    assert (found.domain, found.outcome) == (domain, Outcome.PASS)
+    assert {name for name, _ in site.server.asked} == {domain}
+
+
+def test_I3_a_policy_may_ask_for_the_local_part_and_the_helo(site: Site) -> None:
+    site.server.txt("acme.example", "v=spf1 exists:%{l}.%{h}.ok.acme.example -all")
+    site.server.records("eva.mx.acme.example.ok.acme.example", "A", "127.0.0.2")
+    site.server.records("postmaster.mx.acme.example.ok.acme.example", "A", "127.0.0.2")
+    for sender in (EVA, "@acme.example"):
+        found = site.sender_policy(peer(sender=sender))
+        assert found.outcome is Outcome.PASS
 
 
 @pytest.mark.parametrize(
@@ -113,7 +138,7 @@ def test_I3_the_sender_policy_shares_the_mail_s_deadline(site: Site) -> None:
 )
 def test_I3_an_odd_peer_is_recorded_and_breaks_nothing(site: Site, odd: Peer) -> None:
     site.server.txt("acme.example", "v=spf1 exists:%{l}.%{d2r}.%{p}.acme.example -all exp=%{h}")
-    assert isinstance(the_one(site.verdict(a_mail(), peer=odd), "spf").outcome, Outcome)
+    assert isinstance(site.sender_policy(odd).outcome, Outcome)
 
 
 @pytest.mark.parametrize(
@@ -127,5 +152,5 @@ def test_I3_an_odd_peer_is_recorded_and_breaks_nothing(site: Site, odd: Peer) ->
 )
 def test_I3_a_hostile_policy_is_recorded_and_breaks_nothing(site: Site, record: str) -> None:
     site.server.txt("acme.example", record)
-    found = the_one(site.verdict(a_mail(), peer=peer()), "spf")
+    found = site.sender_policy(peer())
     assert found.outcome is not Outcome.PASS

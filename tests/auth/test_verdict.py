@@ -15,7 +15,6 @@ from maild.auth.dns import Dns
 from maild.auth.finding import Outcome, Verdict
 from maild.auth.proof import proof_of
 from maild.auth.signed import BodyDigest, Damaged, read_signed
-from maild.auth.spf import Peer
 from maild.auth.verdict import verify
 from maild.model.facts import Proven, Unproven, Witness
 from maild.testing.dns_server import Act
@@ -28,8 +27,7 @@ QUIET = Dns(["127.0.0.1"], port=1, questions=0)
 def test_I3_a_verdict_survives_being_stored(site: Site) -> None:
     site.server.acts("late._domainkey.acme.example", Act.SERVFAIL)
     mail = site.signed(site.signed(a_mail()), selector="late")
-    peer = Peer(address="192.0.2.1", mail_from=EVA)
-    for one in (site.verdict(mail, peer=peer), site.verdict(a_mail()), site.verdict(b"")):
+    for one in (site.verdict(mail), site.verdict(a_mail()), site.verdict(b"")):
         assert Verdict.from_dict(json.loads(json.dumps(one.to_dict()))) == one
 
 

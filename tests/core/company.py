@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from maild.core.accept import Incoming, accept
 from maild.core.app import App
@@ -18,8 +18,9 @@ from maild.model.letter import Letter, UnreadableError
 from maild.model.reason import Answer
 from maild.parse import read_letter
 from maild.parse.pool import ReaderDiedError
-from maild.store import schema
+from maild.store import people_tables, schema
 from maild.store.lists import Filter
+from maild.store.metadata import metadata
 
 SIGNED_IN = Trust(authenticated_for=("acme.example",))
 LEA, EVA, JAN = 1, 2, 3
@@ -52,14 +53,14 @@ def a_company(app: App) -> None:
     with app.store.write() as tx:
         run = tx.connection.execute
         run(
-            insert(schema.accounts).values(
+            insert(people_tables.accounts).values(
                 id=1, slug="acme", name="Acme", settings={}, created_at=now
             )
         )
         for number, name in ((LEA, "lea"), (EVA, "eva"), (JAN, "jan")):
             norm = f"{name}@acme.example"
             run(
-                insert(schema.users).values(
+                insert(people_tables.users).values(
                     id=number,
                     ulid=app.ids(),
                     display_name=name.title(),
@@ -68,7 +69,7 @@ def a_company(app: App) -> None:
                 )
             )
             run(
-                insert(schema.addresses).values(
+                insert(people_tables.addresses).values(
                     id=number,
                     user_id=number,
                     norm=norm,
@@ -79,10 +80,10 @@ def a_company(app: App) -> None:
                     valid_from=now,
                 )
             )
-            run(insert(schema.names).values(norm=norm, kind="user", ref=number))
+            run(insert(people_tables.names).values(norm=norm, kind="user", ref=number))
             role = "distributor" if number == LEA else "member"
             run(
-                insert(schema.memberships).values(
+                insert(people_tables.memberships).values(
                     ulid=app.ids(),
                     account_id=1,
                     user_id=number,
@@ -98,7 +99,7 @@ def a_company(app: App) -> None:
         ):
             norm = f"{local}@acme.example"
             run(
-                insert(schema.inboxes).values(
+                insert(people_tables.inboxes).values(
                     id=number,
                     account_id=1,
                     norm=norm,
@@ -110,8 +111,8 @@ def a_company(app: App) -> None:
                     created_at=now,
                 )
             )
-            run(insert(schema.names).values(norm=norm, kind="inbox", ref=number))
-            run(insert(schema.owner_chain).values(inbox_id=number, rank=0, user_id=LEA))
+            run(insert(people_tables.names).values(norm=norm, kind="inbox", ref=number))
+            run(insert(people_tables.owner_chain).values(inbox_id=number, rank=0, user_id=LEA))
         for rank, name in enumerate(("New", "In progress", "Waiting", "Done")):
             run(insert(schema.statuses).values(account_id=1, name=name, rank=rank))
         for number, name, contact in (
@@ -119,11 +120,15 @@ def a_company(app: App) -> None:
             (2, "Dupont", "marc@dupont.example"),
         ):
             run(
-                insert(schema.clients).values(
+                insert(people_tables.clients).values(
                     id=number, ulid=f"C{number}", account_id=1, name=name, created_at=now
                 )
             )
-            run(insert(schema.contacts).values(account_id=1, client_id=number, norm=contact))
+            run(insert(people_tables.contacts).values(account_id=1, client_id=number, norm=contact))
+        if tx.connection.dialect.name == "postgresql":
+            # Rows with ids of our own choosing do not move the sequences that make the next ones.
+            for table in ("accounts", "users", "addresses", "inboxes", "clients"):
+                run(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 100)"))
 
 
 @dataclass
@@ -207,5 +212,5 @@ class Post:
 
         with self.app.store.read() as tx:
             return tx.connection.execute(
-                select(func.count()).select_from(schema.metadata.tables[name])
+                select(func.count()).select_from(metadata.tables[name])
             ).scalar_one()

@@ -10,8 +10,8 @@ import pytest
 
 from maild.core.app import App
 from maild.core.doctor import examine
-from maild.store import migrate
 from maild.store.store import Store
+from tests.conftest import UrlOf
 
 
 class Frozen:
@@ -33,12 +33,10 @@ def clock() -> Frozen:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def app(request: pytest.FixtureRequest, tmp_path: Path, clock: Frozen) -> Iterator[App]:
-    url = f"sqlite:///{tmp_path}/maild.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    store = Store(url, tmp_path / "bodies")
-    migrate.upgrade(store.database)
+def app(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Frozen, url_of: UrlOf
+) -> Iterator[App]:
+    store = Store(url_of(request.param), tmp_path / "bodies")
     made = App(store=store, clock=clock)
     yield made
     broken = examine(made).broken

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.inbox_keys import new_inbox_key, open_inbox, revoke_inbox_key, show_inbox_key
 from maild.model.reason import Answer, Reason, RefusedError
-from maild.store import schema
+from maild.store import people_tables, schema
 from tests.core.company import JAN, a_company
 from tests.core.conftest import Frozen
 
@@ -63,7 +63,7 @@ def test_the_digest_that_is_stored_is_no_key(company: App) -> None:
     key = a_key(company)
     digest = hashlib.sha256(key.encode()).hexdigest()
     with company.store.read() as tx:
-        [row] = tx.connection.execute(select(schema.inbox_keys)).all()
+        [row] = tx.connection.execute(select(people_tables.inbox_keys)).all()
         assert (row.digest, row.inbox_id, row.account_id) == (digest, 2, 1)
         events = tx.connection.execute(select(schema.events.c.subject)).all()
     assert key not in repr(row) + repr(events)

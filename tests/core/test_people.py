@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from maild.core.accounts import add_account, set_account
 from maild.core.addresses import (
@@ -12,7 +14,6 @@ from maild.core.addresses import (
     list_addresses,
     make_primary,
     remove_address,
-    send_verification,
 )
 from maild.core.app import OPERATOR, App
 from maild.core.joining import JoinView, answer_invitation, invite, list_members
@@ -28,6 +29,9 @@ from maild.core.people import (
     set_user,
     show_user,
 )
+from maild.core.resets import send_link, sign_up
+from maild.core.seal import SealingKey
+from maild.core.verifying import send_verification
 from maild.model.people import AddressKind, MemberState, Role
 from maild.model.reason import Reason, RefusedError
 from maild.testing.world import World, a_world
@@ -395,6 +399,19 @@ class TestLogins:
             kept = tx.connection.execute(text("SELECT password_hash FROM logins")).scalar_one()
         assert is_password(kept, "another horse")
 
+    def test_U10_a_password_that_was_set_ends_the_link_to_sign_up(self, acme: World) -> None:
+        """It would set another one for a week, and take the second step away."""
+        key = SealingKey.of("a text of chance that is long enough to be a key")
+        app = replace(acme.app, key=key, has_relay=True)
+        acme.user("eva@acme.example")
+        send_link(app, "eva@acme.example", by=OPERATOR)
+        with app.store.read() as tx:
+            [errand] = tx.outbox.page(None, account_id=None, limit=2)
+        [secret] = [line for line in errand.payload["text"].splitlines() if len(line) == 43]
+        set_password(app, "eva@acme.example", "correct horse", by=OPERATOR)
+        with refusal(Reason.LINK_ENDED):
+            sign_up(app, secret, "another horse")
+
     @pytest.mark.parametrize("bad", ["", "short", "x" * 1025, "nul\0nulnul", "\udcff" * 9])
     def test_a_password_that_cannot_be_is_refused_and_not_repeated(
         self, acme: World, bad: str
@@ -496,6 +513,30 @@ class TestCommunalUsers:
             acme.alias("info@acme.example", "other@acme.example")
         with refusal(Reason.CONFLICT):
             set_password(acme.app, "info@acme.example", "long enough", by=OPERATOR)
+
+
+def statements(act: Callable[[], object]) -> int:
+    """Return how many an act sends to the database."""
+    sent: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        act()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    return len(sent)
+
+
+def test_which_account_is_meant_is_not_asked_of_every_account(acme: World) -> None:
+    acme.user("jan@acme.example")
+    jan = acme.actor("jan@acme.example")
+    few = statements(lambda: list_users(acme.app, by=jan))
+    for number in range(20):
+        add_account(acme.app, slug=f"firm{number}", name="Firm", by=OPERATOR)
+    assert statements(lambda: list_users(acme.app, by=jan)) == few
 
 
 def test_everything_keeps_the_time_of_the_clock(acme: World) -> None:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from maild.core.app import OPERATOR, App
-from maild.core.verdicts import Prover
+from maild.core.decide import BATCH
+from maild.core.verdicts import AT_A_TIME, Prover
 from maild.core.views import explain_mail
 from maild.model.written import HostPort
 from maild.settings import AuthSettings
@@ -136,6 +137,20 @@ def test_I3_after_a_day_nobody_asks_any_more(
     post.decide()
     assert len(server.asked) == before
     assert post.outcome()[:2] == ("held", "SENDER_NOT_VERIFIED")
+
+
+def test_I3_a_batch_waits_for_a_silent_server_once(
+    post: Post, site: Site, server: DnsServer
+) -> None:
+    assert AT_A_TIME >= BATCH
+    server.acts(NAME, Act.SILENCE)
+    for _ in range(30):
+        mail = post.mail("eva@acme.example", to="crm@acme.example", body=FORWARD)
+        post.send(site.signed(mail), "crm@acme.example")
+    post.decide()
+    assert {row["reason"] for row in post.lies()} == {"SENDER_NOT_VERIFIED"}
+    # Each asked for itself, at once: none was served by what another had waited for.
+    assert server.count(NAME) >= 30
 
 
 def test_I3_a_changed_mail_is_held_for_good(post: Post, site: Site, clock: Frozen) -> None:

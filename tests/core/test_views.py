@@ -25,7 +25,7 @@ from maild.model.letter import UnreadableError
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.parse import read_letter
-from maild.store import schema
+from maild.store import people_tables
 from tests.core.company import READER, SIGNED_IN, Post, a_company
 from tests.core.conftest import Frozen
 
@@ -205,7 +205,9 @@ def test_M5_a_member_sees_the_own_mailbox_and_all_received(world: World) -> None
 def test_M5_a_member_without_the_right_sees_the_own_mailbox_alone(world: World) -> None:
     shared = world.a_mail()
     with world.store.write() as tx:
-        tx.connection.execute(schema.accounts.update().values(settings={"all_received": False}))
+        tx.connection.execute(
+            people_tables.accounts.update().values(settings={"all_received": False})
+        )
     assert world.ids(Actor(WHO[EVA])) == []
     for act in (
         lambda: world.ids(Actor(WHO[EVA]), all_received=True),

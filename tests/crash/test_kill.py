@@ -27,7 +27,7 @@ from tests.crash.peers import (
     wait_until_decided,
 )
 
-KILLS = 1000 if os.environ.get("MAILD_TEST_FULL") else 60
+KILLS = 1000 if os.environ.get("MAILD_TEST_FULL") else 10
 CLIENTS = ("smtp", "smtp", "lmtp", "http", "pipe")
 SEED = int(os.environ.get("MAILD_TEST_SEED", "20261121"))
 SIZES = [200, 1_000, 4_000, 60_000]

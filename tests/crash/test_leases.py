@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,6 +29,7 @@ from maild.core.polling import Figures
 from maild.core.sources import ask_for_round, source_row
 from maild.daemon.lines import Lines
 from maild.daemon.rounds import Rounds
+from maild.store.engine import StoreDownError
 from maild.testing import scripted_imap, scripted_pop
 from maild.testing.dovecot import Dovecot
 from maild.testing.installation import Installation
@@ -119,9 +120,10 @@ class Site:
         return Lease(holder, epoch, as_microseconds(end) / 1e6)
 
     def ask(self) -> None:
-        """Have whoever polls do so now."""
+        """Have whoever polls do so now; one that was stopped amid a write has SQLite's lock, and is asked again later."""
         for kind in KINDS:
-            ask_for_round(self.app, source_row(self.app, kind, by=OPERATOR).id)
+            with suppress(StoreDownError):
+                ask_for_round(self.app, source_row(self.app, kind, by=OPERATOR).id)
 
     def is_all_stored(self) -> bool:
         kept = stored(self.place)

@@ -52,14 +52,17 @@ class Stock:
         self._thread.start()
         self._servers: list[asyncio.Server] = []
         self._clients: list[Client] = []
+        self._sessions: list[SMTP] = []
 
     def open(self, kind: type[SMTP] = SMTP, tls: ssl.SSLContext | None = None, **facts: Any) -> int:
         facts.setdefault("hostname", "mail.acme.example")
 
+        def session() -> SMTP:
+            self._sessions.append(kind(self.recorder, loop=self.loop, **facts))
+            return self._sessions[-1]
+
         async def start() -> asyncio.Server:
-            return await self.loop.create_server(
-                lambda: kind(self.recorder, loop=self.loop, **facts), "127.0.0.1", 0, ssl=tls
-            )
+            return await self.loop.create_server(session, "127.0.0.1", 0, ssl=tls)
 
         self._servers.append(asyncio.run_coroutine_threadsafe(start(), self.loop).result(10))
         return int(self._servers[-1].sockets[0].getsockname()[1])
@@ -92,6 +95,11 @@ class Stock:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        # On a busy machine one may not have heard yet that its client is gone.
+        for session in self._sessions:
+            if isinstance(session.transport, asyncio.WriteTransport):
+                session.transport.abort()
+        await asyncio.sleep(0)
 
 
 def to_354(client: Client, *recipients: str, hello: str = "EHLO me") -> Client:

@@ -284,9 +284,9 @@ async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
     return await ending
 
 
-async def _send_mails(port: int, took: list[float]) -> None:
+async def _send_mails(port: int, took: list[float], over: asyncio.Event) -> None:
     """Send one mail after the other, each with a connection of its own."""
-    while True:
+    while not over.is_set():
         begin = time.monotonic()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(ENVELOPE)
@@ -313,10 +313,12 @@ def test_a_thousand_drippers_do_not_delay_a_healthy_peer_and_all_end(
         for reader, writer in slow[: MANY // 2]:
             writer.write(ENVELOPE)
             await _hear(reader, b"354")
-        healthy = asyncio.create_task(_send_mails(child.port, took))
+        over = asyncio.Event()
+        healthy = asyncio.create_task(_send_mails(child.port, took, over))
         async with asyncio.timeout(60):
             said = await asyncio.gather(*(_drip(*streams) for streams in slow))
-        healthy.cancel()
+            over.set()
+            await healthy
         return said
 
     child.begin()

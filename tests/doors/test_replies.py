@@ -56,11 +56,26 @@ DESERVED = {
     "501 5.5.4 SMTPUTF8 takes no value": "RFC 6531 3.4",
     "501 5.5.4 BODY is 7BIT or 8BITMIME": "RFC 6152 2; BINARYMIME was not offered",
     "501 5.5.4 SIZE is a number of octets": "RFC 1870 6",
+    "501 5.5.4 AUTH is an address or <>": "RFC 4954 5: the parameter has a value",
     "501 5.5.4 syntax: RCPT TO:<address>": "RFC 5321 4.1.1.3",
     "553 5.1.7 that is not a sender's address": "RFC 5321 4.1.2",
     "553 5.1.3 that is not a recipient's address": "RFC 5321 4.1.2",
     "553 5.6.7 an address beyond ASCII needs SMTPUTF8 in MAIL FROM": "RFC 6531 3.5",
     "555 5.5.4 parameter not recognised or not implemented": "RFC 5321 4.1.1.11: EHLO offered no such thing",
+    # Signing in.
+    "501 5.5.4 syntax: AUTH mechanism": "RFC 4954 4: the mechanism is mandatory",
+    "504 5.5.4 the mechanisms are PLAIN and LOGIN": "RFC 4954 4: EHLO named none such",
+    "503 5.5.1 need EHLO first": "RFC 4954 4: EHLO is what offers it",
+    "503 5.5.1 you are signed in": "RFC 4954 4: once in a connection",
+    "503 5.5.1 not within a mail; RSET begins anew": "RFC 4954 4",
+    "538 5.7.11 signing in needs TLS: STARTTLS first": "RFC 4954 6: it was not offered in clear",
+    "501 5.7.0 signing in was cancelled": "RFC 4954 4: the peer said *",
+    "501 5.5.2 that is not what the mechanism asks for": "RFC 4954 4, RFC 4616 2: base64 of what was asked",
+    "535 5.7.8 The user name or the password is not right.": "U10; whoever guesses hears no more",
+    "535 5.7.8 Your email address was changed; sign up again by the link that was mailed to the new one.": "U11: "
+    "trying again changes nothing, and the password was right",
+    "534 5.7.9 This login has a second step; mail programs sign in with a token instead of the password.": "RFC 4954 "
+    "6: the password alone is too weak",
     # Mails and recipients.
     "550 5.1.1 no mailbox here by the name of {address}": "RFC 5321 3.3; a store that is down says 451 instead",
     "550 5.1.6 {address} has been replaced; its owner knows the new one": "U7: its owner replaced it, for good",

@@ -68,8 +68,8 @@ async def _send_at_once(port: int, mails: int, size: int) -> None:
         writer.write(
             b"EHLO me\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<info@acme.example>\r\nDATA\r\n"
         )
-        while not (await reader.readline()).startswith(b"354"):
-            pass
+        while not (line := await reader.readline()).startswith(b"354"):
+            assert line, "it hung up"
         for _ in range(size // len(block)):
             writer.write(block)
             await writer.drain()

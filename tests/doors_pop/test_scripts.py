@@ -18,11 +18,13 @@ from maild.doors.pop.client import Listed, PopClient
 from maild.testing.scripted_pop import NAME, SCRIPTS, SECRET, PopServer, scripted
 
 HASTY = Patience(connect=0.8, sign_in=0.8, command=0.8, idle_data=0.6, whole_fetch=1.5)
+CALM = Patience(connect=10, sign_in=10, command=10, idle_data=10, whole_fetch=10)
+"""For a script that is to be ended by what it says: on a busy machine too, never by the time that it takes."""
 NARROW = Bounds(listing=100_000, listing_octets=16 * 1024 * 1024)
 MAX_SIZE = 4 * 1024 * 1024
 GROWTH_MAX = 50 * 1024 * 1024
-SECONDS_MAX = 8.0
-"""Two steps of twice their time, and a slow machine."""
+SECONDS_MAX = 20.0
+"""Steps of 0.8 s, of which a script spoils one; the rest is for a machine that stands still for a while (8.2 s were seen)."""
 MAILS = [b"Subject: %d\r\n\r\ntext\r\n" % n for n in range(1, 4)]
 
 LOST, LATE, BROKEN = Trouble.LINE_LOST, Trouble.TIMED_OUT, Trouble.BROKEN_PROTOCOL
@@ -160,13 +162,13 @@ class Growth:
         return self._most - self._begin
 
 
-def one_session(server: PopServer, folder: Path) -> Outcome:
+def one_session(server: PopServer, folder: Path, patience: Patience = CALM) -> Outcome:
     """Do all that a session can, once."""
     outcome = Outcome()
     begun = time.monotonic()
     with Growth() as growth:
         try:
-            session(server, folder, outcome)
+            session(server, folder, outcome, patience)
         except RemoteError as error:
             outcome.error = error
     if outcome.client is not None:
@@ -176,8 +178,8 @@ def one_session(server: PopServer, folder: Path) -> Outcome:
     return outcome
 
 
-def session(server: PopServer, folder: Path, outcome: Outcome) -> None:
-    client = PopClient.connect(server.endpoint(), server.address, patience=HASTY, bounds=NARROW)
+def session(server: PopServer, folder: Path, outcome: Outcome, patience: Patience) -> None:
+    client = PopClient.connect(server.endpoint(), server.address, patience=patience, bounds=NARROW)
     outcome.client = client
     client.sign_in(Password(NAME, SECRET))
     outcome.listing = client.listing()
@@ -209,8 +211,9 @@ def test_every_script_says_what_it_does() -> None:
 def test_T14_a_session_ends_in_time_in_little_memory_with_its_trouble(
     name: str, tmp_path: Path
 ) -> None:
+    is_silent = OUTCOMES[name] is LATE or name.endswith("-at-greeting")
     with scripted(name, MAILS) as server:
-        outcome = one_session(server, tmp_path)
+        outcome = one_session(server, tmp_path, HASTY if is_silent else CALM)
         deleted = len(server.deleted)
     said = outcome.error.said if outcome.error is not None else ""
     assert (outcome.trouble, said) == (OUTCOMES[name], said)
@@ -233,7 +236,7 @@ def test_T15_what_was_put_before_tls_is_forgotten(outcome: Outcome) -> None:
 
 def test_T15_capabilities_from_before_tls_are_forgotten() -> None:
     with scripted("stls-injected") as server:
-        client = PopClient.connect(server.endpoint(), server.address, patience=HASTY, bounds=NARROW)
+        client = PopClient.connect(server.endpoint(), server.address, patience=CALM, bounds=NARROW)
         client.close()
     assert "INJECTED" not in client.capabilities
     assert "UIDL" in client.capabilities
@@ -327,7 +330,7 @@ def test_what_the_caller_does_with_a_mail_is_not_the_servers_time(tmp_path: Path
 
 def test_a_rset_that_is_refused_is_followed_by_no_quit(tmp_path: Path) -> None:
     with scripted("rset-refuses", MAILS) as server:
-        client = PopClient.connect(server.endpoint(), server.address, patience=HASTY, bounds=NARROW)
+        client = PopClient.connect(server.endpoint(), server.address, patience=CALM, bounds=NARROW)
         client.sign_in(Password(NAME, SECRET))
         assert client.delete([1]) == {1}
         client.roll_back()

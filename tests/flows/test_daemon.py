@@ -26,7 +26,7 @@ from tests.conftest import absent
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 SAMPLES = Path(__file__).parent.parent.parent / "fixtures" / "eml"
-TERMS = 100 if os.environ.get("MAILD_TEST_FULL") else 20
+TERMS = 100 if os.environ.get("MAILD_TEST_FULL") else 6
 MAIL = b"From: eva@acme.example\r\nTo: crm@acme.example\r\nSubject: %b\r\nMessage-ID: <%b@load.test>\r\n\r\nhello\r\n"
 
 

@@ -27,7 +27,7 @@ def giant(
     dovecot.fill(USER, [GIANT])
     place.environment = {LIMIT: "100KiB"}
     add(place, dovecot, request.param, "--since", "all", "--after", "delete")
-    figures = place.cli("source", "poll", "box")
+    figures = place.here("source", "poll", "box")
     assert (figures["stored"], figures["headers"]) == (COUNT, 1)
     place.start()
     (found,) = [one for one in mails(place) if one["reason"] == "TOO_LARGE"]
@@ -36,7 +36,7 @@ def giant(
 
 def await_state(place: Installation, ulid: str, state: str) -> None:
     deadline = time.monotonic() + 60
-    while place.cli("mail", "show", ulid)["state"] != state:
+    while place.here("mail", "show", ulid)["state"] != state:
         assert time.monotonic() < deadline, f"it is not {state}"
         time.sleep(0.2)
 
@@ -48,7 +48,7 @@ def test_D12_a_giant_is_a_record_once_and_stays_on_the_server(
     assert record["subject"] == "number giant"
     assert str(len(GIANT)) in record["reason_text"]
     assert dovecot.count(USER) == 1, "only what is stored whole is deleted"
-    figures = place.cli("source", "poll", "box")
+    figures = place.here("source", "poll", "box")
     assert (figures["new"], figures["stored"], figures["headers"]) == (0, 0, 0)
 
 
@@ -69,9 +69,9 @@ def test_D12_a_giant_comes_whole_when_somebody_asks_and_its_record_is_put_away(
     place, dovecot, record = giant
     place.stop()
     place.environment = {}
-    asked = place.cli("mail", "fetch", record["id"])
+    asked = place.here("mail", "fetch", record["id"])
     assert asked == {"mails": [record["id"]], "sources": ["box"]}
-    assert place.cli("source", "poll", "box")["stored"] == 1
+    assert place.here("source", "poll", "box")["stored"] == 1
     place.start()
     found = mails(place)
     (whole,) = [
@@ -81,4 +81,4 @@ def test_D12_a_giant_comes_whole_when_somebody_asks_and_its_record_is_put_away(
     await_state(place, record["id"], "ignored")
     assert dovecot.count(USER) == 0, "it is stored whole, and the policy is to delete"
     assert "nothing more to fetch" in refused(place, "mail", "fetch", record["id"])
-    assert place.cli("doctor")["broken"] == []
+    assert place.here("doctor")["broken"] == []

@@ -165,7 +165,7 @@ def test_check_says_what_the_web_serves(place: Installation) -> None:
     told = [line for line in place.cli("check") if line["what"].startswith("web on")]
     assert [line["verdict"] for line in told] == ["OK", "OK"]
     assert "POST /in/ADDRESS" in told[1]["text"]
-    assert "pages and API are not in this version" in told[1]["text"]
+    assert "the API (/api/v1)" in told[1]["text"]
 
 
 def test_a_port_that_is_taken_is_a_sentence_and_no_traceback(

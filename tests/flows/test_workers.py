@@ -12,15 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from maild.__main__ import run_here
 from maild.testing.installation import Installation, a_small_company
 from maild.testing.processes import beneath, command_of
+from maild.testing.scripted_imap import NAME, SECRET, ScriptedImap
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Installation]:
-    made = Installation(tmp_path / "m")
+    made = Installation(
+        tmp_path / "m", runs=run_here, extra='[sources]\nallow_networks = ["127.0.0.0/8"]\n'
+    )
     made.make()
     a_small_company(made)
     made.start()
@@ -38,6 +42,13 @@ def beneath_as(place: Installation, role: str) -> int:
                 return child
         time.sleep(0.05)
     raise AssertionError(f"there is no child {role}")
+
+
+def children(place: Installation) -> set[str]:
+    """What runs beneath the doors, by role."""
+    assert place.process is not None
+    commands = [command_of(child) for child in beneath(place.process.pid)]
+    return {words[-1] for words in commands if "--beneath" in words}
 
 
 def is_gone(pid: int) -> bool:
@@ -165,4 +176,22 @@ def test_SIGTERM_to_the_whole_group_still_answers_whoever_is_past_the_dot(
     os.kill(acceptor, signal.SIGINT)
     send(place, 5)
     assert beneath_as(place, "acceptor") == acceptor
+    assert place.stop() == 0
+
+
+def test_D9_the_pollers_process_starts_with_the_first_source(place: Installation) -> None:
+    beneath_as(place, "workers")
+    time.sleep(2)
+    assert children(place) == {"acceptor", "workers"}
+    secret = place.folder / "secret"
+    secret.touch(0o600)
+    secret.write_text(SECRET)
+    with ScriptedImap("good") as server:
+        place.here(
+            "source", "add", "box", "--inbox", "info@acme.example", "--kind", "imap", "--tls", "none",
+            "--host", "localhost", "--port", str(server.port), "--username", NAME,
+            "--password-file", str(secret), "--since", "all",
+        )  # fmt: skip
+        beneath_as(place, "pollers")
+        until(lambda: place.here("source", "show", "box")["state"] == "OK")
     assert place.stop() == 0

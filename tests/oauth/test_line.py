@@ -95,3 +95,24 @@ def test_D7_a_host_that_is_none_is_tried_again_later() -> None:
     with pytest.raises(RemoteError, match=r"token\.invalid: no such host") as caught:
         Line().post("https://token.invalid/", {})
     assert caught.value.trouble is Trouble.LOGIN_LATER
+
+
+def test_D7_the_time_that_a_connection_took_is_not_given_again(
+    certificates: Certificates,
+) -> None:
+    def slowly(host: str, port: int, timeout: float) -> socket.socket:
+        time.sleep(timeout)
+        return socket.create_connection((host, port), 10)
+
+    with Issuer(certificate=certificates.path("good")) as issuer:
+        line = Line(ca_file=str(certificates.trusted("good")), timeout=0.3, dial=slowly)
+        with pytest.raises(RemoteError, match="no answer in time"):
+            line.post(f"{issuer.url}/token", {})
+
+
+def test_D7_certificates_that_cannot_be_read_open_no_connection() -> None:
+    def dial(host: str, port: int, timeout: float) -> socket.socket:
+        raise AssertionError("it was dialled")
+
+    with pytest.raises(RemoteError, match="no such file"):
+        Line(ca_file="/nowhere/ca.pem", dial=dial).post("https://id.example/token", {})

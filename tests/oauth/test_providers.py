@@ -192,6 +192,17 @@ def test_D7_a_person_signs_in_once_by_device_code(ways: Ways) -> None:
     assert owner(ways, asyncio.run(ways.person(secret).get())) == "ann@example.org"
 
 
+@pytest.mark.parametrize("life", [{}, "soon", None, 10**400], ids=["{}", "soon", "null", "huge"])
+def test_D7_a_device_code_that_is_none_is_no_device_code(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch, life: object
+) -> None:
+    right = ways.issuer._device_code
+    monkeypatch.setattr(ways.issuer, "_device_code", lambda: {**right(), "expires_in": life})
+    with pytest.raises(RemoteError) as caught:
+        asyncio.run(authorize(ways.tenant, lambda _: None, line=ways.line))
+    assert caught.value.trouble is Trouble.BROKEN_PROTOCOL
+
+
 def test_D7_a_person_who_declines_is_told_of(ways: Ways) -> None:
     ways.issuer.declines = True
     with pytest.raises(RemoteError) as caught:

@@ -11,8 +11,8 @@ import pytest
 from maild.core.app import App
 from maild.core.doctor import examine
 from maild.core.seal import SealingKey
-from maild.store import migrate
 from maild.store.store import Store
+from tests.conftest import UrlOf
 from tests.outbox.relay_server import RelayServer, a_relay
 
 KEY = SealingKey.of("a text of chance that is long enough to be a key")
@@ -38,7 +38,6 @@ def clock() -> Frozen:
 
 def _an_app(url: str, tmp_path: Path, clock: Frozen) -> Iterator[App]:
     store = Store(url, tmp_path / "bodies")
-    migrate.upgrade(store.database)
     made = App(store=store, clock=clock, key=KEY)
     yield made
     broken = examine(made).broken
@@ -47,18 +46,17 @@ def _an_app(url: str, tmp_path: Path, clock: Frozen) -> Iterator[App]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def app(request: pytest.FixtureRequest, tmp_path: Path, clock: Frozen) -> Iterator[App]:
+def app(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Frozen, url_of: UrlOf
+) -> Iterator[App]:
     """On each database."""
-    url = f"sqlite:///{tmp_path}/maild.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    yield from _an_app(url, tmp_path, clock)
+    yield from _an_app(url_of(request.param), tmp_path, clock)
 
 
 @pytest.fixture
-def one_app(tmp_path: Path, clock: Frozen) -> Iterator[App]:
+def one_app(tmp_path: Path, clock: Frozen, url_of: UrlOf) -> Iterator[App]:
     """On SQLite alone: for what does not depend on the database."""
-    yield from _an_app(f"sqlite:///{tmp_path}/maild.db", tmp_path, clock)
+    yield from _an_app(url_of("sqlite"), tmp_path, clock)
 
 
 @pytest.fixture

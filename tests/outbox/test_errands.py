@@ -51,6 +51,7 @@ def test_the_same_errand_is_never_queued_twice_not_even_when_it_is_done(app: App
     assert note_fate(app, hand, hand.errands[0], Done())
     again = queue(app)
     assert isinstance(first, Posted)
+    assert first.is_new
     assert again == Posted(first.errand, is_new=False)
     assert errand_counts(app) == {ErrandState.DONE: 1}
 

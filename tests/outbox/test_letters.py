@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from maild.core.app import App
 from maild.core.letters import (
@@ -17,6 +20,7 @@ from maild.core.letters import (
     NotPosted,
     Posted,
     UnsafeLetterError,
+    _written,
     compose,
     is_ours,
     one_line,
@@ -100,6 +104,52 @@ def test_T21_what_got_past_the_queue_with_a_line_break_is_never_sent(name: str, 
     said = {"to": f"eva{end}@world.example"} if name == "to" else {name: f"words{end}"}
     with pytest.raises((UnsafeLetterError, InvalidAddressError)):
         compose(an_errand(**said), SENDER)
+
+
+HIDDEN = "=?utf-8?q?x=0D=0ABcc=3A_mallory=40evil.example=0D=0A=0D=0APay_here?="
+
+
+@pytest.mark.parametrize(
+    "said", [{"subject": f"{HIDDEN} invites you"}, {"to_name": HIDDEN}, {"in_reply_to": HIDDEN}]
+)
+def test_T21_a_line_end_in_an_encoded_word_makes_no_field_and_no_body(said: dict[str, str]) -> None:
+    mail = compose(an_errand(**said), SENDER)
+    assert head(mail) == head(compose(an_errand(), SENDER))
+    letter = read_letter(mail.content)
+    assert [box.address for box in letter.to] == ["eva@world.example"]
+    assert letter.text.strip() == "T"
+
+
+def test_T21_the_name_of_the_installation_is_no_encoded_word_either() -> None:
+    mail = compose(an_errand(), replace(SENDER, name=HIDDEN))
+    assert head(mail) == head(compose(an_errand(), SENDER))
+
+
+def test_T21_an_address_that_reads_as_an_encoded_word_is_not_written_to(one_app: App) -> None:
+    odd = "=?utf-8?q?a=0D=0ABcc?=@world.example"
+    assert isinstance(queue(one_app, notice=a_notice(odd)), NotPosted)
+    with pytest.raises(UnsafeLetterError):
+        compose(an_errand(to=odd), SENDER)
+
+
+def test_T21_whatever_the_library_writes_other_fields_are_never_sent() -> None:
+    mail = EmailMessage(SMTP)
+    mail["Subject"] = HIDDEN
+    mail.set_content("T")
+    with pytest.raises(UnsafeLetterError, match="other fields"):
+        _written(mail)
+
+
+_HOSTILE = st.text(alphabet='=?utf-8qQbB_0DA"<>@,;:()\\. aü', max_size=80)
+
+
+@given(name=_HOSTILE, subject=_HOSTILE)
+@example(name='ü "x", evil@x.example', subject="=?utf-8?b?DQpCY2M6IHg=?=")
+def test_T21_nothing_of_what_headers_are_made_of_makes_a_field(name: str, subject: str) -> None:
+    made = {"to_name": one_line(name, NAME_MAX), "subject": one_line(subject, SUBJECT_MAX)}
+    mail = compose(an_errand(**made), SENDER)
+    assert head(mail) == head(compose(an_errand(), SENDER))
+    assert [box.address for box in read_letter(mail.content).to] == ["eva@world.example"]
 
 
 @given(name=st.text(max_size=60), subject=st.text(max_size=300))

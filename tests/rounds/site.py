@@ -18,9 +18,9 @@ from sqlalchemy import text
 
 from maild.config import load
 from maild.core.app import OPERATOR, App, open_app
+from maild.core.source_views import SourceView
 from maild.core.sources import (
     NewSource,
-    SourceView,
     add_source,
     ask_for_round,
     set_source,

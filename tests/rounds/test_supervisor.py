@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from maild import failpoint
-from maild.core.sources import SourceView
+from maild.core.source_views import SourceView
+from maild.core.sources import note_round
+from maild.daemon import polled
+from maild.daemon.pollers import Pollers
 from maild.testing.dovecot import Dovecot
 from maild.testing.imap_scripts import SCRIPTS
 from maild.testing.installation import Installation
 from maild.testing.scripted_imap import MAILS, NAME, SECRET, ScriptedImap
+from maild.testing.scripted_pop import NAME as POP_NAME, SECRET as POP_SECRET, scripted
 from tests.conftest import absent
 from tests.crash.collecting import a_letter
 from tests.rounds.outcomes import a_database
-from tests.rounds.site import Site
+from tests.rounds.site import HANG_S, Site
 
 pytestmark = pytest.mark.slow
 
@@ -78,9 +84,29 @@ def test_D9_refused_credentials_back_off_with_jitter_to_an_hour_at_most_and_the_
         assert 0.74 * expected <= pause_of(view) <= expected + slack
         assert view.trouble == "refused_login"
         assert view.trouble_text
-        assert view.state == "failing"
+        assert view.state == "AUTH_FAILED"
     capped = {round(pause_of(view)) for view in views if view.fail_count >= 11}
     assert len(capped) > 1, "all come back at the same moment"
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_D4_a_server_that_wants_a_pause_between_sessions_gets_it(
+    site: Site, is_refused: bool
+) -> None:
+    async def run(port: int) -> SourceView:
+        site.add("box", "pop", port, POP_NAME, every="5s")
+        async with site.polling():
+            await site.until(lambda: site.show("box").next_try_at is not None)
+        return site.show("box")
+
+    site.keep_secret(POP_SECRET)
+    with scripted("login-delay-announced", [a_letter("one")]) as server:
+        if is_refused:
+            told = {"do_pass": lambda peer, _: peer.say(b"-ERR [LOGIN-DELAY] too soon\r\n")}
+            server.peer = type("TooSoon", (server.peer,), told)
+        view = asyncio.run(run(server.port))
+    assert view.trouble == ("login_later" if is_refused else None)
+    assert 900 <= pause_of(view) <= HOUR_S
 
 
 def test_D9_a_source_heals_by_itself_and_lag_and_backlog_are_shown(site: Site) -> None:
@@ -90,7 +116,7 @@ def test_D9_a_source_heals_by_itself_and_lag_and_backlog_are_shown(site: Site) -
             await site.until(lambda: site.show("box").fail_count > 0)
             failing = site.show("box")
             server.script = SCRIPTS["good"]
-            await site.until(lambda: site.show("box").state == "ok")
+            await site.until(lambda: site.show("box").state == "OK")
         return failing, site.show("box")
 
     with ScriptedImap("lost in body") as server:
@@ -117,7 +143,7 @@ def test_D9_a_changed_source_is_tried_at_once(site: Site, change: str) -> None:
                 site.set("box", paused="false")
             else:
                 site.set("box", every="30min")
-            await site.until(lambda: site.show("box").state == "ok")
+            await site.until(lambda: site.show("box").state == "OK")
 
     with ScriptedImap("good") as server:
         asyncio.run(run(server))
@@ -133,7 +159,7 @@ def test_D9_a_source_that_another_process_pauses_stops_and_starts_when_it_is_res
     async def run(server: ScriptedImap) -> None:
         site.add("box", "imap", server.port, NAME, every="5s")
         async with site.polling() as pollers:
-            await site.until(lambda: site.show("box").state == "ok")
+            await site.until(lambda: site.show("box").state == "OK")
             await asyncio.to_thread(elsewhere.cli, "source", "pause", "box")
             await site.until(lambda: not pollers._tasks)
             sessions = server.sessions
@@ -147,12 +173,65 @@ def test_D9_a_source_that_another_process_pauses_stops_and_starts_when_it_is_res
         asyncio.run(run(server))
 
 
+def test_D9_a_source_that_is_stopped_while_its_round_is_written_down_stops(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last report is awaited just then: that one's end is not to be taken for its own."""
+    is_writing, may_end = threading.Event(), threading.Event()
+
+    def slow_note(*arguments: Any) -> None:
+        is_writing.set()
+        may_end.wait(HANG_S)
+        note_round(*arguments)
+
+    async def run(server: ScriptedImap) -> None:
+        site.add("box", "imap", server.port, NAME, every="1h")
+        async with site.polling() as pollers:
+            await site.until(is_writing.is_set)
+            await site.until(lambda: site.came().total() == len(MAILS))
+            await asyncio.sleep(0.5)
+            stopping = asyncio.ensure_future(pollers.stop())
+            await asyncio.sleep(0.1)
+            may_end.set()
+            async with asyncio.timeout(HANG_S):
+                await stopping
+
+    monkeypatch.setattr(polled, "REPORT_S", 0.0)
+    monkeypatch.setattr(polled, "note_round", slow_note)
+    with ScriptedImap("good") as server:
+        asyncio.run(run(server))
+
+
+def test_D9_a_source_whose_task_died_keeps_no_other_from_ending(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[str] = []
+
+    class Dead:
+        async def stop(self) -> None:
+            raise ValueError("a fault of ours")
+
+    class Slow:
+        async def stop(self) -> None:
+            await asyncio.sleep(0.05)
+            ended.append("slow")
+
+    async def run() -> None:
+        pollers = Pollers(site.app, site.settings)
+        pollers._tasks = {1: Dead(), 2: Slow()}  # type: ignore[dict-item]
+        await pollers.stop()
+
+    asyncio.run(run())
+    assert ended == ["slow"]
+    assert "source_ended_badly" in caplog.text
+
+
 def test_D9_a_line_that_ends_while_it_idles_is_followed_by_another(site: Site) -> None:
     async def run(server: ScriptedImap) -> None:
         site.add("box", "imap", server.port, NAME, every="1h")
         async with site.polling():
             await site.until(lambda: server.sessions >= 2)
-            await site.until(lambda: site.show("box").state == "ok")
+            await site.until(lambda: site.show("box").state == "OK")
 
     with ScriptedImap("BYE while idling") as server:
         asyncio.run(run(server))
@@ -201,7 +280,7 @@ def test_D9_fifty_idling_sources_get_new_mail_at_once_beside_others_that_fail(
             site.add(f"box{number}", "imap", dovecot.imap, user, every="1h")
         async with site.polling():
             await site.until(
-                lambda: all(site.show(f"box{n}").state == "ok" for n in range(MANY)),
+                lambda: all(site.show(f"box{n}").state == "OK" for n in range(MANY)),
                 "not all begun",
             )
             for user, letter in new.items():

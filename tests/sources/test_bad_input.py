@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from maild.core.app import OPERATOR
-from maild.core.sources import SourceView, list_sources, source_row
+from maild.core.source_views import SourceView
+from maild.core.sources import list_sources, source_row
 from maild.daemon.pollers import Pollers
 from maild.model.source import SignIn, TlsMode
 from maild.testing.dovecot import Dovecot
@@ -141,7 +142,7 @@ def test_D9_sources_that_fail_in_every_way_do_not_keep_the_others_from_their_mai
             await pollers.stop()
 
     views = asyncio.run(polled())
-    assert {one.state for name, one in views.items() if name in good} == {"ok"}
+    assert {one.state for name, one in views.items() if name in good} == {"OK"}
     failing = [one for name, one in views.items() if name not in good]
     assert len(failing) == len(FAULTS)
     assert all(one.trouble_text and one.next_try_at for one in failing)

@@ -155,7 +155,7 @@ def _connect(
 def test_D7_no_secret_that_signs_in_is_to_be_read_anywhere(site: Site) -> None:
     site.poll_all()
     states = {one["name"]: one["state"] for one in site.place.cli("source", "list")}
-    signed_in = {name for name, state in states.items() if state == "ok"}
+    signed_in = {name for name, state in states.items() if state == "OK"}
     assert {"plain", "pop", "login", "token"} <= signed_in
     assert signed_in.isdisjoint(WRONG)
     for name in ("token", *WRONG):

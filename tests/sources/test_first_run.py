@@ -82,7 +82,8 @@ def test_D8_a_source_without_a_choice_is_not_polled_and_fetches_nothing(
 ) -> None:
     box.send("old")
     here.add("box", box, kind, since=None)
-    assert show_source(here.app, "box", by=OPERATOR).state == "waiting"
+    view = show_source(here.app, "box", by=OPERATOR)
+    assert (view.state, view.conditions) == ("PAUSED", ("WAITING_FOR_APPROVAL",))
     assert sources_to_poll(here.app) == []
     counts = here.test("box")
     assert (counts.listed, counts.known) == (1, 0)

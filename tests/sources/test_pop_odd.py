@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from maild.core.app import OPERATOR
 from maild.core.sources import show_source
 from maild.testing.pop_server import NAME, SECRET, PopMail, PopServer
 from maild.testing.scripted_pop import SCRIPTS, scripted
-from tests.sources.site import FULL, Collector, Mailbox, letter
+from tests.sources.site import FULL, Clock, Collector, Mailbox, letter
 
 KEYS = ["one", "three", "two"]
 MANY = 1050 if FULL else 250
@@ -55,7 +56,7 @@ def test_D4_without_uidl_two_equal_mails_are_two(here: Collector) -> None:
         here.assert_nothing_again("box")
 
 
-@pytest.mark.parametrize("after", ["keep", "delete"])
+@pytest.mark.parametrize("after", ["keep", "delete:14d"])
 def test_D4_a_server_with_nothing_that_tells_its_mails_apart_is_refused_in_words(
     here: Collector, after: str
 ) -> None:
@@ -66,12 +67,53 @@ def test_D4_a_server_with_nothing_that_tells_its_mails_apart_is_refused_in_words
     assert here.mails() == []
 
 
+def test_D4_a_server_with_nothing_that_tells_its_mails_apart_can_be_emptied(
+    here: Collector,
+) -> None:
+    keys = [f"mail-{number}" for number in range(MANY)]
+    with scripted("no-capa-uidl-top", mails(keys)) as server:
+        connect(here, server, after="delete")
+        assert here.poll("box").stored == MANY
+        assert (len(server.deleted), server.mails) == (MANY, [])
+        server.mails.append(PopMail(letter("new"), ""))
+        assert here.poll("box").stored == 1
+    assert here.subjects() == sorted([*keys, "new"])
+
+
+def test_D4_what_a_broken_QUIT_leaves_is_known_again_by_its_bytes_and_goes(here: Collector) -> None:
+    nightly = letter("nightly", message_id=False)
+    with scripted("no-capa-uidl-top", [*mails(KEYS), nightly, nightly]) as server:
+        connect(here, server, after="delete")
+        whole = server.peer
+        server.peer = type("LosesQuit", (whole,), {"do_quit": lambda peer, _: peer.lose()})
+        here.trouble("box")
+        server.peer = whole
+        assert len(server.mails) == 5
+        assert here.prove("box").would_fetch == 0
+        assert here.poll("box").stored == 0
+        assert server.mails == []
+    assert len(here.subjects()) == 5
+
+
+def test_D6_the_same_bytes_after_the_first_were_deleted_are_a_new_mail(
+    here: Collector, clock: Clock
+) -> None:
+    nightly = letter("nightly", message_id=False)
+    with scripted("no-capa-uidl-top", [nightly]) as server:
+        connect(here, server, after="delete")
+        here.poll("box")
+        server.mails.append(PopMail(nightly, ""))
+        clock.advance(timedelta(days=1))
+        assert here.poll("box").stored == 1
+    assert len(here.subjects()) == 2
+
+
 def test_D4_an_id_that_now_names_another_mail_brings_that_mail(here: Collector) -> None:
     with scripted("uidl-reused", mails(KEYS)) as server:
         connect(here, server)
         here.poll("box")
         replace_by(server, letter("another", body="of another length"))
-        here.poll("box")
+        assert here.poll("box").reused == 1
         here.assert_nothing_again("box")
     assert here.subjects() == sorted([*KEYS, "another"])
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from maild.store import migrate
 from maild.store.engine import Database, StoreDownError
-from maild.store.schema import metadata
+from maild.store.metadata import metadata
 from maild.store.types import UtcDateTime
 
 

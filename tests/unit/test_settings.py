@@ -142,6 +142,7 @@ def test_bodies_in_an_object_store() -> None:
         "postgresql://a:geheim@h/d",
         "mysql://a:geheim@h/d",
         "postgresql+psycopg://a:geheim@h:x/d",
+        "postgresql+psycopg://?geheim@:5432",
         "sqlite:///x?geheim",
         7,
     ],

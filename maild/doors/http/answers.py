@@ -7,33 +7,14 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
+from maild.core.problem import problem, retry_after
 from maild.model.reason import Answer, Reason
-
-RETRY_AFTER_S = 60
-"""What a peer is told to wait when the fault is ours."""
-_HTTP_UNAVAILABLE = 503
-
-
-def document(answer: Answer) -> dict[str, object]:
-    """Return the problem document of a refusal; `code` is what programs match."""
-    status = HTTPStatus(answer.reason.value.http)
-    sentence = answer.reason.say(**answer.facts)
-    return {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}.",
-        "code": answer.reason.code,
-    }
 
 
 def headers_of(answer: Answer) -> dict[str, str]:
     """Return what the header says beside the document."""
-    if answer.reason.value.http == _HTTP_UNAVAILABLE:
-        return {"Retry-After": str(RETRY_AFTER_S)}
-    if answer.reason is Reason.METHOD_NOT_ALLOWED:
-        return {"Allow": "POST"}
-    return {}
+    allowed = {"Allow": "POST"} if answer.reason is Reason.METHOD_NOT_ALLOWED else {}
+    return {**retry_after(answer.reason, answer.facts), **allowed}
 
 
 def response_to(answer: Answer, *, closes: bool) -> Response:
@@ -47,7 +28,7 @@ def response_to(answer: Answer, *, closes: bool) -> Response:
             media_type="application/json",
         )
     return Response(
-        json.dumps(document(answer)),
+        json.dumps(problem(answer.reason, answer.facts)),
         answer.reason.value.http,
         headers,
         media_type="application/problem+json",
@@ -56,7 +37,7 @@ def response_to(answer: Answer, *, closes: bool) -> Response:
 
 def raw_response(answer: Answer) -> bytes:
     """Return a refusal as bytes, for a peer that did not get as far as a request; the connection ends with it."""
-    body = json.dumps(document(answer)).encode()
+    body = json.dumps(problem(answer.reason, answer.facts)).encode()
     status = HTTPStatus(answer.reason.value.http)
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",

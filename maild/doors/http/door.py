@@ -13,6 +13,7 @@ from collections.abc import Generator
 
 import h11
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -35,6 +36,8 @@ class HttpDoor:
         """Keep the plan; `start` opens the door."""
         self._facts = facts
         self._clock = clock
+        self.beside: dict[str, ASGIApp] = {}
+        """What else is served by the same sockets, by the beginning of its paths; its connections are counted, too."""
         self._mailroom: Mailroom | None = None
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -43,13 +46,20 @@ class HttpDoor:
         """Open the door on these sockets, which are its own from here on."""
         logging.getLogger("uvicorn").setLevel(logging.ERROR)  # What peers do wrong is no news.
         self._mailroom = Mailroom(inside, self._facts, self._clock)
-        self._server = _Server(_config(self._mailroom, self._facts))
+        self._server = _Server(_config(self._application(self._mailroom), self._facts))
         self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets))
         opening = asyncio.get_running_loop().create_task(self._server.is_open.wait())
         await asyncio.wait({self._task, opening}, return_when=asyncio.FIRST_COMPLETED)
         opening.cancel()
         if self._task.done():
             await self._task
+
+    def _application(self, mailroom: Mailroom) -> ASGIApp:
+        async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+            found = (app for start, app in self.beside.items() if scope["path"].startswith(start))
+            await next(found, mailroom.asgi)(scope, receive, send)
+
+        return by_path if self.beside else mailroom.asgi
 
     async def stop(self, grace: float) -> None:
         """Close the door: who is still sending hears 503, who has sent all is answered within `grace` seconds."""
@@ -69,12 +79,12 @@ class HttpDoor:
         await asyncio.sleep(0)
 
 
-def _config(mailroom: Mailroom, facts: HttpFacts) -> uvicorn.Config:
+def _config(application: ASGIApp, facts: HttpFacts) -> uvicorn.Config:
     class Connection(_Connection):
         limits = facts
 
     return uvicorn.Config(
-        mailroom.asgi,
+        application,
         http=Connection,
         ws="none",
         lifespan="off",
@@ -111,6 +121,7 @@ class _Connection(H11Protocol):
 
     limits: HttpFacts
     _deadline: asyncio.TimerHandle | None = None
+    _reading_deadline: asyncio.TimerHandle | None = None
     _is_refused = False
 
     @override
@@ -127,6 +138,7 @@ class _Connection(H11Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self.resume_writing()
         super().connection_lost(exc)
 
     @override
@@ -144,6 +156,27 @@ class _Connection(H11Protocol):
             self._wait_for_a_request()
         else:
             self._stop_waiting()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._wait_for_a_request()  # Nobody waits for ever until a last answer is read.
+
+    @override
+    def pause_writing(self) -> None:
+        """The peer does not read what it asked for: it may take as long as for a request."""
+        super().pause_writing()
+        if self._reading_deadline is None:
+            seconds = self.limits.head_timeout
+            self._reading_deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    @override
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reading_deadline is not None:
+            self._reading_deadline.cancel()
+            self._reading_deadline = None
 
     @override
     def send_400_response(self, msg: str) -> None:

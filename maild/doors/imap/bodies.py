@@ -8,15 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from maild.core.raw import MEMORY_MAX, Raw, Spool
 from maild.core.remote import Trouble
 from maild.doors.imap.heads import is_for_later
 from maild.doors.imap.session import Session
-
-_T = TypeVar("_T")
-
+from maild.threads import do
 
 Fetched = Raw | None
 """None: it did not come.  The mailbox no longer has it, or the server cannot give it; a listing tells which."""
@@ -134,7 +131,7 @@ async def _in_pieces(session: Session, uid: int, size: int, spool: NewSpool) -> 
     into = spool()
     try:
         if await _fill(session, uid, size, into):
-            return await _on_thread(into.finish)
+            return await do(into.finish)
     except BaseException:
         into.abandon()
         raise
@@ -155,7 +152,7 @@ async def _fill(session: Session, uid: int, size: int, into: Spool) -> bool:
             if piece is None:
                 return False
             at += len(piece)
-            writing = asyncio.ensure_future(_on_thread(into.write, piece))
+            writing = asyncio.ensure_future(do(into.write, piece))
             # Only an empty piece is surely the end; announced sizes can be wrong either way.
             if not piece or (len(piece) < session.bounds.piece and at >= size):
                 await writing
@@ -183,13 +180,3 @@ async def _piece(session: Session, uid: int, size: int, at: int, end: float) -> 
     ):
         raise wire.fail(Trouble.BROKEN_PROTOCOL, "more of a mail than was asked for")
     return piece
-
-
-async def _on_thread(act: Callable[..., _T], *words: bytes) -> _T:
-    """Run what touches the disk on a thread; not even a cancelled wait leaves it running behind."""
-    work = asyncio.ensure_future(asyncio.to_thread(act, *words))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise

@@ -26,9 +26,10 @@ from maild.core.polling import (
 from maild.core.raw import raw_of
 from maild.core.remote import RemoteError, Trouble
 from maild.doors.imap.client import Head, ImapClient, Selected
-from maild.doors.imap.storing import Storing, do
+from maild.doors.imap.storing import Storing
 from maild.model.renumber import Marks
 from maild.model.source import Acted, CopyState
+from maild.threads import do
 
 T = TypeVar("T")
 HEADS = 500

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from maild.core.collect import Taken
 from maild.core.remote import Bounds
-
-T = TypeVar("T")
 
 
 class Storing:
@@ -55,13 +53,3 @@ class Storing:
         """Store the rest."""
         await self._pass_on()
         await self._wait()
-
-
-async def do(act: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Do what asks the database on a thread; a cancelled round waits for what it has begun."""
-    doing = asyncio.ensure_future(asyncio.to_thread(act, *arguments, **named))
-    try:
-        return await asyncio.shield(doing)
-    except asyncio.CancelledError:
-        await asyncio.wait([doing])
-        raise

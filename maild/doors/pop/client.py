@@ -110,7 +110,12 @@ class PopClient:
         Whether a secret may go over a line without TLS is for the caller to know.
         """
         self._wire.give(self._patience.sign_in)
-        sign_in(self._wire, proof, self.capabilities, self._words("SASL"))
+        try:
+            sign_in(self._wire, proof, self.capabilities, self._words("SASL"))
+        except RemoteError as error:
+            if error.trouble is Trouble.LOGIN_LATER:
+                error.not_before_s = self.login_delay or 0
+            raise
         self._wire.give(self._patience.command)
         if self.capabilities:
             self._ask_capabilities()

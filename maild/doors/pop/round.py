@@ -6,11 +6,7 @@ and counts as deleted only when the server has answered QUIT.
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 
@@ -22,6 +18,7 @@ from maild.core.polling import (
     Figures,
     FolderRow,
     Limits,
+    SourceRow,
     Tell,
     is_hollow,
     most_octets,
@@ -31,27 +28,23 @@ from maild.core.raw import Raw, raw_of
 from maild.core.remote import RemoteError, Trouble
 from maild.doors.pop.answers import Listed
 from maild.doors.pop.client import PopClient
-from maild.model.renumber import Marks
-from maild.model.source import CopyState
+from maild.doors.pop.naming import (
+    Here,
+    Key,
+    is_by_bytes,
+    is_renumbered,
+    keyed,
+    keyed_by_bytes,
+    listed_of,
+    tops_of,
+)
+from maild.model.source import CopyState, read_after
 from maild.parse import header_block
 
 SESSION_MAILS = 200
 SESSION_OCTETS = 64 * 1024 * 1024
 """What one session takes where mails are deleted: the deletions hold only when it has ended in good order."""
 ACTS = 500
-NUMBERS_LOST = 5
-"""With so many known mails, of which none is listed any more, all numbers are new."""
-_VOLATILE = re.compile(rb"^(?:x-)?(?:status|uidl|keywords|mozilla-\w+)\Z")
-
-Key = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """A mail of this session."""
-
-    number: int
-    size: int
 
 
 class PopRound:
@@ -76,10 +69,13 @@ class PopRound:
 
         Raises RemoteError, LeaseLostError, StoreDownError, OSError; what was stored by then is in the ledger.
         """
+        self.figures.rest_s = self._client.login_delay or 0
         listing = self._client.listing()
         self.figures.listed = len(listing)
         folder = collect.open_folder(self._app, self._claim, "", None)
-        here = keyed(self._client, listing)
+        here = named(self._app, self._source, self._client, listing, self._limits)
+        if is_by_bytes(here):
+            collect.free_deleted(self._app, self._claim, folder, here)
         known = collect.known_keys(self._app, folder)
         if here and (folder.numbers_are_others or is_renumbered(here, known)):
             renewed = self._renumber(folder, here, may_renumber=may_renumber)
@@ -90,12 +86,15 @@ class PopRound:
             known = collect.known_keys(self._app, folder)
         collect.listed_again(self._app, self._claim, folder, here)
         reused = self._free_reused(folder, here, known)
+        self.figures.reused = len(reused)
         self._list(folder, here, [key for key in here if key not in known or key in reused])
         self._take(folder, here)
         if reused:
             self._client.commit()  # Its numbers are not to be trusted: nothing is deleted in this session.
         else:
             self._act(folder, here)
+        # There is more behind what was named; but what does not go is not to be asked for for ever.
+        self.is_capped |= len(here) < len(listing) and self.figures.acted > 0
         return self.figures
 
     # -- listing ---------------------------------------------------------------------------------------------------
@@ -197,10 +196,7 @@ class PopRound:
     # -- taking ----------------------------------------------------------------------------------------------------
 
     def _fetch(self, numbers: Sequence[int]) -> Iterable[tuple[int, Raw | None]]:
-        if not numbers:
-            return ()
-        most = most_octets(self._source, self._limits)
-        return self._client.fetch(numbers, spool_for(self._app), max_size=most)
+        return fetched(self._app, self._source, self._client, numbers, self._limits)
 
     def _take(self, folder: FolderRow, here: Mapping[Key, Here]) -> None:
         """Fetch what is open and store it, batch after batch."""
@@ -313,62 +309,40 @@ class PopRound:
         self._tell(self.figures)
 
 
-def keyed(client: PopClient, listing: Sequence[Listed]) -> dict[Key, Here]:
-    """Name each mail: by its UIDL and its place among equal ones, else by the print of its header.
+def named(
+    app: App, source: SourceRow, client: PopClient, listing: Sequence[Listed], limits: Limits
+) -> dict[Key, Here]:
+    """Name what is there; of a server that names nothing, as many mails as one session takes away.
 
-    Raises RemoteError: NO_NAMES where a server has neither.
+    Raises RemoteError: NO_NAMES where such a server's mails are not all taken away at once.
     """
-    tops: dict[int, bytes] = {}
-    if any(one.uidl is None for one in listing):
-        tops = tops_of(client, [one.number for one in listing])
-    if all(one.uidl is not None for one in listing):
-        names = [str(one.uidl) for one in listing]
-    elif tops:
-        names = [f"print:{_lasting(tops.get(one.number, b''))}" for one in listing]
-    else:
-        raise RemoteError(Trouble.NO_NAMES)
-    seen: Counter[str] = Counter()
-    here: dict[Key, Here] = {}
-    for one, name in zip(listing, names, strict=True):
-        here[name, seen[name]] = Here(one.number, one.size)
-        seen[name] += 1
-    return here
+    try:
+        return keyed(client, listing)
+    except RemoteError as error:
+        if error.trouble is not Trouble.NO_NAMES or not takes_all_away(source):
+            raise
+    first = listing[:SESSION_MAILS]
+    return keyed_by_bytes(first, lambda numbers: fetched(app, source, client, numbers, limits))
 
 
-def tops_of(client: PopClient, numbers: Sequence[int]) -> dict[int, bytes]:
-    """Return header blocks by number, as far as the server gives them."""
-    if not client.can_top:
-        return {}
-    return {number: head for number, head in client.tops(numbers) if head is not None}
+def fetched(
+    app: App, source: SourceRow, client: PopClient, numbers: Sequence[int], limits: Limits
+) -> Iterable[tuple[int, Raw | None]]:
+    """Fetch mails, no larger than the source takes."""
+    if not numbers:
+        return ()
+    most = most_octets(source, limits)
+    return client.fetch(numbers, spool_for(app), max_size=most)
 
 
-def listed_of(here: Mapping[Key, Here], tops: Mapping[int, bytes]) -> list[renumbered.Listed]:
-    """Return the mails of a session with what tells them apart."""
-    return [
-        renumbered.Listed(
-            key={"uidl": key[0], "ordinal": key[1]},
-            marks=Marks(collect.header_print(tops.get(one.number, b"")), one.size, None),
-        )
-        for key, one in here.items()
-    ]
-
-
-def is_renumbered(here: Collection[Key], known: Collection[Key]) -> bool:
-    """Whether none of a fair number of known mails is listed under its name."""
-    return bool(here) and len(known) >= NUMBERS_LOST and not set(known) & set(here)
+def takes_all_away(source: SourceRow) -> bool:
+    """Whether every mail is deleted as soon as it is stored: then it need not be known again for long."""
+    after = read_after(source.after)
+    return after.deletes and not after.wait and source.since == "all"
 
 
 def _key(copy: CopyRow) -> Key:
     return copy.uidl, copy.ordinal
-
-
-def _lasting(head: bytes) -> str:
-    """Return the print of a header, less the fields that servers change."""
-    print_ = hashlib.sha256()
-    for one in header_block.fields(head):
-        if not _VOLATILE.match(one.name):
-            print_.update(one.name + b"\0" + b" ".join(one.value.split()) + b"\0")
-    return print_.hexdigest()
 
 
 def _is_before(head: bytes, begin: datetime) -> bool:

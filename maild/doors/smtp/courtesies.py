@@ -33,12 +33,16 @@ class Courteous(Engine):
         return True
 
     def _capabilities(self) -> list[str]:
-        """No AUTH: submission comes later, and the library would offer it without anybody to ask."""
         words = [self.hostname, f"SIZE {self._facts.max_size}", "8BITMIME", "SMTPUTF8"]
         words += ["PIPELINING", "ENHANCEDSTATUSCODES"]
         if self.tls_context is not None and not self.is_tls:
             words.append("STARTTLS")
+        words += self._offers()
         return [f"250-{word}" for word in words[:-1]] + [f"250 {words[-1]}"]
+
+    def _offers(self) -> list[str]:
+        """Return what else is offered."""
+        return []
 
     @override
     async def smtp_STARTTLS(self, arg: str | None) -> None:

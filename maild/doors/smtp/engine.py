@@ -300,7 +300,8 @@ class Engine(SMTP):
 def _text_of(line: bytes) -> str | BadSyntax:
     """Return a command line as text, or the reply that refuses it."""
     body = line[:-2]
-    if len(line) > COMMAND_MAX:
+    most = replies.AUTH_LINE_MAX if line[:5].upper() == b"AUTH " else COMMAND_MAX
+    if len(line) > most:
         return BadSyntax(replies.LINE_TOO_LONG)
     if not line.endswith(b"\r\n") or _CONTROL.search(body):
         return BadSyntax(replies.LINE_END)  # RFC 5321 2.3.8

@@ -37,6 +37,8 @@ class ListenerFacts:
     tls: TlsMode = TlsMode.NONE
     tls_context: ssl.SSLContext | None = None
     """Without it STARTTLS is not offered; IMPLICIT needs it."""
+    auth: bool = False
+    """Whether peers may sign in, within TLS."""
     trust: Trust = field(default_factory=Trust)
     relays: tuple[IPv4Network | IPv6Network, ...] = ()
     """Peers exempt from the limits per address and from the limit on unknown recipients."""

@@ -87,6 +87,14 @@ def plain_ip(text: str) -> IPv4Address | IPv6Address:
     return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 
 
+def is_loopback(name: str) -> bool:
+    """Whether a peer of that name is this machine itself."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return True  # A unix socket.
+
+
 def network_of(ip: IPv4Address | IPv6Address) -> str:
     """Return what one owner surely has: an IPv4 address, or a /64."""
     return str(ip) if isinstance(ip, IPv4Address) else str(int(ip) >> 64)

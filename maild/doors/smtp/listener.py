@@ -185,7 +185,8 @@ class Listener:
         if self._sessions or self._refused:
             self._all_gone.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_gone.wait(), CLOSE_S)
+                async with asyncio.timeout(CLOSE_S):
+                    await self._all_gone.wait()
         for session in [*self._sessions, *self._refused]:
             session.abort()
         await asyncio.sleep(0)

@@ -49,8 +49,10 @@ _NOT_ASCII = BadSyntax("553 5.6.7 an address beyond ASCII needs SMTPUTF8 in MAIL
 _UNKNOWN_PARAMETER = BadSyntax("555 5.5.4 parameter not recognised or not implemented")
 
 
-def read_mail(arg: str | None, parser: Parser) -> MailArgument | BadSyntax:
-    """Read the argument of MAIL."""
+def read_mail(
+    arg: str | None, parser: Parser, *, has_auth: bool = False
+) -> MailArgument | BadSyntax:
+    """Read the argument of MAIL; `has_auth` says that AUTH is offered, and with it its parameter."""
     usage = BadSyntax("501 5.5.4 syntax: MAIL FROM:<address> [SIZE=n] [BODY=8BITMIME] [SMTPUTF8]")
     text = _behind("FROM:", arg)
     if text is None:
@@ -62,6 +64,9 @@ def read_mail(arg: str | None, parser: Parser) -> MailArgument | BadSyntax:
     parameters = _parameters(rest)
     if parameters is None:
         return usage
+    # Who wrote the mail first, as whoever signed in says: nobody's word is taken for that (RFC 4954 5).
+    if has_auth and parameters.pop("AUTH", "<>") is None:
+        return BadSyntax("501 5.5.4 AUTH is an address or <>")
     found = _mail_parameters(path, parameters)
     if isinstance(found, MailArgument) and not found.is_utf8 and not path.isascii():
         return _NOT_ASCII

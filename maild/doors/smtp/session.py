@@ -15,9 +15,11 @@ from typing_extensions import override
 
 from maild import failpoint
 from maild.core.door_faults import internal_error
+from maild.core.intake import Intake
 from maild.doors.smtp import paths, replies
-from maild.doors.smtp.courtesies import Courteous
+from maild.doors.smtp.auth import Authenticating
 from maild.doors.smtp.data import FloodError, Tub, receive
+from maild.doors.smtp.gate import is_loopback
 from maild.doors.smtp.transaction import Host, Peer, Recipient, Transaction
 from maild.model.envelope import Door, Envelope
 from maild.model.reason import Answer, Reason
@@ -30,11 +32,11 @@ faster by orders of magnitude, and one that stalls for a while lives on what it 
 its place is gone after the first minute."""
 
 
-class Session(Courteous):
+class Session(Authenticating):
     """A session of SMTP."""
 
     COMMANDS: ClassVar[tuple[str, ...]] = (
-        "DATA", "EHLO", "EXPN", "HELO", "HELP", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY",
+        "AUTH", "DATA", "EHLO", "EXPN", "HELO", "HELP", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +91,14 @@ class Session(Courteous):
             raise TypeError("a session has a transaction from its first moment")
         return self.envelope
 
+    @override
+    def _inside(self) -> Intake:
+        return self._host.intake
+
+    @override
+    def _peer_name(self) -> str:
+        return self.peer.name
+
     # -- the envelope --------------------------------------------------------------------------------------------
 
     @override
@@ -98,7 +108,7 @@ class Session(Courteous):
         if self._transaction.mail is not None:
             await self.push(replies.NESTED_MAIL)
             return
-        mail = paths.read_mail(arg, self._getaddr)
+        mail = paths.read_mail(arg, self._getaddr, has_auth=bool(self._offers()))
         if isinstance(mail, paths.BadSyntax):
             await self.push(mail.reply)
             return
@@ -248,7 +258,15 @@ class Session(Courteous):
             helo=(self.session.host_name or "") if self.session is not None else "",
             tls=self.is_tls,
             trust=self._facts.trust,
+            signed_in_user_id=self.signed_in_user_id,
+            is_direct=self._is_direct(),
         )
+
+    def _is_direct(self) -> bool:
+        """Whether the peer sends for itself: no relay or balancer, nobody's own mail program, and no LMTP behind a server."""
+        facts, peer = self._facts, self.peer
+        own = facts.trust.authenticated_for or self.signed_in_user_id is not None
+        return facts.door is Door.SMTP and not (own or peer.is_relay or is_loopback(peer.name))
 
     def _replies(self, answers: Sequence[Answer]) -> list[str]:
         """One reply for all (RFC 5321 4.1.1.4): where they differ, the one that loses nothing."""

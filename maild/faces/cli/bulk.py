@@ -6,13 +6,15 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from maild.faces.cli.context import Context
 from maild.faces.cli.output import printable
 from maild.faces.cli.sheet import Record, Sheet
+from maild.model.people import Role
 from maild.model.reason import Reason, RefusedError
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from maild.core.people import NewUser
 
 USER_COLUMNS = ("email", "name", "username", "role")
+INVITATION_COLUMNS = ("email", "role")
 CLIENT_COLUMNS = ("name", "contact", "contacts", "domain", "domains", "key")
-ROWS_MAX = 1_000_000
 
 _SEPARATORS = re.compile(r"[;,\s]+")
 
@@ -58,22 +60,60 @@ def _wrong_line(why: str) -> RefusedError:
 
 def _user(cells: Mapping[str, str]) -> NewUser:
     from maild.core.people import NewUser
-    from maild.model.people import Role
 
-    role = cells["role"].casefold() or Role.MEMBER
-    if role not in set(Role):
-        raise RefusedError(
-            Reason.INVALID_VALUE,
-            what="The role",
-            value=printable(cells["role"][:60]),
-            why=f"it is one of {', '.join(Role)}",
-        )
     return NewUser(
         email=cells["email"],
         name=cells["name"],
-        role=Role(role),
+        role=_role(cells["role"], Role.MEMBER),
         username=cells["username"] or None,
     )
+
+
+def _role(text: str, default: Role) -> Role:
+    if not text:
+        return default
+    if text.casefold() not in set(Role):
+        raise RefusedError(
+            Reason.INVALID_VALUE,
+            what="The role",
+            value=printable(text[:60]),
+            why=f"it is one of {', '.join(Role)}",
+        )
+    return Role(text.casefold())
+
+
+def invitations_in(sheet: Sheet, role: Role) -> list[tuple[int, str, Role | RefusedError]]:
+    """Return whom a table asks to invite, as (line, address, role); a line that cannot be used has its refusal."""
+    return [
+        (record.line, record.cells["email"], _role_in(record, role)) for record in sheet.records
+    ]
+
+
+def _role_in(record: Record, default: Role) -> Role | RefusedError:
+    if record.problem is not None:
+        return _wrong_line(record.problem)
+    try:
+        return _role(record.cells["role"], default)
+    except RefusedError as refused:
+        return refused
+
+
+def outcomes_of(
+    lines: Sequence[tuple[int, str, Role | RefusedError]],
+    invite: Callable[[list[tuple[str, Role]]], list[Outcome]],
+) -> list[Outcome]:
+    """Invite those whose lines can be used; return an outcome for every line, by its place in the file."""
+    from maild.core.importing import Outcome
+
+    asked = iter(invite([(email, role) for _, email, role in lines if isinstance(role, Role)]))
+    return [
+        replace(next(asked), line=line)
+        if isinstance(role, Role)
+        else Outcome(
+            line=line, subject=email, outcome="refused", code=role.reason.code, message=str(role)
+        )
+        for line, email, role in lines
+    ]
 
 
 def _client(cells: Mapping[str, str]) -> NewClient:
@@ -122,6 +162,7 @@ def _client_of(item: Any) -> NewClient | Wrong:
     texts = [_texts(item.get(word)) for word in ("contact", "contacts", "domain", "domains")]
     if (
         not isinstance(name, str)
+        or isinstance(key, bool)
         or not (key is None or isinstance(key, (str, int)))
         or None in texts
     ):
@@ -157,6 +198,9 @@ def tell_outcomes(cli: Context, outcomes: Iterable[Outcome], total: int) -> None
                 print(_in_words(outcome))
             for warning in outcome.warnings:
                 cli.say(f"line {outcome.line}: warning: {warning}")
+            if outcome.question is not None:
+                question = outcome.question
+                cli.say(f"line {outcome.line}: {question.text}\n  Yes: {question.action}")
             advance()
     said = ", ".join(
         f"{number} {word.replace('_', ' ')}" for word, number in sorted(counts.items())

@@ -10,6 +10,7 @@ import typer
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.files import IMPORT_MAX, content_of
 from maild.faces.cli.group import group
+from maild.faces.cli.mail_repair import tell_matching
 from maild.faces.cli.output import fields, printable, table
 from maild.faces.cli.user import tell_warnings
 from maild.model.reason import Reason, RefusedError
@@ -38,6 +39,7 @@ def add(
     new = NewClient(name=name, contacts=contact or (), domains=domain or (), key=key)
     added = add_client(cli.app, new, account=cli.account_slug, by=cli.by)
     cli.emit(added, f"Client {added.name} is there: {added.id}")
+    _tell_matching(cli, added)
 
 
 @app.command("list")
@@ -92,6 +94,14 @@ def contact(
         cli.app, id_, add=add or (), remove=remove or (), account=cli.account_slug, by=cli.by
     )
     _tell(cli, client)
+    if add:
+        tell_matching(cli, add)
+
+
+def _tell_matching(cli: Context, client: ClientView) -> None:
+    names = [*client.contacts, *(f"@{domain}" for domain in client.domains)]
+    if names:
+        tell_matching(cli, names)
 
 
 @app.command("import")

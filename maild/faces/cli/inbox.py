@@ -47,7 +47,7 @@ def add(
 ) -> None:
     """Add an inbox.  It also receives its +tags."""
     from maild.core.inboxes import NewInbox, add_inbox
-    from maild.faces.cli.output import document
+    from maild.faces.documents import document
 
     cli = of(ctx)
     new = NewInbox(

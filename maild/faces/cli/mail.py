@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maild.faces.cli import mail_rulings, mail_words
+from maild.faces.cli import mail_repair, mail_rulings, mail_words
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import group
 from maild.faces.cli.mail_shared import (
@@ -277,3 +277,4 @@ def note(
 
 
 commands.add_typer(mail_rulings.commands)
+commands.add_typer(mail_repair.commands)

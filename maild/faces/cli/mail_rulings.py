@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maild.faces.cli.context import Context, of
+from maild.faces.cli.mail_repair import file_remembering
 from maild.faces.cli.mail_shared import (
     SHOWN_AFTER,
     Ids,
@@ -18,7 +19,7 @@ from maild.faces.cli.mail_shared import (
 )
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.plain import line
-from maild.model.reason import Reason, RefusedError
+from maild.model.reason import Reason
 
 if TYPE_CHECKING:
     pass
@@ -59,17 +60,17 @@ def file(
     ctx: typer.Context,
     ids: Ids,
     client: Client,
-    remember: Annotated[bool, typer.Option("--remember", hidden=True)] = False,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="Let the next mail of that address go there, too.")
+    ] = False,
 ) -> None:
     """File mails under a client by hand."""
     from maild.core.rulings import file_by_hand
 
-    if remember:
-        raise RefusedError(
-            Reason.CONFLICT,
-            why="This version cannot remember a choice yet; leave --remember out, or add the address to the client: `maild client contact ID --add ADDR`.",
-        )
     cli = of(ctx)
+    if remember:
+        file_remembering(cli, ids, client)
+        return
     with a_reader() as reader:
         change = file_by_hand(cli.app, reader, ids, client=client, by=cli.by)
     told(cli, change, "Filed")

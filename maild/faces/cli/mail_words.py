@@ -128,13 +128,18 @@ def history_lines(history: Iterable[dict[str, Any]]) -> Iterator[str]:
 def explain_lines(mail: dict[str, Any]) -> Iterator[str]:
     """Yield why a mail is as it is (E1)."""
     yield from head_lines(mail)
+    if mail["sender"]:
+        yield f"  Sender:    {_sender(**mail['sender'])}"
     yield from _titled("How it came in", (_arrival(one) for one in mail["arrivals"]))
     when = f", {clock_time(mail['decided_at'])}" if mail["decided_at"] else ""
     yield from _titled(f"Why{when}", _steps(mail["trace"]))
     if not mail["trace"]:
         yield "  It has not been decided yet."
     if mail["repair"]:
-        yield from _titled("What to do", [mail["repair"]])
+        ways = [mail["repair"]]
+        if mail["state"] != "filed":
+            ways.append(f"maild mail repair {mail['id']}")
+        yield from _titled("What to do", ways)
     if mail["marks"]:
         yield from _titled(
             "Beside this",
@@ -147,6 +152,25 @@ def explain_lines(mail: dict[str, Any]) -> Iterator[str]:
     yield from _titled("History", history_lines(mail["history"]))
 
 
+def _sender(as_it_was: dict[str, Any], as_it_is: dict[str, Any]) -> str:
+    """Say whose it was, and what has changed since (U12)."""
+    said = line(as_it_was["name"])
+    address = as_it_was["address"]
+    if address is not None:
+        said += f", by {address}"
+    if as_it_is["name"] != as_it_was["name"] or as_it_is["email"] != address:
+        said += f"; today {line(as_it_is['name'])} <{as_it_is['email'] or 'no address'}>"
+    if address is not None and as_it_is["address_of"] != as_it_is["email"]:
+        said += f", and {address} is {_whose(address, as_it_is['address_of'])}"
+    return said
+
+
+def _whose(address: str, email: str | None) -> str:
+    if email is None:
+        return "nobody's"
+    return "another person's" if email == address else f"of {email}"
+
+
 def _arrival(one: dict[str, Any]) -> str:
     sender = f"<{line(one['mail_from'])}>"
     recipients = ", ".join(map(line, one["recipients"]))
@@ -157,7 +181,8 @@ def _arrival(one: dict[str, Any]) -> str:
         else ""
     )
     marked = f"; marked as spam: {line(one['spam_mark'])}" if one["spam_mark"] else ""
-    how = f"{one['door']} from {line(one['peer'])}, {sender} to {recipients}"
+    spf = f", SPF {line(one['spf'])}" if one.get("spf") else ""
+    how = f"{one['door']} from {line(one['peer'])}{spf}, {sender} to {recipients}"
     return f"{clock_time(one['at'])}  {how}{_collected(one)}{marked}{again}"
 
 

@@ -58,6 +58,8 @@ COMMANDS: dict[str, Command] = {
     "account": Command("maild.faces.cli.account", "tenant companies"),
     "user": Command("maild.faces.cli.user", "people, their logins, communal users"),
     "address": Command("maild.faces.cli.address", "further addresses of users"),
+    "login": Command("maild.faces.cli.login", "how people sign in: sessions, links, second steps"),
+    "token": Command("maild.faces.cli.token", "secrets for programs: the API, mail programs"),
     "drop": Command("maild.faces.cli.drop", "members' secret addresses"),
     "member": Command("maild.faces.cli.member", "who is in an account, and invitations"),
     "inbox": Command("maild.faces.cli.inbox", "the addresses that maild answers for"),
@@ -68,6 +70,7 @@ COMMANDS: dict[str, Command] = {
     "inspect": Command(
         "maild.faces.cli.inspect:inspect", "what maild reads from a file; stores nothing"
     ),
+    "digest": Command("maild.faces.cli.digest", "the daily mail on what waits, by account"),
     "outbox": Command("maild.faces.cli.outbox", "what is to be sent, and how far it has come"),
     "db": Command("maild.faces.cli.db", "the schema of the database"),
 }
@@ -83,7 +86,6 @@ PLANNED = frozenset(
         "rule",
         "status",
         "template",
-        "token",
         "webhook",
     ]
 )
@@ -216,12 +218,17 @@ def _unforeseen(error: Exception, options: Options) -> Fault:
 
 def _say_fault(fault: Fault, *, as_document: bool, holder: Any = None) -> None:
     if as_document:
-        told = {"code": fault.code, "message": fault.message, "actions": list(fault.actions)}
+        told = {
+            "code": fault.code,
+            "message": fault.message,
+            "actions": [way.phrase for way in fault.ways],
+            "ways": fault.ways,
+        }
         if holder is not None:
             told["holder"] = holder
         print(as_json({"error": told}), flush=True)
         return
-    lines = [*fault.message.split("\n"), *(f"  - {action}" for action in fault.actions)]
+    lines = [*fault.message.split("\n"), *(f"  - {way.phrase}" for way in fault.ways)]
     with contextlib.suppress(OSError):
         print("\n".join(map(printable, lines)), file=sys.stderr, flush=True)
 

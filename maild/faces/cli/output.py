@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from maild.faces.documents import document
+
 # What JSON lets through and a terminal obeys: DEL, C1 controls, and the marks that turn text around.
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def document(value: Any) -> Any:
-    """Return what JSON shows of a value: dataclasses as objects, times as ISO 8601 UTC, enumerations as words."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        named = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {name: document(item) for name, item in named}
-    match value:
-        case Enum():
-            return value.value
-        case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case Mapping():
-            return {str(key): document(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [document(item) for item in value]
-        case _:
-            return value
 
 
 def as_json(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maild.faces.cli import user_changes
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.files import IMPORT_MAX, content_of, first_line
 from maild.faces.cli.group import changes_of, group
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from maild.core.people import UserAdded, UserView
 
 app = group("People, their logins, and communal users.")
+user_changes.add_to(app)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Any address of the user.")]
 PasswordFile = Annotated[
@@ -70,18 +72,14 @@ def add(
 def tell_added(cli: Context, added: UserAdded | JoinView) -> None:
     """Say what became of a new user: the user and beside it what was warned of or is to be asked."""
     from maild.core.joining import JoinView
-    from maild.faces.cli.output import document
+    from maild.faces.cli.member import tell_unmailed
+    from maild.faces.documents import added_user
 
     if isinstance(added, JoinView):
         cli.emit(added, added.message)
+        tell_unmailed(cli, added)
         return
-    shown = {
-        **document(added.user),
-        "outcome": added.outcome,
-        "warnings": list(added.warnings),
-        "question": document(added.question),
-    }
-    cli.emit(shown, f"{added.user.name} ({added.user.email}) is there.")
+    cli.emit(added_user(added), f"{added.user.name} ({added.user.email}) is there.")
     tell_warnings(cli, added.warnings)
     if added.question is not None:
         cli.say(f"{added.question.text}\n  Yes: {added.question.action}")
@@ -160,7 +158,7 @@ def set_(
     email: Email,
     pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…")],
 ) -> None:
-    """Change a user: name, role (member, distributor, admin), username."""
+    """Change a user: name, role (member, distributor, admin), username, digest (on, off)."""
     from maild.core.people import set_user
 
     cli = of(ctx)

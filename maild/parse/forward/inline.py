@@ -280,6 +280,12 @@ def separator_on(content: str, at: int) -> _Mark | None:
 
 def _dashed(bare: str, at: int) -> _Mark | None:
     inner = bare.lstrip("- ")
+    # Slovak Thunderbird has dashes in the midst of its phrase.
+    whole = inner.rstrip("- ")
+    if inner.endswith("--") and len(whole) <= _SEPARATOR_MAX:
+        separator = tables().separators.get((Shape.DASHED, fold(whole)))
+        if separator is not None:
+            return _Mark(separator=separator, at=at)
     phrase, dashes, behind = inner[:_SEPARATOR_MAX].partition("--")
     folded = fold(phrase.rstrip("- "))
     separator = tables().separators.get((Shape.DASHED, folded.rstrip(":")))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from alembic import context
 
+import maild.store.change_tables
 import maild.store.drop_tables
+import maild.store.login_tables
 import maild.store.outbox_tables
+import maild.store.people_tables
+import maild.store.schema
 import maild.store.source_tables
 import maild.store.verdicts  # noqa: F401 - registers its tables
-from maild.store.schema import metadata
+from maild.store.metadata import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,25 @@
+"""What is over, taken out of the database: sessions, links, and counted tries.  Never what somebody may still ask about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from maild.core.app import App
+
+KEPT = timedelta(days=2)
+"""For so long it stays when it is over: longer than any window in which tries are counted."""
+
+
+def forget_ended(app: App) -> int:
+    """Take out sessions, mailed links and counted tries that are over; return how many.
+
+    Commits one transaction.  Safe to repeat.
+    """
+    before = app.clock() - KEPT
+    with app.store.write() as tx:
+        return (
+            tx.sessions.forget(before)
+            + tx.logins.forget_links(before)
+            + tx.verifications.forget(before)
+            + tx.throttles.forget(before)
+        )

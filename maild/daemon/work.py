@@ -1,0 +1,85 @@
+"""The role `workers`: mails are decided, what is in the outbox is sent, what is over is forgotten."""
+
+from __future__ import annotations
+
+import os
+
+from maild import failpoint
+from maild.core.forgetting import forget_ended
+from maild.core.undo_change import forget_changes
+from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
+from maild.daemon.digest import EVERY_S, Digests
+from maild.daemon.outbox import OutboxWorker
+from maild.daemon.part import Frame
+from maild.daemon.workers import obey_doors
+from maild.parse.pool import ReaderPool
+
+
+class Work:
+    """Implements `maild.daemon.part.Part`."""
+
+    def __init__(self, frame: Frame) -> None:
+        """Start nothing yet."""
+        self._frame = frame
+        self._deciders: tuple[Decider, ...] = ()
+        self._outbox = OutboxWorker(frame.app, frame.settings)
+
+    async def start(self) -> None:
+        """Begin to work, with what was left undone first."""
+        frame = self._frame
+        self._start_deciders()
+        self._start_outbox()
+        frame.scheduler.add_job(
+            forget_changes, "interval", args=(frame.app,), hours=1, next_run_time=frame.app.clock()
+        )
+        frame.scheduler.add_job(forget_ended, "interval", args=(frame.app,), hours=1)
+        if frame.plan.beneath:
+            obey_doors(self._wake)
+
+    async def stop(self) -> None:
+        """End the sending in good order.  The deciders settle the batch in hand when the stack is closed."""
+        await self._outbox.stop()
+
+    def check(self) -> None:
+        """Raise StoreDownError when the disk failed under the database."""
+        self._frame.app.store.database.check()
+
+    def _start_deciders(self) -> None:
+        frame, app = self._frame, self._frame.app
+        if app.store.database.is_sqlite:
+            # We hold the workers' lock: whoever had leases is dead.
+            failpoint.reached("start.before_release")
+            with app.store.write() as tx:
+                tx.deliveries.release(lease=None, now=app.clock())
+            failpoint.reached("start.after_release")
+        seconds = frame.settings.limits.reading_time
+        processes = frame.settings.workers.processes or os.cpu_count() or 1
+        quick = ReaderPool(processes, seconds=min(QUICK_S, seconds))
+        patient = ReaderPool(1, seconds=seconds)
+        self._deciders = (
+            Decider("fresh", quick, FreshLane(app, quick).work),
+            Decider("again", patient, AgainLane(app, patient).work),
+        )
+        for pool, decider in zip((quick, patient), self._deciders, strict=True):
+            frame.stack.callback(pool.close)
+            decider.start()
+            frame.stack.callback(decider.stop)
+        self._wake()
+        frame.scheduler.add_job(self._wake, "interval", seconds=1)
+        frame.scheduler.add_job(self._end_in_doubt, "interval", seconds=1)
+
+    def _start_outbox(self) -> None:
+        frame, now = self._frame, self._frame.app.clock()
+        self._outbox.start()
+        frame.scheduler.add_job(self._outbox.wake, "interval", seconds=1, next_run_time=now)
+        if frame.settings.relay.host:
+            digests = Digests(frame.app, frame.settings.digest)
+            frame.scheduler.add_job(digests.tick, "interval", seconds=EVERY_S, next_run_time=now)
+
+    def _wake(self) -> None:
+        for decider in self._deciders:
+            decider.wake()
+
+    async def _end_in_doubt(self) -> None:
+        if self._frame.app.store.database.is_doubtful:
+            self._frame.over.set()

@@ -1,0 +1,37 @@
+"""`/accounts` and `/me`: where the asker works, and who that is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from maild.core import accounts
+from maild.core.accounts import AccountView
+from maild.core.oneself import Self, show_self
+from maild.faces.api.calls import Asked
+from maild.faces.api.shapes import Accounts
+from maild.faces.api.words import LINE_MAX
+
+routes = APIRouter(tags=["accounts"])
+
+Slug = Annotated[str, Path(description="The account's short name.", max_length=LINE_MAX)]
+
+
+@routes.get("/accounts", response_model=Accounts)
+async def list_accounts(call: Asked) -> Response:
+    """List the accounts that the asker works in; the operator's are all."""
+    return await call.answer(lambda app, by: {"accounts": accounts.list_accounts(app, by=by)})
+
+
+@routes.get("/accounts/{slug}", response_model=AccountView)
+async def show_account(call: Asked, slug: Slug) -> Response:
+    """Show an account and its settings."""
+    return await call.answer(lambda app, by: accounts.show_account(app, slug, by=by))
+
+
+@routes.get("/me", response_model=Self)
+async def me(call: Asked) -> Response:
+    """Say in whose name the token acts."""
+    return await call.answer(lambda app, by: show_self(app, by=by))

@@ -1,0 +1,160 @@
+"""The API as one application: routes, refusals, and the gate in front.
+
+`/api/v1` is stable: what it answers today, it answers tomorrow; what breaks that becomes `/api/v2`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from typing_extensions import override
+
+import maild
+from maild.core.app import App
+from maild.core.decide import Reader
+from maild.faces.api import (
+    accounts,
+    addresses,
+    changes,
+    login,
+    mails,
+    members,
+    own,
+    providers as oidc,
+    users,
+)
+from maild.faces.api.calls import Inside
+from maild.faces.api.gate import Gate
+from maild.faces.api.holding import Opens, actor_of
+from maild.faces.api.problems import COMMON, PROBLEM, on_invalid, on_no_route, on_refused
+from maild.faces.api.shapes import Problem
+from maild.faces.api.work import Limits, Threads
+from maild.model.reason import RefusedError
+from maild.oauth.oidc import Provider
+
+PREFIX = "/api/v1"
+DOCUMENT = f"{PREFIX}/openapi.json"
+OPEN_THREADS = 2
+"""Acts at a time for who has no token."""
+_REFUSALS = ("4XX", "503")
+_OPEN = f"{PREFIX}/login"
+"""Here is what a person does who has no token yet."""
+_ROUTES = (login, oidc, accounts, own, addresses, members, mails, changes, users)
+"""`users` comes last: a path of its own below an e-mail address must be tried before the address's."""
+
+
+class _Routes(FastAPI):
+    """The routes, and a document that says of refusals what they are."""
+
+    @override
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            found = super().openapi()
+            for methods in found["paths"].values():
+                for operation in methods.values():
+                    for status in _REFUSALS:
+                        content = operation["responses"][status]["content"]
+                        content[PROBLEM] = content.pop("application/json")
+        return super().openapi()
+
+
+def routes() -> FastAPI:
+    """Return the routes, with nothing behind them yet."""
+    app = _Routes(
+        title="maild",
+        version=maild.__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={status: {"model": Problem} for status in _REFUSALS},
+    )
+    for part in _ROUTES:
+        app.include_router(part.routes, prefix=PREFIX)
+    app.add_exception_handler(RefusedError, on_refused)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_no_route)
+    app.add_exception_handler(Exception, on_refused)
+    app.state.methods_at = _methods_at
+    return app
+
+
+def _methods_at(path: str) -> list[str]:
+    """Return every method that a path is asked with; the router itself tells those of one route alone."""
+    routes = [route for part in _ROUTES for route in part.routes.routes if isinstance(route, Route)]
+    asked = path.removeprefix(PREFIX)
+    # The first is the one that is meant: behind it an address matches whatever has slashes.
+    meant = next((route.path for route in routes if route.path_regex.match(asked)), None)
+    return sorted(
+        {method for route in routes if route.path == meant for method in route.methods or ()}
+    )
+
+
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI document of all routes."""
+    return routes().openapi()
+
+
+class Api:
+    """The API of a running daemon.  `close` once."""
+
+    def __init__(
+        self,
+        app: App,
+        reader: Reader,
+        *,
+        providers: Mapping[str, Provider] | None = None,
+        proxies: tuple[IPv4Network | IPv6Network, ...] = (),
+        opens: Opens = actor_of,
+        limits: Limits | None = None,
+    ) -> None:
+        """Start nothing yet."""
+        limits = limits or Limits()
+        self._threads = Threads(limits)
+        self._open_threads = Threads(replace(limits, threads=OPEN_THREADS, most=limits.most_each))
+        inner = routes()
+        inner.router.routes.append(Route(DOCUMENT, _document_of(inner), methods=["GET"]))
+        inner.state.inside = Inside(
+            app=app,
+            reader=reader,
+            threads=self._threads,
+            open_threads=self._open_threads,
+            providers=providers or {},
+            proxies=proxies,
+        )
+        self.asgi = Gate(inner, app, opens, self._threads, limits)
+        self.asgi.is_open = _is_open
+
+    def stop(self) -> None:
+        """Take no further request; those in hand are answered."""
+        self.asgi.is_stopping = True
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.close()
+        self._open_threads.close()
+
+
+def _document_of(inner: FastAPI) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers with the document of the routes; written once, because anybody may ask for it."""
+    written = json.dumps(inner.openapi()).encode()
+
+    async def document(request: Request) -> Response:
+        return Response(written, 200, COMMON, "application/json")
+
+    return document
+
+
+def _is_open(request: Request) -> bool:
+    path: str = request.scope["path"]
+    return path in {DOCUMENT, _OPEN} or path.startswith(f"{_OPEN}/")

@@ -1,0 +1,113 @@
+"""What a route works with: who asks, and an act of core to be done in that one's name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPBearer
+from starlette.requests import Request
+from starlette.responses import Response
+
+from maild.core.app import Actor, App
+from maild.core.decide import Reader
+from maild.faces.api.holding import peer_of, secret_of
+from maild.faces.api.problems import COMMON, refusal_of
+from maild.faces.api.work import Threads
+from maild.faces.documents import document
+from maild.model.reason import Reason, RefusedError
+from maild.oauth.oidc import Provider
+
+Act = Callable[[App, Actor], Any]
+"""What a route asks of core: one call, in the name of whose token it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer whose status is not 200."""
+
+    value: Any
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """What is behind the routes.  Set once by the daemon."""
+
+    app: App
+    reader: Reader
+    """Reads mails that an act decides again."""
+    threads: Threads
+    open_threads: Threads
+    """For who has no token: signing in is slow, and providers are slower."""
+    providers: Mapping[str, Provider]
+    """By their short names."""
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Who is believed when it says for whom it asks."""
+
+
+class Call:
+    """One request, and who asks."""
+
+    def __init__(self, request: Request, inside: Inside) -> None:
+        """Take who asks from the gate."""
+        self.inside = inside
+        self.peer = peer_of(request, inside.proxies)
+        self.agent = request.headers.get("user-agent", "")
+        self.secret = secret_of(request)
+        """The token, or a session's; never to be told."""
+        self._actor: Actor | None = getattr(request.state, "actor", None)
+
+    async def answer(self, act: Act) -> Response:
+        """Do an act of core on a thread, and answer with its document.  Raises RefusedError."""
+        actor = self._actor
+        if actor is None:
+            raise RefusedError(Reason.TOKEN_REFUSED)
+        return await self.open_answer(lambda app: act(app, actor))
+
+    async def open_answer(self, act: Callable[[App], Any]) -> Response:
+        """Do an act that needs nobody's token."""
+
+        def done() -> Response:
+            try:
+                return _response(act(self.inside.app))
+            except Exception as error:
+                raise refusal_of(error) from error
+
+        if self._actor is None:
+            return await self.inside.open_threads.do(done)
+        return await self.inside.threads.do(done, self.secret)
+
+
+def _response(value: Any) -> Response:
+    """Return a document as a response; written here, on the thread, because it may be long."""
+    if value is None:
+        return Response(status_code=204, headers=COMMON)
+    told = value if isinstance(value, Told) else Told(value, 200)
+    # ASCII: a subject may hold half a surrogate pair, which no encoding takes.
+    text = json.dumps(document(told.value), default=str)
+    return Response(text, told.status, COMMON, "application/json")
+
+
+def _call(request: Request) -> Call:
+    return Call(request, request.app.state.inside)
+
+
+async def call_of(
+    request: Request, token: Annotated[Any, Security(HTTPBearer(auto_error=False))]
+) -> Call:
+    """Return the call that a route answers; the gate has let its token through."""
+    return _call(request)
+
+
+async def open_call_of(request: Request) -> Call:
+    """Return the call of a route that needs no token."""
+    return _call(request)
+
+
+Asked = Annotated[Call, Depends(call_of)]
+OpenAsked = Annotated[Call, Depends(open_call_of)]

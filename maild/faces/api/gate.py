@@ -1,0 +1,189 @@
+"""In front of every route: the token, the size, and the time; whatever else happens becomes a problem document.
+
+Nothing of a request is read for who has no token, but for the few paths that are open to all, and there not much.  A body
+is whole, or the route never sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from maild.core.app import Actor, App
+from maild.faces.api.holding import Opens, secret_of
+from maild.faces.api.problems import refusal_of, response_to
+from maild.faces.api.work import Limits, Threads
+from maild.model.reason import Reason, RefusedError
+
+
+class PeerGoneError(ConnectionError):
+    """The peer left before the end of its request."""
+
+
+class Gate:
+    """The application as a server runs it."""
+
+    def __init__(
+        self, inside: ASGIApp, app: App, opens: Opens, threads: Threads, limits: Limits
+    ) -> None:
+        """`inside` is what has the routes."""
+        self._inside = inside
+        self._app = app
+        self._opens = opens
+        self._threads = threads
+        self._limits = limits
+        self._in_hand: Counter[str] = Counter()
+        """By the token; all that need none are one."""
+        self.is_open: Callable[[Request], bool] = lambda request: False
+        """Says which requests need no token."""
+        self.is_stopping = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it here."""
+        began = False
+
+        async def sent(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        request = Request(scope, receive)
+        body = Body(request, self._limits)
+        try:
+            await self._pass(request, body, sent)
+        except PeerGoneError:
+            return  # Nobody hears it.
+        except Exception as error:  # noqa: BLE001 - whatever was not foreseen is temporary, and never shown
+            if began:
+                return  # Its route has answered for it.
+            refused = refusal_of(error)
+            if refused.reason is not Reason.BODY_TOO_SLOW:
+                await body.drain()
+            response = response_to(refused, closes=not body.is_read)
+            await response(scope, receive, send)
+
+    async def _pass(self, request: Request, body: Body, send: Send) -> None:
+        if self.is_stopping:
+            raise RefusedError(Reason.SHUTTING_DOWN)
+        if self.is_open(request):
+            # Before it has a place: bodies that drip keep nobody else from signing in.
+            whole = await body.whole(self._limits.open_body_max)
+            with self._place(""):
+                await self._answer(request, whole, send)
+            return
+        whose = secret_of(request)
+        if not whose:  # Nothing is to be looked up, and nobody who has a token waits for it.
+            raise RefusedError(Reason.TOKEN_REFUSED)
+        actor = await self._threads.do(lambda: self._opened(whose), whose)
+        request.scope.setdefault("state", {})["actor"] = actor
+        with self._place(whose):
+            await self._answer(request, await body.whole(self._limits.body_max), send)
+
+    async def _answer(self, request: Request, body: bytes, send: Send) -> None:
+        _require_plain(request)
+        await self._inside(request.scope, _replay(body, request.receive), send)
+
+    @contextmanager
+    def _place(self, whose: str) -> Generator[None]:
+        """Take a place among the requests in hand.  Raises RefusedError BUSY where there is none."""
+        is_full = self._in_hand.total() >= self._limits.most
+        if is_full or self._in_hand[whose] >= self._limits.most_each:
+            raise RefusedError(Reason.BUSY)
+        self._in_hand[whose] += 1
+        try:
+            yield
+        finally:
+            self._in_hand[whose] -= 1
+            if not self._in_hand[whose]:
+                del self._in_hand[whose]
+
+    def _opened(self, secret: str) -> Actor:
+        try:
+            return self._opens(self._app, secret)
+        except Exception as error:
+            raise refusal_of(error) from error
+
+
+class Body:
+    """The body of one request."""
+
+    def __init__(self, request: Request, limits: Limits) -> None:
+        """Read nothing yet."""
+        self._receive = request.receive
+        self._declared = request.headers.get("content-length", "")
+        self._limits = limits
+        self.is_read = False
+        """Whether it came to its end."""
+
+    async def whole(self, most: int) -> bytes:
+        """Return all of it, up to so many octets.  Raises PeerGoneError, and RefusedError BODY_TOO_LARGE, BODY_TOO_SLOW."""
+        declared = self._declared
+        if (
+            declared.isascii()
+            and declared.isdigit()
+            and len(declared) < 20
+            and int(declared) > most
+        ):
+            raise RefusedError(Reason.BODY_TOO_LARGE, limit=most)
+        pieces = bytearray()
+        seconds = self._limits.body_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                while not self.is_read:
+                    pieces += await self._piece()
+                    if len(pieces) > most:
+                        raise RefusedError(Reason.BODY_TOO_LARGE, limit=most)
+        except TimeoutError:
+            raise RefusedError(Reason.BODY_TOO_SLOW, seconds=f"{seconds:g}") from None
+        return bytes(pieces)
+
+    async def _piece(self) -> bytes:
+        seconds = self._limits.idle_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise RefusedError(Reason.BODY_TOO_SLOW, seconds=f"{seconds:g}") from None
+        if message["type"] == "http.disconnect":
+            raise PeerGoneError
+        self.is_read = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
+
+    async def drain(self) -> None:
+        """Read what may be left of a request that was refused: many peers listen only when they have said all."""
+        left = self._limits.body_max
+        with suppress(TimeoutError, PeerGoneError, RefusedError):
+            async with asyncio.timeout(self._limits.refused_timeout):
+                while not self.is_read and left > 0:
+                    left -= len(await self._piece())
+
+
+def _require_plain(request: Request) -> None:
+    """Refuse what no address, id or word of ours has in it, and no database takes."""
+    for text in (
+        request.scope["path"],
+        *request.query_params.keys(),
+        *request.query_params.values(),
+    ):
+        if not text.isprintable():
+            raise RefusedError(
+                Reason.INVALID_REQUEST, why="its path or query has characters that cannot be shown"
+            )
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Hand a body over that was read."""
+    rest = [body]
+
+    async def replayed() -> Message:
+        if rest:
+            return {"type": "http.request", "body": rest.pop(), "more_body": False}
+        return await receive()
+
+    return replayed

@@ -1,0 +1,102 @@
+"""`/mails`: lists, one mail, and why it is as it is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from maild.core import repairs, views
+from maild.core.repairs import Repaired, Repairs
+from maild.core.views import Wanted
+from maild.faces.api.calls import Asked
+from maild.faces.api.shapes import MailPage
+from maild.faces.api.words import Asking, Flag, Id, Line, Text
+from maild.model.reason import Reason, RefusedError
+from maild.model.states import State
+
+routes = APIRouter(prefix="/mails", tags=["mails"])
+
+_KEPT_REASONS = {reason.name: reason for reason in Reason if reason.value.states}
+
+
+class Filter(Asking):
+    """Which mails; what is left out asks nothing."""
+
+    account: Line | None = None
+    owner: Line | None = None
+    inbox: Line | None = None
+    state: State | None = None
+    reason: Line | None = None
+    client: Line | None = None
+    unread: bool = False
+    status: Line | None = None
+    all_received: bool = False
+    limit: int = 50
+    after: Line | None = None
+
+
+class Repair(Asking):
+    """One of the repairs that a mail offers."""
+
+    action: Line
+    value: Text | None = None
+    remember: Flag = False
+
+
+@routes.get("", response_model=MailPage)
+async def list_mails(call: Asked, asked: Annotated[Filter, Query()]) -> Response:
+    """List the mails that the asker may see, newest first."""
+    values: dict[str, Any] = asked.model_dump()
+    wanted = Wanted(**{**values, "reason": _reason(asked.reason)})
+    return await call.answer(lambda app, by: views.list_mails(app, wanted, by=by))
+
+
+def _reason(text: str | None) -> Reason | None:
+    if text is None:
+        return None
+    found = _KEPT_REASONS.get(text)
+    if found is None:
+        raise RefusedError(
+            Reason.INVALID_REQUEST,
+            why="query.reason: it is no reason of a mail; see docs/reasons.md",
+        )
+    return found
+
+
+@routes.get("/{mail_id}")
+async def show_mail(call: Asked, mail_id: Id) -> Response:
+    """Show everything about a mail but its bytes."""
+    reader = call.inside.reader
+    return await call.answer(lambda app, by: views.show_mail(app, reader, mail_id, by=by))
+
+
+@routes.get("/{mail_id}/explain")
+async def explain_mail(call: Asked, mail_id: Id) -> Response:
+    """Tell why a mail is as it is: arrivals, the trace, marks, history."""
+    return await call.answer(lambda app, by: views.explain_mail(app, mail_id, by=by))
+
+
+@routes.get("/{mail_id}/history")
+async def mail_history(call: Asked, mail_id: Id) -> Response:
+    """Tell what happened to a mail, oldest first."""
+    return await call.answer(
+        lambda app, by: {
+            "history": [one.as_dict() for one in views.mail_history(app, mail_id, by=by)]
+        }
+    )
+
+
+@routes.get("/{mail_id}/repairs", response_model=Repairs)
+async def repairs_of(call: Asked, mail_id: Id) -> Response:
+    """Tell what the asker can do about a mail that waits."""
+    return await call.answer(lambda app, by: repairs.repairs_of(app, mail_id, by=by))
+
+
+@routes.post("/{mail_id}/repairs", response_model=Repaired)
+async def repair(call: Asked, mail_id: Id, asked: Repair) -> Response:
+    """Do one of the repairs that a mail offers, and decide it again in place."""
+    reader = call.inside.reader
+    wanted = repairs.Asked(action=asked.action, value=asked.value, remember=asked.remember)
+    return await call.answer(lambda app, by: repairs.repair(app, reader, mail_id, wanted, by=by))

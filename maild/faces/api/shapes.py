@@ -1,0 +1,169 @@
+"""What answers look like, for the OpenAPI document, where core has no type of its own for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from maild.core.accounts import AccountView
+from maild.core.importing import Outcome
+from maild.core.joining import MemberView
+from maild.core.logins import LoginView
+from maild.core.people import AddressView, StandingView
+from maild.core.sessions import SessionView
+from maild.core.tags import Question
+from maild.core.tokens import TokenView
+from maild.core.undo_change import ChangeView
+from maild.model.way import Way
+
+
+class WrongPlace(BaseModel):
+    """One place of a request that is not as documented."""
+
+    where: str
+    """As body.email."""
+    why: str
+
+
+class Problem(BaseModel):
+    """A refusal (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    """What went wrong and what to do, for people; it may change."""
+    code: str
+    """What programs match; docs/reasons.md has them all."""
+    actions: list[Way]
+    """Ways out."""
+    errors: list[WrongPlace] = []
+    """Of INVALID_REQUEST: what is wrong, place by place."""
+
+
+class AddedUser(BaseModel):
+    """A user that was added, and what was warned of or is to be asked."""
+
+    id: str
+    email: str | None
+    name: str
+    kind: str
+    username: str | None
+    has_password: bool
+    active: bool
+    disabled_at: datetime | None
+    created_at: datetime
+    digest: str
+    addresses: list[AddressView]
+    memberships: list[StandingView]
+    outcome: str
+    warnings: list[str]
+    question: Question | None
+
+
+class MadeToken(BaseModel):
+    """A token, and its secret for this one time."""
+
+    id: str
+    email: str | None
+    account: str | None
+    name: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    active: bool
+    secret: str
+
+
+class Accounts(BaseModel):
+    """The asker's accounts."""
+
+    accounts: list[AccountView]
+
+
+class Addresses(BaseModel):
+    """Every address that a user has or had, oldest first."""
+
+    addresses: list[AddressView]
+
+
+class Members(BaseModel):
+    """Memberships, in every state."""
+
+    members: list[MemberView]
+
+
+class Logins(BaseModel):
+    """A person's logins."""
+
+    logins: list[LoginView]
+
+
+class Sessions(BaseModel):
+    """Sessions."""
+
+    sessions: list[SessionView]
+
+
+class Tokens(BaseModel):
+    """Tokens, without their secrets."""
+
+    tokens: list[TokenView]
+
+
+class Changes(BaseModel):
+    """Changes, newest first."""
+
+    changes: list[ChangeView]
+
+
+class Lines(BaseModel):
+    """What became of each line."""
+
+    lines: list[Outcome]
+
+
+class Client(BaseModel):
+    """A client that a mail is filed under."""
+
+    id: str
+    name: str
+    how: str
+
+
+class Mail(BaseModel):
+    """A mail in lists."""
+
+    id: str
+    account: str
+    inbox: str
+    state: str
+    reason: str | None
+    reason_text: str
+    received_at: str
+    door: str
+    from_: str | None = Field(alias="from")
+    from_name: str | None
+    to: list[str]
+    cc: list[str]
+    subject: str | None
+    message_id: str | None
+    size: int
+    digest: str
+    user: str | None
+    owner: str | None
+    unread: bool | None
+    unread_because: str | None
+    status: str | None
+    clients: list[Client]
+    direction: str | None
+    version: int
+    beside: list[str]
+
+
+class MailPage(BaseModel):
+    """Mails, newest first; `next` begins the page that follows."""
+
+    mails: list[Mail]
+    next: str | None

@@ -1,0 +1,141 @@
+"""The words of requests: what a path, a query or a body may hold.  Core judges what they mean; here only their form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+
+from maild.core.keys import word_among
+from maild.model.people import Role
+from maild.model.plain_text import storable
+
+TEXT_MAX = 10_000
+LINE_MAX = 1000
+LINES_MAX = 500
+"""Lines of one bulk request (U9)."""
+
+
+def role_of(text: str) -> Role:
+    """Return the role of one line of many.  Raises RefusedError INVALID_VALUE."""
+    return Role(word_among("The role", tuple(Role))(text))
+
+
+def _storable(text: str) -> str:
+    if storable(text) != text:
+        raise ValueError("it has characters that no text has")
+    return text
+
+
+Flag = Annotated[bool, Strict()]
+Line = Annotated[str, Field(max_length=LINE_MAX), AfterValidator(_storable)]
+Text = Annotated[str, Field(max_length=TEXT_MAX), AfterValidator(_storable)]
+
+Account = Annotated[
+    str | None,
+    Query(description="The slug of the account that is meant, where the asker works in several."),
+]
+Email = Annotated[str, Path(description="Any live address of the user.", max_length=LINE_MAX)]
+Address = Annotated[str, Path(description="The address.", max_length=LINE_MAX)]
+Id = Annotated[str, Path(description="An id, as lists show it.", max_length=LINE_MAX)]
+After = Annotated[
+    str | None, Query(description="The `next` of the page before.", max_length=LINE_MAX)
+]
+Limit = Annotated[int, Query(description="How many at most.", ge=1, le=1000)]
+
+
+class Asking(BaseModel):
+    """The body of a request: what is not known in it is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewPerson(Asking):
+    """A person to be added, or to be invited where maild knows the address."""
+
+    email: Line
+    name: Line
+    role: Role = Role.MEMBER
+    username: Line | None = None
+    """To sign in with; the address if left out."""
+    password: Text | None = None
+
+
+class PersonLine(Asking):
+    """One line of many; a role that is none is refused with its line."""
+
+    email: Line
+    name: Line
+    role: Line = Role.MEMBER.value
+    username: Line | None = None
+
+
+class People(Asking):
+    """People to be added in one go."""
+
+    users: Annotated[list[PersonLine], Field(max_length=LINES_MAX)]
+
+
+class UserChanges(Asking):
+    """What is to be changed of a user; what is left out stays."""
+
+    name: Line | None = None
+    role: Role | None = None
+    username: Line | None = None
+    digest: Literal["on", "off"] | None = None
+    """Whether the daily digest comes; on also goes on after a mailbox was full."""
+
+
+class Password(Asking):
+    """A new password."""
+
+    password: Text
+
+
+class NewAddress(Asking):
+    """Another address of a user."""
+
+    address: Line
+    sends_as: Flag = False
+    """Mail comes from it; it is no alias."""
+    confirm: Flag = False
+    """The admin vouches for it: no link is mailed."""
+
+
+class Code(Asking):
+    """A code that was mailed."""
+
+    code: Line
+
+
+class Invitation(Asking):
+    """Somebody who has a login, to be asked to join."""
+
+    email: Line
+    role: Role = Role.MEMBER
+
+
+class InvitationLine(Asking):
+    """One invitation of many; a role that is none is refused with its line."""
+
+    email: Line
+    role: Line = Role.MEMBER.value
+
+
+class Invitations(Asking):
+    """People to be asked to join in one go."""
+
+    members: Annotated[list[InvitationLine], Field(max_length=LINES_MAX)]
+
+
+class Access(Asking):
+    """An account that somebody would work for."""
+
+    account: Line
+
+
+class Granted(Asking):
+    """With which role."""
+
+    role: Role

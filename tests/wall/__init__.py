@@ -1,0 +1,1 @@
+"""The wall between accounts: every function and every route, for every role."""

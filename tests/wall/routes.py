@@ -1,0 +1,209 @@
+"""Every route of the API, and the thing that it is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from typing_extensions import override
+
+PASSWORD = "A password of good length"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One look over HTTP; `{it}` in the path or the body is what the thing is named by."""
+
+    method: str
+    path: str
+    """As the document of the routes has it, below /api/v1."""
+    kind: str
+    body: Any = None
+    query: str = ""
+    takes_account: bool = False
+    told: str = ""
+    """By which rule it does tell of other accounts that a name is taken, and nothing more."""
+    tells_members: bool = False
+    """Who is a member hears so, though the own login does not open the account (U9)."""
+    sent: str = field(default="")
+    """The path that is asked, where it is not the documented one with the thing in it; `{me}` is whoever asks."""
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} {self.kind}"
+
+    @property
+    def name(self) -> str:
+        """The route, as the document of the routes has it."""
+        return f"{self.method} {self.path}"
+
+    def asked(self, it: str, account: str | None) -> tuple[str, str, Any]:
+        """Return method, path and body of the request."""
+        head, found, rest = self.path.partition("{")
+        path = self.sent or (head + it + rest.partition("}")[2] if found else head)
+        query = [self.query.replace("{it}", quote(it))] if self.query else []
+        query += [f"account={account}"] if account else []
+        return self.method, path + ("?" + "&".join(query) if query else ""), filled(self.body, it)
+
+
+def filled(body: Any, it: str) -> Any:
+    """Return a body with the thing in it."""
+    match body:
+        case str():
+            return body.replace("{it}", it)
+        case list():
+            return [filled(one, it) for one in body]
+        case dict():
+            return {key: filled(one, it) for key, one in body.items()}
+        case _:
+            return body
+
+
+_USER, _ADDRESS, _MEMBER, _MAIL = (
+    "/users/{email}",
+    "/addresses/{address}",
+    "/members/{member_id}",
+    "/mails/{mail_id}",
+)
+_NEW = {"email": "{it}", "name": "Somebody"}
+_EMAIL = {"old": "{it}", "new": "new@acme.example"}
+_TWO = {"email": "{it}", "into": "jan@acme.example"}
+_AGREED = {"digest": "0", "reason": "Married"}
+
+ROUTES = [
+    Route("GET", "/me", "none"),
+    Route("DELETE", "/me/session", "none"),
+    Route("GET", "/accounts", "none"),
+    Route("GET", "/accounts/{slug}", "account"),
+    Route("GET", "/users", "none", takes_account=True),
+    Route("POST", "/users", "user", _NEW, takes_account=True, told="U9"),
+    Route("POST", "/users", "waiting", _NEW, takes_account=True, told="U1"),
+    Route("POST", "/users/import", "user", {"users": [_NEW]}, takes_account=True, told="U9"),
+    Route("GET", _USER, "user"),
+    Route("GET", _USER, "alias"),
+    Route("PATCH", _USER, "user", {"name": "New"}, takes_account=True),
+    Route("PATCH", _USER, "user", {"role": "admin"}, takes_account=True),
+    Route(
+        "PATCH",
+        _USER,
+        "username",
+        {"username": "{it}"},
+        told="U8",
+        sent="/users/desk@acme.example",
+    ),
+    Route("POST", f"{_USER}/disable", "user"),
+    Route("POST", f"{_USER}/enable", "user"),
+    Route("PUT", f"{_USER}/password", "user", {"password": PASSWORD}),
+    Route("GET", f"{_USER}/addresses", "user"),
+    Route("POST", f"{_USER}/addresses", "user", {"address": "new@acme.example"}),
+    Route(
+        "POST",
+        f"{_USER}/addresses",
+        "alias",
+        {"address": "{it}"},
+        told="U1",
+        sent="/users/jan@acme.example/addresses",
+    ),
+    Route("GET", f"{_USER}/drop", "user", takes_account=True),
+    Route("POST", f"{_USER}/drop/rotate", "user", takes_account=True),
+    Route("GET", f"{_USER}/logins", "user"),
+    Route(
+        "POST",
+        f"{_USER}/logins",
+        "user",
+        {"account": "acme", "username": "a-second-name", "password": PASSWORD},
+    ),
+    Route(
+        "POST",
+        f"{_USER}/logins",
+        "account",
+        {"account": "{it}", "username": "a-second-name", "password": PASSWORD},
+        tells_members=True,
+        sent="/users/{me}/logins",
+    ),
+    Route(
+        "POST",
+        f"{_USER}/identities/detach",
+        "user",
+        {"issuer": "https://issuer.example", "subject": "subject"},
+    ),
+    Route("POST", "/me/identities/{name}", "none", {"kept": "x", "came": {}}),
+    Route("POST", f"{_USER}/link", "user"),
+    Route("POST", f"{_USER}/second-step", "user", takes_account=True),
+    Route("POST", f"{_USER}/second-step/confirm", "user", {"code": "123456"}, takes_account=True),
+    Route("POST", f"{_USER}/second-step/end", "user", {"code": ""}, takes_account=True),
+    Route("GET", f"{_USER}/sessions", "user"),
+    Route("DELETE", f"{_USER}/sessions", "user"),
+    Route(
+        "DELETE",
+        f"{_USER}/sessions/{{session_id}}",
+        "session",
+        sent="/users/jan@acme.example/sessions/{it}",
+    ),
+    Route("GET", f"{_USER}/tokens", "user"),
+    Route("POST", f"{_USER}/tokens", "user", {"name": "phone"}),
+    Route(
+        "POST",
+        f"{_USER}/tokens",
+        "account",
+        {"name": "phone", "account": "{it}"},
+        sent="/users/{me}/tokens",
+    ),
+    Route("DELETE", "/tokens/{token_id}", "token"),
+    Route("DELETE", _ADDRESS, "alias"),
+    Route("DELETE", _ADDRESS, "user"),
+    Route("DELETE", _ADDRESS, "inbox"),
+    Route("POST", f"{_ADDRESS}/primary", "alias"),
+    Route("POST", f"{_ADDRESS}/verify", "waiting"),
+    Route("POST", f"{_ADDRESS}/confirm", "waiting", {"code": "wrong"}),
+    Route("GET", "/members", "none", takes_account=True),
+    Route("POST", "/members", "user", {"email": "{it}"}, takes_account=True, told="U9"),
+    Route(
+        "POST",
+        "/members/import",
+        "user",
+        {"members": [{"email": "{it}"}]},
+        takes_account=True,
+        told="U9",
+    ),
+    Route("GET", "/members/own", "none"),
+    Route("POST", "/members/requests", "account", {"account": "{it}"}, tells_members=True),
+    Route("POST", f"{_MEMBER}/accept", "invitation"),
+    Route("POST", f"{_MEMBER}/refuse", "invitation"),
+    Route("POST", f"{_MEMBER}/refuse", "request"),
+    Route("POST", f"{_MEMBER}/grant", "request", {"role": "member"}),
+    Route("DELETE", "/members/{email}", "user", takes_account=True),
+    Route("GET", "/mails", "none", takes_account=True),
+    Route("GET", "/mails", "account", query="account={it}"),
+    Route("GET", "/mails", "user", query="owner={it}"),
+    Route("GET", "/mails", "inbox", query="inbox={it}"),
+    Route("GET", "/mails", "client", query="client={it}"),
+    Route("GET", "/mails", "status", query="status={it}"),
+    Route("GET", "/mails", "mail", query="after={it}"),
+    *(
+        Route("GET", f"{_MAIL}{more}", kind)
+        for more in ("", "/explain", "/history", "/repairs")
+        for kind in ("mail", "erased")
+    ),
+    Route("POST", f"{_MAIL}/repairs", "mail", {"action": "ignore"}),
+    Route("GET", "/changes", "none"),
+    Route("POST", "/changes/email/plan", "user", _EMAIL),
+    Route("POST", "/changes/email", "user", _EMAIL | _AGREED),
+    Route("POST", "/changes/merge/plan", "user", _TWO),
+    Route("POST", "/changes/merge", "user", _TWO | _AGREED),
+    Route("POST", "/changes/{change_id}/undo", "change"),
+    Route("POST", "/changes/{change_id}/unmerge", "change"),
+]
+
+OPEN = {
+    "POST /login": "no account is named: a name and a password, one answer for all that is wrong",
+    "POST /login/reset": "one answer whatever exists",
+    "POST /login/reset/use": "by a mailed secret alone",
+    "POST /login/sign-up": "by a mailed secret alone",
+    "POST /login/verify": "by a mailed secret alone",
+    "GET /login/providers": "what the operator has set up",
+    "POST /login/providers/{name}": "what the operator has set up",
+    "POST /login/providers/{name}/finish": "by what a provider says alone",
+}
+"""Routes that need no token, and know no account."""
