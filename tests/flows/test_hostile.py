@@ -32,7 +32,7 @@ from maild.testing.processes import beneath, command_of
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "fixtures" / "eml"
-COUNT = 1_000_000 if os.environ.get("MAILD_TEST_FULL") else 10_000
+COUNT = 100_000 if os.environ.get("MAILD_TEST_FULL") else 10_000
 FIRST = int(os.environ.get("MAILD_TEST_SEED", "20261121")) * 10_000_000
 """The number of the first mutant."""
 ODD = "info@acme.example"
