@@ -1,21 +1,17 @@
-"""`web.bind`: what is served over HTTP: the door for mail, and beside it the API.
-
-The API has a store of its own, and few threads: whatever it is asked, the doors keep their connections to the database.
-"""
+"""`web.bind`: what is served over HTTP: the door for mail, and beside it the API."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from starlette.types import ASGIApp
-
-from maild.core.app import App, open_app
+from maild.core.app import App
 from maild.core.inbox_keys import open_inbox
 from maild.core.intake import Intake
 from maild.core.raw import Raw, Spool
+from maild.daemon.api import ApiInside, LateApi
 from maild.daemon.intake import PATIENCE_S
 from maild.daemon.listeners import inherited
 from maild.doors.http.door import HttpDoor
@@ -24,10 +20,8 @@ from maild.doors.smtp.sockets import listening
 from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
 from maild.model.written import FdSocket, UnixSocket
-from maild.parse.pool import ReaderPool
 from maild.settings import Settings
 from maild.store.engine import StoreDownError
-from maild.threads import do
 
 LOOKUPS = 2
 """Threads that look keys up."""
@@ -89,12 +83,12 @@ class Web:
 
     def __init__(self, settings: Settings, app: App) -> None:
         """Keep the plan."""
-        self._settings = settings
         self._bind = settings.web.bind
+        self._has_providers = bool(settings.oidc)
         self._app = app
         self._door = HttpDoor(http_facts(settings), app.clock)
         self._intake: WebIntake | None = None
-        self._api: ApiInside | None = None
+        self._api = LateApi(partial(ApiInside, settings))
         self.name = "http"
         self.address = ""
         """Where it listens; empty while it is closed."""
@@ -108,23 +102,25 @@ class Web:
         # A resolver or a stale socket's peer may take its time.
         sockets = await asyncio.get_running_loop().run_in_executor(None, listening, place)
         self._intake = WebIntake(self._app, intake)
-        self._api = await do(ApiInside, self._settings)
-        self._door.beside["/api/"] = self._api.asgi
+        self._door.beside["/api/"] = self._api
+        self._api.start()
+        if self._has_providers:
+            # What is wrong with one of them is said at the start, and not to who wants to sign in.
+            await self._api.make()
         await self._door.start(self._intake, sockets)
         self.address = str(bind)
 
     def check(self) -> None:
         """Raise StoreDownError when the disk failed under the API: the process is to end, and to be started again."""
-        if self._api is not None:
-            self._api.check()
+        self._api.check()
 
     async def stop(self, grace: float) -> None:
         """Close the door: who has sent a whole mail or request is answered within `grace` seconds."""
         if self._intake is None:
             return
-        if self._api is not None:
-            self._api.stop()
+        self._api.stop()
         await self._door.stop(grace)
+        await self._api.wait()
         if isinstance(self._bind, UnixSocket):
             self._bind.path.unlink(missing_ok=True)
 
@@ -132,40 +128,7 @@ class Web:
         """Close what the door and the API have; it waits for what has begun, and so is no call for a loop."""
         if self._intake is not None:
             self._intake.close()
-        if self._api is not None:
-            self._api.close()
-
-
-class ApiInside:
-    """The API, with a store and a reader of its own.  Made on a thread: it opens the database.  `close` once."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Open the database.  Raises as `open_app`."""
-        # Only who serves HTTP needs it: the other processes of a daemon are spared its memory.
-        from maild.faces.api.application import Api  # noqa: PLC0415
-        from maild.oauth.oidc import provider_of  # noqa: PLC0415
-
-        self._app = open_app(settings)
-        self._reader = ReaderPool(1, seconds=settings.limits.reading_time)
-        providers = {
-            one.name: provider_of(one, self._app.clock, os.environ) for one in settings.oidc
-        }
-        self._api = Api(self._app, self._reader, providers=providers, proxies=settings.web.proxies)
-        self.asgi: ASGIApp = self._api.asgi
-
-    def check(self) -> None:
-        """Raise StoreDownError when its database must be opened anew."""
-        self._app.store.database.check()
-
-    def stop(self) -> None:
-        """Take no further request."""
-        self._api.stop()
-
-    def close(self) -> None:
-        """Close everything; it waits for what has begun."""
-        self._reader.close()
         self._api.close()
-        self._app.store.close()
 
 
 def http_facts(settings: Settings) -> HttpFacts:

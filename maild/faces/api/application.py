@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
@@ -41,6 +42,7 @@ from maild.faces.api.shapes import Problem
 from maild.faces.api.work import Limits, Threads
 from maild.model.reason import RefusedError
 from maild.oauth.oidc import Provider
+from maild.threads import do
 
 PREFIX = "/api/v1"
 DOCUMENT = f"{PREFIX}/openapi.json"
@@ -146,11 +148,15 @@ class Api:
 
 
 def _document_of(inner: FastAPI) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers with the document of the routes; written once, because anybody may ask for it."""
-    written = json.dumps(inner.openapi()).encode()
+    """Return what answers with the document of the routes: written once, when it is first asked for."""
+
+    @cache
+    def written() -> bytes:
+        return json.dumps(inner.openapi()).encode()
 
     async def document(request: Request) -> Response:
-        return Response(written, 200, COMMON, "application/json")
+        # Half a second of work: on a thread, because mail comes in beside it.
+        return Response(await do(written), 200, COMMON, "application/json")
 
     return document
 
