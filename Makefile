@@ -3,6 +3,9 @@
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
+# A machine may be set up to keep no byte code: each of the many processes that tests start would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Not parallel: the targets below share .venv and print in order.
 .NOTPARALLEL:
 .PHONY: help run demo check lint test test-full fuzz bench docs clean venv venv-dev
