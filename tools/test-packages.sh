@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests need of Debian: a real Postfix and swaks as clients, a PostgreSQL a Dovecot and a HAProxy that the tests start themselves, and strace to kill between system calls.
+# What the tests need of Debian: a real Postfix and swaks as clients, a PostgreSQL, a Dovecot and a HAProxy that the tests start themselves, and strace to kill between system calls.
 set -eu
 cd "$(dirname "$0")/.."
 
