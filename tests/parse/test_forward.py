@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import html as html_module
 import sys
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -344,38 +342,6 @@ def test_every_client_and_language_is_read_in_full(write: Any, words: Words, new
     assert (original.subject, original.date, original.body) == ("Offer 4711", words.date, BODY)
     assert original.how is How.INLINE
     assert original.confidence >= 0.9
-
-
-LAYOUTS = Path(__file__).with_name("layouts")
-"""What clients write, as their own translations have it."""
-
-
-def translated(client: str) -> list[Any]:
-    rows = tomllib.loads((LAYOUTS / f"{client}.toml").read_text(encoding="utf-8"))
-    return [pytest.param(row, id=language) for language, row in rows.items()]
-
-
-def with_labels(row: list[str], behind: str) -> tuple[str, str, str, str, str]:
-    from_, date, to, cc, subject = (f"{label}{behind}" for label in row[1:6])
-    return from_, date, to, cc, subject
-
-
-@pytest.mark.parametrize("row", translated("thunderbird"))
-def test_F1_thunderbird_is_read_in_each_of_its_languages(row: list[str]) -> None:
-    words = Words("Fwd:", row[0], with_labels(row, ": \t"), "Wed, 7 May 2025 09:31:20 +0200")
-    test_every_client_and_language_is_read_in_full(thunderbird, words, "\n")
-
-
-@pytest.mark.parametrize("row", translated("roundcube"))
-def test_F1_roundcube_is_read_in_each_of_its_languages(row: list[str]) -> None:
-    reply_to = f"{row[6]}: Jane <jane@elsewhere.example>"
-    words = Words("Fwd:", f"-------- {row[0]} --------", with_labels(row, ": "), "2025-05-07 09:31")
-
-    def roundcube(words: Words) -> str:
-        block = [*header(words, (S, D, F, T, C)), reply_to]
-        return "\n".join([NOTE, "", words.separator, *block, "", BODY])
-
-    test_every_client_and_language_is_read_in_full(roundcube, words, "\n")
 
 
 @pytest.mark.parametrize(("write", "words"), CASES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from maild.parse.forward.languages import Field, tables
@@ -165,16 +165,9 @@ class BlockReader:
         self, block: Block, known: Mapping[str, Field]
     ) -> tuple[Field, frozenset[str]] | None:
         """Choose the meaning that most languages still possible for the block give the label."""
-        by_name: dict[Field, set[str]] = {}
-        for language in block.languages:
-            name = known.get(language) or (known.get("en") if self._english else None)
-            if name is not None:
-                by_name.setdefault(name, set()).add(language)
-        if not by_name:
-            return None
-        free = {name: found for name, found in by_name.items() if name not in block.values}
-        name, found = max((free or by_name).items(), key=lambda item: (len(item[1]), item[0]))
-        return name, frozenset(found)
+        if self._english and "en" in known:
+            known = dict.fromkeys(block.languages, known["en"]) | dict(known)
+        return _meaning_of_most(known, block.languages, block.values)
 
     def _next(self, block: Block, at: int) -> int | None:
         """Take the next header line if it still belongs to the block."""
@@ -276,7 +269,7 @@ def read_glued(rest: str) -> Block | None:
     spots = _glued_spots(rest)
     if not spots or rest[: spots[0].at].strip():
         return None
-    block = Block(0, 0, frozenset({spots[0].language}))
+    block = Block(0, 0, spots[-1].languages)
     for number, spot in enumerate(spots):
         until = spots[number + 1].at if number + 1 < len(spots) else len(rest)
         if spot.name in block.values:
@@ -288,32 +281,48 @@ def read_glued(rest: str) -> Block | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Glued:
     name: Field
-    language: str
+    languages: frozenset[str]
+    """In which all labels up to this one have their meaning."""
     at: int
     behind: int
 
 
 def _glued_spots(rest: str) -> list[_Glued]:
-    """Find labels with a colon in one line, all of the language of the first."""
+    """Find labels with a colon in one line, all of them known in one language."""
     found: list[_Glued] = []
-    language: str | None = None
+    languages = tables().languages
     start = 0
     while (colon := rest.find(":", start)) >= 0 and not (found and found[-1].name is Field.SUBJECT):
-        spot = _label_before(rest, start, colon, language)
+        spot = _label_before(rest, start, colon, languages)
         if spot is not None:
             found.append(spot)
-            language = spot.language
+            languages = spot.languages
         start = colon + 1
     return found
 
 
-def _label_before(rest: str, start: int, colon: int, language: str | None) -> _Glued | None:
+def _label_before(rest: str, start: int, colon: int, languages: frozenset[str]) -> _Glued | None:
     """Return the longest label that ends at this colon."""
     for begin in range(max(start, colon - 24), colon):
-        known = tables().labels.get(fold(rest[begin:colon]), {})
-        if not known or rest[begin] == " ":
+        if rest[begin] == " ":
             continue
-        chosen = language or ("en" if "en" in known else min(known))
-        if chosen in known:
-            return _Glued(name=known[chosen], language=chosen, at=begin, behind=colon + 1)
+        known = tables().labels.get(fold(rest[begin:colon]), {})
+        fitting = _meaning_of_most(known, languages)
+        if fitting is not None:
+            name, languages = fitting
+            return _Glued(name=name, languages=languages, at=begin, behind=colon + 1)
     return None
+
+
+def _meaning_of_most(
+    known: Mapping[str, Field], languages: frozenset[str], taken: Collection[Field] = ()
+) -> tuple[Field, frozenset[str]] | None:
+    """Choose the meaning that most of the languages give a label, one that is not taken if there is any."""
+    by_name: dict[Field, set[str]] = {}
+    for language in languages & known.keys():
+        by_name.setdefault(known[language], set()).add(language)
+    if not by_name:
+        return None
+    free = {name: found for name, found in by_name.items() if name not in taken}
+    name, found = max((free or by_name).items(), key=lambda item: (len(item[1]), item[0]))
+    return name, frozenset(found)

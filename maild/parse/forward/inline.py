@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
+from textwrap import dedent
 
 from maild.model.letter import Forwarded, How
+from maild.parse.forward.attribution import Attribution, attribution_at, writer, written_at
 from maild.parse.forward.block import Block, BlockReader, meanings, read_glued, split_label
 from maild.parse.forward.languages import Field, Says, Separator, Shape, tables
 from maild.parse.forward.lines import Lines, fold
@@ -18,16 +20,14 @@ from maild.parse.forward.mailbox_line import has_address, read_many, read_one
 from maild.parse.forward.subject import SubjectLine
 
 _SEPARATOR_MAX = 200
-_ATTRIBUTION_MAX = 400
+_VALUE_LOOKED_AT = 400
 _BLANKS_BELOW_SEPARATOR = 5
 _RULE_MIN = 10
 _PIECES_WITHIN_LINES = 10
 _STRANGE_HEADERS = 3
 _HEADERS_MAX = 8
-_CLOCK_OR_YEAR = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)|(?<!\d)(?:19|20)\d\d(?!\d)")
 _CLOCK = re.compile(r"(?<!\d)\d{1,2}:\d\d(?!\d)")
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
-_NUMBERS = re.compile(r"\d+")
 _NOTE_EDGE = "-_=*> \t\u00a0"
 
 
@@ -95,8 +95,8 @@ class _Reader:
                 found = self._at_block(at)
             if found is not None:
                 return found
-        elif self._introduces_reply(at):
-            return Inline(is_reply=True)
+        elif (above := attribution_at(self._lines, at)) is not None:
+            return self._below_attribution(above, at)
         if not line.blank:
             self._mark = None
         if self._is_strange_block(line.content):
@@ -199,22 +199,35 @@ class _Reader:
             line.depth > own and not line.blank for line in above
         )
 
-    def _introduces_reply(self, at: int) -> bool:
-        """Tell whether a line such as `On 3 May, Ann wrote:` ends here, wrapped or not."""
-        content = self._lines[at].content
-        if content[-1:] not in {":", "\uff1a"} or len(content) > _ATTRIBUTION_MAX:
-            return False
-        if is_attribution(content):
-            return True
-        for above in range(at - 1, max(at - 4, -1), -1):
-            line = self._lines[above]
-            if line.blank or len(line.content) + len(content) > _ATTRIBUTION_MAX:
-                return False
-            content = f"{line.content} {content}"
-            opened = (fold(line.content) + " ").startswith(tables().opens)
-            if (opened or line.content.endswith("<")) and is_attribution(content):
-                return True
-        return False
+    def _below_attribution(self, line: Attribution, at: int) -> Inline:
+        """Read below the line that introduces a quotation: a reply's, unless the subject says "forward".
+
+        Outlook 2019 for Mac forwards under such a line.  Others write it only into replies, so nothing is sure here.
+        """
+        depth = self._lines[at].depth
+        below = self._lines.next_written(at + 1, within=_BLANKS_BELOW_SEPARATOR)
+        from_ = writer(line.content)
+        if (
+            self._subject.says() is not Says.FORWARD
+            or from_ is None
+            or below is None
+            or self._lines[below].depth > depth
+            or self._is_inside_quotation(line.start)
+        ):
+            return Inline(is_reply=True)
+        original = Forwarded(
+            from_=from_,
+            date=written_at(line.content, from_.address),
+            body=self._indented_below(below, depth),
+            how=How.INLINE,
+            confidence=_ATTRIBUTED,
+        )
+        return Inline(original=original, note=self._note(line.start), looks_forwarded=True)
+
+    def _indented_below(self, at: int, depth: int) -> str:
+        """Return the text from a line on, less the indentation that all of it has."""
+        head = self._lines.raw[at].partition(self._lines[at].content)[0]
+        return dedent(head.replace(">", "") + self._lines.below(at, depth=depth)).strip()
 
     def _is_strange_block(self, content: str) -> bool:
         """Tell whether this line completes what has the looks of a header block: labels, an address, a full date.
@@ -223,7 +236,7 @@ class _Reader:
         """
         label, value = split_label(content)
         if label and value and _is_label_like(label) and not value.startswith("//"):
-            self._strange.append(value[:_ATTRIBUTION_MAX])
+            self._strange.append(value[:_VALUE_LOOKED_AT])
         elif content:
             self._strange.clear()
         return (
@@ -260,6 +273,8 @@ _SURE = {(True, True): 0.93, (True, False): 0.9, (False, True): 0.75, (False, Fa
 """With a forward prefix in the subject, by (complete, marked by a separator)."""
 _UNSURE = {(True, True): 0.6, (True, False): 0.5, (False, True): 0.5}
 """Without any prefix: a reply may look the same."""
+_ATTRIBUTED = 0.6
+"""Below a line that names writer and time, with a forward prefix in the subject."""
 
 
 def separator_on(content: str, at: int) -> _Mark | None:
@@ -295,16 +310,6 @@ def _dashed(bare: str, at: int) -> _Mark | None:
         return None
     behind = inner[len(phrase) :].lstrip("- *")
     return _Mark(separator=separator, at=at, behind=behind)
-
-
-def is_attribution(content: str) -> bool:
-    """Tell whether a line that ends with a colon names a writer and a time, in any language."""
-    if has_address(content) and _CLOCK_OR_YEAR.search(content):
-        return True
-    folded = f" {fold(content)} ".replace(":", " ")
-    if not any(f" {verb} " in folded for verb in tables().wrote):
-        return False
-    return has_address(content) or len(_NUMBERS.findall(content)) >= 3
 
 
 def _is_label_like(label: str) -> bool:

@@ -98,7 +98,7 @@ class Lines:
             rest = "\n".join([*([first] if first else []), *self.raw[at:]])
             whole = rest + ("\n" + self.beyond if self.beyond else "")
             return unquote(whole).strip("\n").strip()
-        return self._quoted_below(at, depth).strip()
+        return unquote(self._quoted_below(at, depth)).strip()
 
     def _quoted_below(self, at: int, depth: int) -> str:
         kept: list[str] = []
