@@ -72,25 +72,34 @@ class Shape:
     """Whether the separator says "forward" by itself; otherwise the subject has to."""
     glued: bool = False
     """Whether header lines stand one behind the other on the separator's line."""
+    closing: str = ""
+    """What stands below the text."""
 
 
-_OUTLOOK = Shape(order="FDTCS", comma="; ", decides=False, prefix="FW:")
 SHAPES: Mapping[str, Shape] = {
+    "alpine": Shape(separator="{}", order="DFTCS"),
     "apple": Shape(separator="{}\n", order="FSDTRC", quoted="block"),
     "apple, all quoted": Shape(separator="{}\n", order="FSDTRC", quoted="all"),
+    "claws": Shape(separator="{}\n", order="DFTCS", below="\n\n\n"),
+    "evolution": Shape(separator="{}", order="FRTCSD"),
+    "geary": Shape(separator="{}\n", order="FSDTC"),
     "gmail": Shape(separator="-" * 10 + " Forwarded message " + "-" * 9, order="FDSTC"),
+    "horde": Shape(separator="\n----- {} -----", order="DFRSTC", closing="\n\n----- {} -----"),
     "hubspot": Shape(separator="-" * 10 + " {} " + "-" * 9, order="FDSTC"),
     "ionos": Shape(
         separator="-" * 10 + " {} " + "-" * 10, order="FTCDS", quoted="all", decides=False
     ),
+    "kmail": Shape(separator="{}\n", order="SDFTC", closing="\n{}"),
     "mailmate": Shape(separator="{}\n", order="FTCSD", quoted="block"),
     "missive": Shape(separator="-" * 10 + " {} " + "-" * 10, order="FDTCS", quoted="text"),
-    "outlook": _OUTLOOK,
+    "mutt": Shape(separator="----- {} -----\n", order="DFTCS", closing="\n\n----- {} -----"),
+    "outlook": Shape(order="FDTCS", comma="; ", decides=False),
     "outlook_live": Shape(
         separator=UNDERLINE, order="FDTCS", comma="; ", decides=False, prefix="Fw:"
     ),
     "outlook_new": Shape(order="FDTCS", below="\n", decides=False),
     "roundcube": Shape(separator="-" * 8 + " {} " + "-" * 8, order="SDFTCR", decides=False),
+    "sogo": Shape(separator="-------- {} --------", order="SDFRTC", below="\n\n\n", decides=False),
     "thunderbird": Shape(separator="{}", order="SDFTC", colon=": \t", below="\n\n\n"),
     "yahoo": Shape(
         separator="   ----- {} ----- ",
@@ -138,7 +147,9 @@ class Layout:
         between = "" if shape.glued else "\n"
         block = between.join(line for line in lines if line)
         text = quoted(original.body) if shape.quoted == "text" else original.body
-        separator = shape.separator.format(self.words.get("separator", ""))
+        text += shape.closing.format(self.words.get("closing", ""))
+        words = self.words.get("separator", "").format(sender=plain(original.from_))
+        separator = shape.separator.format(words)
         separator += between if separator else ""
         below = f"{block}{shape.below}{text}"
         if shape.quoted == "block":

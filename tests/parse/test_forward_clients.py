@@ -90,3 +90,23 @@ def test_F1_the_same_line_in_a_reply_is_no_forward(layout: Layout) -> None:
         reading = find_forward(subject=subject, text=text, html=None, attached=[])
         assert reading.original is None
         assert not reading.looks_forwarded
+
+
+def test_F1_a_from_line_that_is_labelled_recipient_names_nobody() -> None:
+    """KMail's simplified Chinese."""
+    text = (
+        "----------  转发的信件  ----------\n\n主题: Offer\n日期: 2025-05-07 09:31\n收件人: jane.roe@client.example\n"
+        "至: sales@firm.example\n抄送: max@client.example\n\nHello"
+    )
+    original = find_forward(subject="Fwd: Offer", text=text, html=None, attached=[]).original
+    assert original is None or original.from_ is None
+
+
+@pytest.mark.parametrize(
+    "below", ["", "\n\n-- \nEva", "\n\n" + "-" * 20 + "\nEva"], ids=["none", "signature", "rule"]
+)
+def test_F1_the_line_that_closes_an_original_ends_its_body(below: str) -> None:
+    (layout,) = (one for one in layouts() if one.name == "mutt in en")
+    original = read(layout, layout.write(ORIGINAL, Hand()) + below).original
+    assert original is not None
+    assert original.body == ORIGINAL.body

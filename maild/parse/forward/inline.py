@@ -14,15 +14,14 @@ from textwrap import dedent
 from maild.model.letter import Forwarded, How
 from maild.parse.forward.attribution import Attribution, attribution_at, writer, written_at
 from maild.parse.forward.block import Block, BlockReader, meanings, read_glued, split_label
-from maild.parse.forward.languages import Field, Says, Separator, Shape, tables
-from maild.parse.forward.lines import Lines, fold
+from maild.parse.forward.languages import Field, Says
+from maild.parse.forward.lines import Lines
 from maild.parse.forward.mailbox_line import has_address, read_many, read_one
+from maild.parse.forward.separator_line import Mark, less_closing, separator_on
 from maild.parse.forward.subject import SubjectLine
 
-_SEPARATOR_MAX = 200
 _VALUE_LOOKED_AT = 400
 _BLANKS_BELOW_SEPARATOR = 5
-_RULE_MIN = 10
 _PIECES_WITHIN_LINES = 10
 _STRANGE_HEADERS = 3
 _HEADERS_MAX = 8
@@ -42,15 +41,6 @@ class Inline:
     """The history of a conversation begins before anything is forwarded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Mark:
-    """A separator that was met, and what stands behind it on its line."""
-
-    separator: Separator
-    at: int
-    behind: str = ""
-
-
 def read_inline(text: str, subject: SubjectLine) -> Inline:
     """Find the outermost inline original.  Never raises; looks at the head of the text only, once."""
     return _Reader(Lines(text), subject).read()
@@ -62,7 +52,7 @@ class _Reader:
     def __init__(self, lines: Lines, subject: SubjectLine) -> None:
         self._lines = lines
         self._subject = subject
-        self._mark: _Mark | None = None
+        self._mark: Mark | None = None
         self._pieces: dict[Field, int] = {}
         self._no_header_to = 0
         self._strange: deque[str] = deque(maxlen=_HEADERS_MAX)
@@ -104,7 +94,7 @@ class _Reader:
             return Inline()
         return None
 
-    def _below_deciding(self, mark: _Mark) -> Inline:
+    def _below_deciding(self, mark: Mark) -> Inline:
         """Read below a separator that only forwards have."""
         depth = self._lines[mark.at].depth
         says = self._subject.says()
@@ -122,9 +112,9 @@ class _Reader:
             confidence = min(confidence, 0.7)
         elif says is None and depth > 0:
             confidence = min(confidence, 0.85)
-        return self._found(block, mark.at, confidence)
+        return self._found(block, mark.at, confidence, closed=True)
 
-    def _block_below(self, mark: _Mark) -> Block | None:
+    def _block_below(self, mark: Mark) -> Block | None:
         if mark.behind:
             block = read_glued(mark.behind)
             if block is not None:
@@ -140,7 +130,7 @@ class _Reader:
         )
         return reader.read(first)
 
-    def _headless(self, mark: _Mark, says: Says | None) -> Inline:
+    def _headless(self, mark: Mark, says: Says | None) -> Inline:
         """A separator with nothing readable below: a forward whose sender nobody can name."""
         if says is not Says.FORWARD:
             return Inline(looks_forwarded=says is None)
@@ -245,7 +235,11 @@ class _Reader:
             and any(_CLOCK.search(value) and _YEAR.search(value) for value in self._strange)
         )
 
-    def _found(self, block: Block, start: int, confidence: float) -> Inline:
+    def _found(
+        self, block: Block, start: int, confidence: float, *, closed: bool = False
+    ) -> Inline:
+        """`closed`: the client may have drawn a line below the original, too."""
+        body = self._lines.below(block.end, depth=block.depth)
         from_ = None
         if block.has_from and not block.from_twice:
             from_ = read_one(block.values[Field.FROM])
@@ -255,7 +249,7 @@ class _Reader:
             cc=read_many(block.values.get(Field.CC, "")),
             subject=block.value(Field.SUBJECT),
             date=block.value(Field.DATE),
-            body=self._lines.below(block.end, depth=block.depth),
+            body=less_closing(body) if closed else body,
             how=How.INLINE,
             confidence=confidence if from_ else 0.0,
         )
@@ -275,41 +269,6 @@ _UNSURE = {(True, True): 0.6, (True, False): 0.5, (False, True): 0.5}
 """Without any prefix: a reply may look the same."""
 _ATTRIBUTED = 0.6
 """Below a line that names writer and time, with a forward prefix in the subject."""
-
-
-def separator_on(content: str, at: int) -> _Mark | None:
-    """Return the separator that a line is."""
-    bare = content.strip("* ")
-    if bare.startswith("--"):
-        return _dashed(bare, at)
-    if len(bare) > _SEPARATOR_MAX:
-        return None
-    if bare.startswith("_"):
-        drawn = len(bare) >= _RULE_MIN and not bare.strip("_ ")
-        return _Mark(separator=tables().rule(), at=at) if drawn else None
-    if bare.endswith((":", "\uff1a")):
-        separator = tables().separators.get((Shape.OPENING, fold(bare.rstrip(":\uff1a "))))
-        return _Mark(separator=separator, at=at) if separator else None
-    return None
-
-
-def _dashed(bare: str, at: int) -> _Mark | None:
-    inner = bare.lstrip("- ")
-    # Slovak Thunderbird has dashes in the midst of its phrase.
-    whole = inner.rstrip("- ")
-    if inner.endswith("--") and len(whole) <= _SEPARATOR_MAX:
-        separator = tables().separators.get((Shape.DASHED, fold(whole)))
-        if separator is not None:
-            return _Mark(separator=separator, at=at)
-    phrase, dashes, behind = inner[:_SEPARATOR_MAX].partition("--")
-    folded = fold(phrase.rstrip("- "))
-    separator = tables().separators.get((Shape.DASHED, folded.rstrip(":")))
-    if separator is None and folded.startswith("forwarded message from "):
-        separator = tables().separators.get((Shape.DASHED, "forwarded message"))
-    if separator is None or not dashes:
-        return None
-    behind = inner[len(phrase) :].lstrip("- *")
-    return _Mark(separator=separator, at=at, behind=behind)
 
 
 def _is_label_like(label: str) -> bool:

@@ -37,8 +37,12 @@ class Shape(StrEnum):
     """How a separator stands on its line."""
 
     DASHED = "dashed"
+    NAMING = "naming"
+    """Dashed, with {sender} somewhere in the phrase."""
     OPENING = "opening"
     RULE = "rule"
+    CLOSING = "closing"
+    """Dashed, below the original."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,8 @@ class Tables:
     every: Mapping[str, Field]
     """What a label means that is skipped in every language."""
     separators: Mapping[tuple[Shape, str], Separator]
+    naming: tuple[tuple[str, str, Separator], ...]
+    """What stands before and behind the sender's name, for each separator that has it."""
     prefixes: Mapping[str, Mapping[str, Says]]
     wrote: tuple[str, ...]
     opens: tuple[str, ...]
@@ -80,16 +86,27 @@ def tables() -> Tables:
     languages: dict[str, dict[str, list[str]]] = document["language"]
     every = dict.fromkeys(languages, Field.OTHER)
     everywhere: list[str] = document["every_language"]["other"]
+    separators = _separators(document["separator"])
     return Tables(
         languages=frozenset(languages),
         labels=_turned(languages, Field) | dict.fromkeys(map(fold, everywhere), every),
         every=every,
-        separators=_separators(document["separator"]),
+        separators=separators,
+        naming=tuple(_naming(separators)),
         prefixes=_turned(languages, Says),
         wrote=tuple(_words(languages, "wrote")),
         opens=tuple(word + " " for word in _words(languages, "opens")),
         behalf=tuple(word + " " for word in _words(languages, "behalf")),
     )
+
+
+def _naming(
+    separators: Mapping[tuple[Shape, str], Separator],
+) -> Iterator[tuple[str, str, Separator]]:
+    for (shape, phrase), separator in separators.items():
+        if shape is Shape.NAMING:
+            before, _, behind = phrase.partition("{sender}")
+            yield fold(before), fold(behind), separator
 
 
 def _turned(
