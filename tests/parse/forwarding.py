@@ -49,8 +49,10 @@ class Hand:
 
     label: Callable[[str], str] = str
     mailbox: Callable[[Mailbox], str] = plain
-    wrap: int = 0
-    """Lists are broken behind this many mailboxes; 0 never."""
+    line: Callable[[str], str] = str
+    """What becomes of the whole line."""
+    each_on_its_own: bool = False
+    """Whether lists are broken behind each mailbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +170,7 @@ class Layout:
         value = self._value(field, original, hand)
         if self.lacks(field) or not value:
             return ""
-        return hand.label(self.words[field] + self.shape.colon) + value
+        return hand.line(hand.label(self.words[field] + self.shape.colon) + value)
 
     def _value(self, field: str, original: Original, hand: Hand) -> str:
         match field:
@@ -176,18 +178,12 @@ class Layout:
                 return hand.mailbox(original.from_)
             case "to" | "cc":
                 boxes = [hand.mailbox(box) for box in getattr(original, field)]
-                return _joined(boxes, self.shape.comma, hand.wrap)
+                comma = self.shape.comma
+                return (comma.rstrip() + "\n" if hand.each_on_its_own else comma).join(boxes)
             case "reply_to":
                 return "Jane <jane@elsewhere.example>"
             case _:
                 return original.date if field == "date" else original.subject
-
-
-def _joined(boxes: list[str], comma: str, wrap: int) -> str:
-    if not wrap:
-        return comma.join(boxes)
-    rows = [comma.join(boxes[at : at + wrap]) for at in range(0, len(boxes), wrap)]
-    return (comma.rstrip() + "\n").join(rows)
 
 
 @cache

@@ -39,18 +39,28 @@ def attribution_at(lines: Lines, at: int) -> Attribution | None:
         if line.blank or len(line.content) + len(content) > _ATTRIBUTION_MAX:
             return None
         content = f"{line.content} {content}"
-        opened = (fold(line.content) + " ").startswith(tables().opens)
-        if (opened or line.content.endswith("<")) and is_attribution(content):
+        if _may_begin(line.content) and is_attribution(content):
             return Attribution(content=content, start=above)
     return None
+
+
+def _may_begin(content: str) -> bool:
+    """Tell whether an attribution may begin on a line that does not end it."""
+    if content.endswith("<") or (fold(content) + " ").startswith(tables().opens):
+        return True
+    return has_address(content) and _has_verb(content)
+
+
+def _has_verb(content: str) -> bool:
+    folded = f" {fold(content)} ".replace(":", " ")
+    return any(f" {verb} " in folded for verb in tables().wrote)
 
 
 def is_attribution(content: str) -> bool:
     """Tell whether a line that ends with a colon names a writer and a time, in any language."""
     if has_address(content) and _CLOCK_OR_YEAR.search(content):
         return True
-    folded = f" {fold(content)} ".replace(":", " ")
-    if not any(f" {verb} " in folded for verb in tables().wrote):
+    if not _has_verb(content):
         return False
     return has_address(content) or len(_NUMBERS.findall(content)) >= 3
 

@@ -24,6 +24,7 @@ _WRAPPED_MAX: Mapping[Field, int] = {
     Field.DATE: 1,
 }
 """How many further lines a field may be wrapped over."""
+_COMMA = re.compile("[,;]")
 _TECHNICAL = re.compile(r"(?:x|arc|content|list|resent|thread)-[a-z0-9-]+")
 _REQUIRED = (Field.TO, Field.DATE, Field.SUBJECT)
 _LISTS = (Field.TO, Field.CC, Field.OTHER)
@@ -257,6 +258,10 @@ def _goes_on(value: str, following: str) -> bool:
         return False
     if value[-1] in ",;" or value.count("<") > value.count(">"):
         return has_address(following)
+    *whole, begun = _COMMA.split(value)
+    if whole and has_address(whole[-1]) and not has_address(begun):
+        # A name that was torn from its address.
+        return has_address(_COMMA.split(following, maxsplit=1)[0])
     return following.endswith((">", ">,", ">;")) and has_address(following)
 
 
@@ -274,7 +279,7 @@ def read_glued(rest: str) -> Block | None:
         until = spots[number + 1].at if number + 1 < len(spots) else len(rest)
         if spot.name in block.values:
             block.from_twice = True
-        block.values.setdefault(spot.name, rest[spot.behind : until].strip())
+        block.values.setdefault(spot.name, rest[spot.behind : until].lstrip("* ").rstrip())
     return block
 
 
@@ -303,6 +308,8 @@ def _glued_spots(rest: str) -> list[_Glued]:
 
 def _label_before(rest: str, start: int, colon: int, languages: frozenset[str]) -> _Glued | None:
     """Return the longest label that ends at this colon."""
+    if fold(rest[max(start, colon - 6) : colon]) == "mailto":
+        return None
     for begin in range(max(start, colon - 24), colon):
         if rest[begin] == " ":
             continue

@@ -119,6 +119,7 @@ class _Reader:
             block = read_glued(mark.behind)
             if block is not None:
                 block.end = mark.at + 1
+                block.depth = self._lines[mark.at].depth
             return block
         first = self._lines.next_written(mark.at + 1, within=_BLANKS_BELOW_SEPARATOR)
         if first is None:

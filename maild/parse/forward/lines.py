@@ -11,6 +11,8 @@ MAX_LINES = 5_000
 MAX_CHARS = 512 * 1024
 """An original that begins below this many lines or characters is not found; its body may reach as far as it likes."""
 MAX_DEPTH = 32
+_UNQUOTED_MAX = 4
+"""So often whole mails are quoted, one forward after the other."""
 _UNSEEN = "".join(
     chr(code)
     for code in (
@@ -87,7 +89,10 @@ class Lines:
 
     def above(self, at: int) -> str:
         """Return what stands above a line, stripped, and unquoted where all of it is quoted."""
-        return unquote("\n".join(self.raw[:at])).strip()
+        text = "\n".join(self.raw[:at])
+        for _ in range(_UNQUOTED_MAX):
+            text = unquote(text)
+        return text.strip()
 
     def below(self, at: int, *, depth: int, first: str = "") -> str:
         """Return the text from line `at` on.
