@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from maild.auth.finding import Outcome, Verdict
 from maild.auth.proof import proof_of
@@ -12,11 +11,20 @@ from maild.auth.trusted import trusted_proof
 from maild.core.app import App
 from maild.core.asked_about import in_question, named_user
 from maild.core.drops import drops_among
-from maild.core.inherited import Seen, is_authors, kept_for, seen_by, with_heirs
+from maild.core.inherited import (
+    Seen,
+    is_authors,
+    kept_for,
+    seen_by,
+    seen_from,
+    tagged_for,
+    valid_at,
+    with_heirs,
+)
 from maild.core.letters import errand_returned, is_ours
+from maild.core.references import References, gather_references, tokens_of
 from maild.core.submissions import owners_of, signers_of, with_sign_in
 from maild.core.verdicts import kept_verdicts, sealers_among
-from maild.model.address import Address
 from maild.model.decide import Case
 from maild.model.facts import (
     Binding,
@@ -32,7 +40,7 @@ from maild.model.facts import (
     Witness,
 )
 from maild.model.letter import Author, Letter
-from maild.model.people import InboxKind, MemberState
+from maild.model.people import InboxKind
 from maild.model.ruled import Named, newest, standing
 from maild.model.states import State
 from maild.store.deliveries import Claimed
@@ -55,6 +63,7 @@ class Gathered:
     contacts: Owned
     domains: Owned
     threads: Mapping[tuple[int, str], ThreadHit]
+    references: References
     rulings: Mapping[int, Sequence[Ruling]]
     named: Sequence[tuple[int | None, Binding]]
     """Users who a person said wrote a mail."""
@@ -142,6 +151,7 @@ def gather(app: App, tx: Tx, batch: Sequence[tuple[Claimed, Letter]]) -> Gathere
         preferred=_preferred(tx, contacts, domains),
         trusts=trusts,
         threads=rows.threads(accounts, {ref for _, letter in batch for ref in _references(letter)}),
+        references=gather_references(app, tx, batch, witnesses, norms),
         rulings=rulings,
         named=rows.primaries(heirs[user] for user in named) if named else (),
         owners=rows.owners(inboxes),
@@ -171,8 +181,11 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
     addresses = in_question(letter, rulings)
     norms = {name.norm for address in addresses for name in (address, address.base)}
     domains = {address.domain for address in addresses}
-    bindings = _seen_from(account, valid_at(gathered.bindings, claimed.received_at), norms)
-    tagged = _tagged(account, letter, valid_at(gathered.tagged, claimed.received_at))
+    bindings = seen_from(account, valid_at(gathered.bindings, claimed.received_at), norms)
+    tagged = tagged_for(account, letter, valid_at(gathered.tagged, claimed.received_at))
+    inboxes = frozenset(
+        norm for owner, norm in gathered.inbox_names if owner == account and norm in norms
+    )
     before = _before(claimed, rulings, gathered)
     if before is not None and is_authors(before, letter):
         bindings[_author(letter)] = before
@@ -182,9 +195,7 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         directory=Directory(
             bindings=bindings,
             tagged=tagged,
-            inboxes=frozenset(
-                norm for owner, norm in gathered.inbox_names if owner == account and norm in norms
-            ),
+            inboxes=inboxes,
             contacts={
                 norm: gathered.contacts[account, norm]
                 for norm in norms
@@ -217,6 +228,7 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
             for ref in _references(letter)
             if (account, ref) in gathered.threads
         ),
+        tokens=tokens_of(claimed, letter, witnesses, inboxes, gathered.references),
         rulings=tuple(rulings),
         named=_named(account, rulings, (before, bindings.get(_author(letter))), gathered),
         drop=_drop(claimed, letter, before, gathered),
@@ -338,26 +350,6 @@ def to_verify(claimed: Claimed, letter: Letter, gathered: Gathered) -> str | Non
     return author if (is_users or is_elsewhere) and is_open else None
 
 
-def valid_at(
-    bindings: Sequence[tuple[int | None, Binding]], at: datetime
-) -> list[tuple[int | None, Binding]]:
-    """Return the one binding of each address that was valid at this moment, else its live one (U12).
-
-    A mail that waited, or is decided again, is whose it was when it came in; an address that was nobody's then, and was
-    added since, explains it (I4).
-    """
-    then: dict[str, int] = {}
-    for _, binding in bindings:
-        if binding.was_valid(at):
-            then[binding.norm] = binding.address_id
-    return [
-        (of, binding)
-        for of, binding in bindings
-        if then.get(binding.norm, binding.address_id) == binding.address_id
-        and (binding.norm in then or binding.valid_to is None)
-    ]
-
-
 def _is_open(verdict: Verdict | None, claimed: Claimed, gathered: Gathered) -> bool:
     """Whether verifying can find out more than is known: also when its forwarder is trusted by now."""
     if verdict is None or verdict.is_temporary:
@@ -367,34 +359,3 @@ def _is_open(verdict: Verdict | None, claimed: Claimed, gathered: Gathered) -> b
         one.method == "arc" and one.outcome is Outcome.NONE and one.domain in trusted
         for one in verdict.findings
     )
-
-
-def _seen_from(
-    account: int, bindings: Sequence[tuple[int | None, Binding]], norms: set[str]
-) -> dict[str, Binding]:
-    """Return each address's binding with the user's standing in this account, not in another one."""
-    found: dict[str, Binding] = {}
-    for of_account, binding in bindings:
-        if binding.norm not in norms:
-            continue
-        if of_account == account:
-            found[binding.norm] = binding
-        else:
-            found.setdefault(binding.norm, replace(binding, membership=None))
-    return found
-
-
-def _tagged(
-    account: int, letter: Letter, tagged: Sequence[tuple[int | None, Binding]]
-) -> dict[str, tuple[Binding, ...]]:
-    if not isinstance(letter.sender, Author):
-        return {}
-    norm = letter.sender.address
-    ours = tuple(
-        binding
-        for of_account, binding in tagged
-        if of_account == account
-        and binding.membership is MemberState.ACTIVE
-        and Address.parse(binding.norm).base.norm == norm
-    )
-    return {norm: ours} if ours else {}

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from maild.model.address import Address
 from maild.model.facts import Binding
 from maild.model.letter import Author, Letter
+from maild.model.people import MemberState
 from maild.store.store import Tx
 
 Seen = Sequence[tuple[int | None, Binding]]
@@ -62,3 +64,49 @@ def is_authors(binding: Binding, letter: Letter) -> bool:
     if not isinstance(letter.sender, Author):
         return False
     return letter.sender.address in {binding.norm, Address.parse(binding.norm).base.norm}
+
+
+def valid_at(bindings: Seen, at: datetime) -> list[tuple[int | None, Binding]]:
+    """Return the one binding of each address that was valid at this moment, else its live one (U12).
+
+    A mail that waited, or is decided again, is whose it was when it came in; an address that was nobody's then, and was
+    added since, explains it (I4).
+    """
+    then: dict[str, int] = {}
+    for _, binding in bindings:
+        if binding.was_valid(at):
+            then[binding.norm] = binding.address_id
+    return [
+        (of, binding)
+        for of, binding in bindings
+        if then.get(binding.norm, binding.address_id) == binding.address_id
+        and (binding.norm in then or binding.valid_to is None)
+    ]
+
+
+def seen_from(account: int, bindings: Seen, norms: set[str]) -> dict[str, Binding]:
+    """Return each address's binding with the user's standing in this account, not in another one."""
+    found: dict[str, Binding] = {}
+    for of_account, binding in bindings:
+        if binding.norm not in norms:
+            continue
+        if of_account == account:
+            found[binding.norm] = binding
+        else:
+            found.setdefault(binding.norm, replace(binding, membership=None))
+    return found
+
+
+def tagged_for(account: int, letter: Letter, tagged: Seen) -> dict[str, tuple[Binding, ...]]:
+    """Return the account's active +tag addresses of which the author's address is the base (U6)."""
+    if not isinstance(letter.sender, Author):
+        return {}
+    norm = letter.sender.address
+    ours = tuple(
+        binding
+        for of_account, binding in tagged
+        if of_account == account
+        and binding.membership is MemberState.ACTIVE
+        and Address.parse(binding.norm).base.norm == norm
+    )
+    return {norm: ours} if ours else {}

@@ -18,6 +18,7 @@ from maild.model.facts import (
     Proven,
     Ruling,
     ThreadHit,
+    TokenHit,
     Unproven,
     Witness,
 )
@@ -33,7 +34,15 @@ from maild.model.identify import (
     in_place_of,
 )
 from maild.model.letter import LOOP_HEADER, Author, Kind, Letter, Mailbox
-from maild.model.match import Ambiguous, Hit, NoClient, by_address, by_thread, each_by_address
+from maild.model.match import (
+    Ambiguous,
+    Hit,
+    NoClient,
+    by_address,
+    by_thread,
+    by_token,
+    each_by_address,
+)
 from maild.model.people import InboxKind, MemberState
 from maild.model.reason import Reason
 from maild.model.ruled import (
@@ -69,6 +78,7 @@ class Case:
     directory: Directory
     proof: Proven | Unproven
     thread: tuple[ThreadHit, ...] = ()
+    tokens: tuple[TokenHit, ...] = ()
     rulings: tuple[Ruling, ...] = ()
     is_ours: bool = False
     """This installation wrote it, and it came back."""
@@ -283,6 +293,10 @@ def _user(case: Case, trace: Trace) -> Decision:
     if outsiders:
         trace.say("match", "A user's mail with recipients outside: direction out, filed to them.")
         found = each_by_address(outsiders, case.directory, trace)
+        if not isinstance(found, tuple):
+            # Whom they wrote to says no client, or several: what they answer, or quote, may.
+            hit = _by_conversation(case, outsiders, trace)
+            found = found if hit is None else (hit,)
         return _outcome(found, case, direction="out")
     if case.letter.forwarded is not None or case.letter.looks_forwarded:
         return _forward(case, trace)
@@ -292,10 +306,26 @@ def _user(case: Case, trace: Trace) -> Decision:
         )
         if isinstance(found_self, Hit):
             return _filed((found_self,))
-    thread = by_thread(case.thread, None, is_proven_user=True, trace=trace)
-    if thread is not None:
-        return _filed((thread,))
+    hit = by_thread(case.thread, (), is_proven_user=True, trace=trace)
+    hit = hit or by_token(case.tokens, (), lambda _: True, case.directory, trace)
+    if hit is not None:
+        return _filed((hit,))
     return Decision(move=Move.PLACE, reason=Reason.ONLY_USERS_INVOLVED)
+
+
+def _by_conversation(case: Case, outsiders: list[str], trace: Trace) -> Hit | None:
+    """Match a user's mail to people outside by what it answers or quotes.
+
+    An answer quotes what others put into the mail that is answered: there the user's word is a Bcc alone.
+    """
+    is_answer = bool(case.letter.in_reply_to or case.letter.references)
+
+    def is_own(token: TokenHit) -> bool:
+        return not is_answer or (token.in_envelope and not token.in_fields)
+
+    return by_thread(case.thread, outsiders, is_proven_user=False, trace=trace) or by_token(
+        case.tokens, outsiders, is_own, case.directory, trace
+    )
 
 
 def _redirected(case: Case, trace: Trace) -> Hit | None:
@@ -332,6 +362,10 @@ def _forward(case: Case, trace: Trace) -> Decision:
     if ruled is not None:
         to = () if original is None else (*original.to, *original.cc)
         return _by_correspondents(case, Mailbox(ruled), to, trace)
+    hit = by_thread(case.thread, (), is_proven_user=True, trace=trace)
+    hit = hit or _by_users_token(case, trace)
+    if hit is not None:
+        return _filed((hit,))
     if original is None or original.from_ is None:
         trace.say("match", "It looks forwarded, but the original's sender could not be read.")
         return Decision(move=Move.HOLD, reason=Reason.FORWARD_NOT_FOUND)
@@ -346,10 +380,22 @@ def _forward(case: Case, trace: Trace) -> Decision:
             reason=Reason.FORWARD_UNSURE,
             facts={"address": original.from_.address, "p": percent},
         )
-    thread = by_thread(case.thread, None, is_proven_user=True, trace=trace)
-    if thread is not None:
-        return _filed((thread,))
     return _by_correspondents(case, original.from_, (*original.to, *original.cc), trace)
+
+
+def _by_users_token(case: Case, trace: Trace) -> Hit | None:
+    """Match a forward by the reference that its user put to it, or that the original's own people quote.
+
+    A subject that came with the original is its author's word: that one may have seen another client's reference.
+    """
+    original = case.letter.forwarded
+    authors = () if original is None or original.from_ is None else (original.from_,)
+
+    def is_own(token: TokenHit) -> bool:
+        is_users_subject = original is not None and token.in_subject and not token.in_original
+        return token.in_fields or token.in_envelope or is_users_subject
+
+    return by_token(case.tokens, _outside(case, authors), is_own, case.directory, trace)
 
 
 def _by_correspondents(
@@ -378,10 +424,11 @@ def _stranger(case: Case, sender: Stranger, trace: Trace) -> Decision:
         return Decision(
             move=Move.HOLD, reason=Reason.SENDER_UNKNOWN, facts={"from": _shown_from(case.letter)}
         )
-    author = case.letter.sender.address if isinstance(case.letter.sender, Author) else None
-    thread = by_thread(case.thread, author, is_proven_user=False, trace=trace)
-    if thread is not None:
-        return _filed((thread,))
+    author = (case.letter.sender.address,) if isinstance(case.letter.sender, Author) else ()
+    hit = by_thread(case.thread, author, is_proven_user=False, trace=trace)
+    hit = hit or by_token(case.tokens, author, lambda _: False, case.directory, trace)
+    if hit is not None:
+        return _filed((hit,))
     found = by_address(
         from_norms(case.letter), case.directory, Reason.FILED_CONTACT, trace, role="sender"
     )

@@ -64,6 +64,23 @@ class ThreadHit:
     """Canonical From, To and Cc of the mail: quoting its Message-ID alone is no ticket in (F4)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenHit:
+    """A client's genuine reference that a mail quotes, and where."""
+
+    reference: str
+    client: ClientRef
+    in_subject: bool = False
+    in_fields: bool = False
+    """As the +tag of an inbox in To or Cc."""
+    in_envelope: bool = False
+    """As the +tag of an envelope's recipient."""
+    in_original: bool = False
+    """In the subject of the mail that is forwarded: its author may have put it there."""
+    known: frozenset[str] = frozenset()
+    """Those of the mail's addresses to which a user wrote in a mail that is filed with the client."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """The From is proof-backed; `how` is a clause for the trace (I3)."""
@@ -104,6 +121,8 @@ class Witness:
     """What one arrival of a mail says about its sender, as its listener was declared at that moment (I3)."""
 
     door: str
+    recipients: tuple[str, ...] = ()
+    """The envelope's, as given; drop addresses without their secret."""
     authenticated_for: tuple[str, ...] = ()
     trusted_results: str | None = None
     spam_mark: str | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from maild.model.facts import ClientRef, Directory, ThreadHit
+from maild.model.facts import ClientRef, Directory, ThreadHit, TokenHit
+from maild.model.public_mail import is_public_mail
 from maild.model.reason import Reason
+from maild.model.reference import quoted
 from maild.model.trace import Trace
 
 
@@ -38,11 +40,11 @@ Match = Hit | Ambiguous | NoClient
 
 
 def by_thread(
-    hits: Sequence[ThreadHit], sender: str | None, *, is_proven_user: bool, trace: Trace
+    hits: Sequence[ThreadHit], people: Collection[str], *, is_proven_user: bool, trace: Trace
 ) -> Hit | None:
-    """Match by a filed mail that this one answers, if the sender has a part in that thread (F4)."""
+    """Match by a filed mail that this one answers, if one of these people has a part in that thread (F4)."""
     for hit in hits:
-        if not is_proven_user and sender not in hit.participants:
+        if not is_proven_user and hit.participants.isdisjoint(people):
             trace.say(
                 "match",
                 f"It quotes <{hit.message_id}>, but its sender has no part in that thread; not used.",
@@ -60,6 +62,47 @@ def by_thread(
     if not hits:
         trace.say("match", "It answers no filed mail.")
     return None
+
+
+def by_token(
+    tokens: Sequence[TokenHit],
+    people: Collection[str],
+    is_own: Callable[[TokenHit], bool],
+    directory: Directory,
+    trace: Trace,
+) -> Hit | None:
+    """Match by a reference that the mail quotes (F4).
+
+    It counts as a proven user's own word (`is_own`), or where one of these people belongs to that client: whoever has
+    seen a reference can quote it.
+    """
+    found: dict[int, Hit] = {}
+    for token in tokens:
+        text, name = quoted(token.reference), token.client.name
+        if not is_own(token) and not any(_belongs(norm, token, directory) for norm in people):
+            trace.say(
+                "match",
+                f"It quotes {text}, the reference of {name}, but nobody whom {name} is known by is in it; not used.",
+            )
+            continue
+        trace.say("match", f"It quotes {text}, the reference of {name}.")
+        found[token.client.id] = Hit(
+            token.client, Reason.FILED_TOKEN, f"the mail quotes its reference {text}"
+        )
+    if len(found) > 1:
+        trace.say("match", "It quotes references of several clients; none of them is used.")
+        return None
+    return next(iter(found.values()), None)
+
+
+def _belongs(norm: str, token: TokenHit, directory: Directory) -> bool:
+    """Whether somebody is a contact of the client, under its domain, or was written to there by a user."""
+    domain = norm.rpartition("@")[2]
+    return (
+        norm in token.known
+        or token.client in directory.contacts.get(norm, ())
+        or (token.client in directory.domains.get(domain, ()) and not is_public_mail(domain))
+    )
 
 
 def by_address(
@@ -80,7 +123,9 @@ def by_address(
     for norm in tried:
         domain = norm.rpartition("@")[2]
         found = directory.domains.get(domain, ())
-        if found:
+        if found and is_public_mail(domain):
+            trace.say("match", f"Anybody can have a mailbox at {domain}; it says nothing.")
+        elif found:
             chosen = _one_of(domain, f"The domain {domain}", "belongs to", found, directory, trace)
             fact = f"the domain of {norm} is its own"
             return Hit(chosen, by_domain, fact) if isinstance(chosen, ClientRef) else chosen

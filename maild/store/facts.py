@@ -69,6 +69,7 @@ class DecisionRows(BindingRows):
                 select(
                     arrivals.c.message_id,
                     arrivals.c.door,
+                    arrivals.c.recipients,
                     arrivals.c.authenticated_for,
                     arrivals.c.trusted_results,
                     arrivals.c.spam_mark,
@@ -89,6 +90,7 @@ class DecisionRows(BindingRows):
                 found[row.message_id].append(
                     Witness(
                         door=row.door,
+                        recipients=tuple(row.recipients),
                         authenticated_for=tuple(row.authenticated_for),
                         trusted_results=row.trusted_results,
                         spam_mark=row.spam_mark,
@@ -139,6 +141,38 @@ class DecisionRows(BindingRows):
             for row in rows:
                 found[row.account_id, row.value].append(ClientRef(row.id, row.name))
         return {key: tuple(refs) for key, refs in found.items()}
+
+    def clients_numbered(self, numbers: Iterable[int]) -> dict[tuple[int, int], ClientRef]:
+        """Return the clients with these numbers, by (account, number)."""
+        found: dict[tuple[int, int], ClientRef] = {}
+        for some in slices(numbers):
+            rows = self._connection.execute(
+                select(clients.c.account_id, clients.c.id, clients.c.name).where(
+                    clients.c.id.in_(some)
+                )
+            )
+            found |= {(row.account_id, row.id): ClientRef(row.id, row.name) for row in rows}
+        return found
+
+    def written_to(self, client_ids: Iterable[int], norms: Iterable[str]) -> set[tuple[int, str]]:
+        """Return to which of these addresses a proven user wrote in mail that is filed there, as (client, address)."""
+        found = set()
+        wanted = list(client_ids)
+        for some in slices(norms):
+            rows = self._connection.execute(
+                select(filings.c.client_id, recipients.c.norm)
+                .distinct()
+                .join(deliveries, deliveries.c.message_id == recipients.c.message_id)
+                .join(filings, filings.c.delivery_id == deliveries.c.id)
+                .where(
+                    recipients.c.norm.in_(some),
+                    recipients.c.kind.in_(("to", "cc")),
+                    filings.c.client_id.in_(wanted),
+                    deliveries.c.sender_user_id.is_not(None),
+                )
+            )
+            found |= {(row.client_id, row.norm) for row in rows}
+        return found
 
     def threads(
         self, account_ids: Iterable[int], message_ids: Iterable[str]

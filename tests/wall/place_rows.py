@@ -10,6 +10,7 @@ from maild.core import (
     giants,
     inbox_keys,
     inboxes,
+    references,
     sources,
     statuses,
 )
@@ -89,6 +90,11 @@ _CLIENTS = [
         clients.show_client,
         "client",
         lambda app, by, it, at: clients.show_client(app, it, account=at, by=by),
+    ),
+    Row(
+        references.client_reference,
+        "client",
+        lambda app, by, it, at: references.client_reference(app, it, account=at, by=by),
     ),
     Row(
         clients.change_contacts,

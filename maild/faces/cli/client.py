@@ -42,6 +42,21 @@ def add(
     _tell_matching(cli, added)
 
 
+@app.command("reference")
+def reference(ctx: typer.Context, id_: Id) -> None:
+    """Say what in a subject, or in an inbox's address, files a mail under a client."""
+    from maild.core.references import client_reference
+
+    cli = of(ctx)
+    found = client_reference(cli.app, id_, account=cli.account_slug, by=cli.by)
+    lines = [
+        f"A mail of yours goes to {printable(found.name)} with",
+        f"  {found.subject}  anywhere in its subject, or",
+        *(f"  {address}  as recipient" for address in found.addresses),
+    ]
+    cli.emit(found, "\n".join(lines))
+
+
 @app.command("list")
 def list_(
     ctx: typer.Context,
