@@ -182,6 +182,9 @@ FAULTS = [
     ("unlink", "EIO"),
     ("openat", "EMFILE"),
     ("openat", "ENFILE"),
+    ("openat", "ENOMEM"),
+    ("pwrite64", "ENOMEM"),
+    ("mmap", "ENOMEM"),
     ("accept4", "EMFILE"),
     ("mkdir", "ENOSPC"),
 ]
