@@ -6,105 +6,28 @@ parse a mail beyond its header block's outline, never resolve a sender, and neve
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from maild import failpoint
-from maild.auth.results import trusted_text
 from maild.core.app import App
 from maild.core.drops import drops_among
-from maild.core.raw import Raw
-from maild.core.spam import mark_of
+from maild.core.share import Incoming, Outline, Share, outline_of, retry_key
+from maild.core.share_rows import store
 from maild.model.address import Address, InvalidAddressError
-from maild.model.drop import HIDDEN, masked
-from maild.model.envelope import Envelope
-from maild.model.plain_text import storable
+from maild.model.drop import masked
 from maild.model.reason import Answer, Reason
-from maild.model.states import State
-from maild.parse import header_block
 from maild.store.drops import DropRow
-from maild.store.intake import InboxRow, IntakeRows, KnownArrival
+from maild.store.intake import InboxRow, IntakeRows
 from maild.store.store import Tx
 
 RETRY_WINDOW = timedelta(days=7)
 """How long the same bytes by the same door and envelope are a retry, if the mail has Message-ID and Date (D6)."""
 RETRY_WINDOW_ANONYMOUS = timedelta(minutes=15)
 """The same without them: a device's nightly mail is a new mail each night."""
-_CONTENT = (
-    b"message-id",
-    b"from",
-    b"date",
-    b"to",
-    b"cc",
-    b"subject",
-    b"in-reply-to",
-    b"references",
-    b"content-type",
-    b"content-transfer-encoding",
-    b"auto-submitted",
-)
-"""The fields that make a mail, with its body, the same mail (D6): those that deciding and reading go by.
-
-A copy that differs in one of them is another mail.  Else whoever saw a user's mail could send it on before it comes in,
-with other recipients or another thread, and the proof that comes with the true one would speak for the false one (I3).
-"""
-
-
 _log = logging.getLogger("maild.accept")
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One mail on its way in: how it came, and its bytes."""
-
-    envelope: Envelope
-    raw: Raw
-    published_for: frozenset[int] = frozenset()
-    """The accounts in whose folders a large body lies already (`publish`)."""
-
-
-@dataclass(slots=True)
-class _Share:
-    """One mail's part in one account: everything is stored per account."""
-
-    mail: Incoming
-    account_id: int
-    inboxes: dict[int, InboxRow]
-    outline: _Outline
-    retry_key: str
-    recipients: list[str]
-    message_id: int = 0
-    is_new_message: bool = False
-    retry_of: KnownArrival | None = None
-    drop_users: set[int] = field(default_factory=set)
-    """Whose drop addresses are among the recipients."""
-    refs: dict[int, str] = field(default_factory=dict)
-    """Delivery ULIDs by inbox."""
-
-    @property
-    def identity(self) -> str:
-        """What the same mail in one batch has in common."""
-        return self.outline.content_key if self.outline.names_itself else self.retry_key
-
-
-@dataclass(frozen=True, slots=True)
-class _Outline:
-    """What accepting reads of a header block."""
-
-    message_id: str | None
-    has_date: bool
-    content_key: str
-    trusted_results: str | None
-    spam_mark: str | None
-
-    @property
-    def names_itself(self) -> bool:
-        """Whether Message-ID and Date tell it from every other mail; a device may use one Message-ID for ever (D6)."""
-        return self.message_id is not None and self.has_date
 
 
 Beside = Callable[[Tx, Sequence[int | None]], None]
@@ -176,7 +99,7 @@ def accept(app: App, batch: Sequence[Incoming], beside: Beside | None = None) ->
     returns; leaves them when it raises.  Raises StoreDownError, OSError, and what `beside` raises: it writes in the same
     transaction.
     """
-    outlines = [_outline_of(mail) for mail in batch]
+    outlines = [outline_of(mail) for mail in batch]
     addresses = [text for mail in batch for text in mail.envelope.recipients]
     # Large bodies are durable files before the transaction begins: nobody waits for their flush.
     batch = [publish(app, mail) for mail in batch]
@@ -194,7 +117,7 @@ def accept(app: App, batch: Sequence[Incoming], beside: Beside | None = None) ->
         _publish_late(app, shares)
         tx.intake.hold_accounts(share.account_id for share in shares)
         _recognise(tx.intake, shares, now)
-        _store(app, tx.intake, shares, now)
+        store(app, tx.intake, shares, now)
         if beside is not None:
             found = {id(share.mail): share.message_id for share in shares}
             beside(tx, [found.get(id(mail)) for mail in batch])
@@ -234,7 +157,7 @@ def publish(app: App, mail: Incoming) -> Incoming:
     return replace(mail, published_for=frozenset(accounts))
 
 
-def _publish_late(app: App, shares: Sequence[_Share]) -> None:
+def _publish_late(app: App, shares: Sequence[Share]) -> None:
     """Publish for the inbox that changed its account since: next to never, so it may hold the transaction up."""
     app.store.bodies.publish(
         (share.account_id, share.mail.raw.digest, share.mail.raw.spooled)
@@ -244,18 +167,18 @@ def _publish_late(app: App, shares: Sequence[_Share]) -> None:
 
 
 def _shares(
-    mail: Incoming, outline: _Outline, reached: dict[str, InboxRow], drops: dict[str, DropRow]
-) -> list[_Share]:
+    mail: Incoming, outline: Outline, reached: dict[str, InboxRow], drops: dict[str, DropRow]
+) -> list[Share]:
     """Divide a mail by account; an inbox whose own limit it breaks has no share in it."""
-    shares: dict[int, _Share] = {}
+    shares: dict[int, Share] = {}
     for text in mail.envelope.recipients:
         inbox = reached.get(text)
         if inbox is None or _too_large(mail, inbox):
             continue
         share = shares.get(inbox.account_id)
         if share is None:
-            share = shares[inbox.account_id] = _Share(
-                mail, inbox.account_id, {}, outline, _retry_key(mail.envelope, mail.raw.digest), []
+            share = shares[inbox.account_id] = Share(
+                mail, inbox.account_id, {}, outline, retry_key(mail.envelope, mail.raw.digest), []
             )
         share.inboxes[inbox.id] = inbox
         drop = drops.get(text)
@@ -271,45 +194,7 @@ def _too_large(mail: Incoming, inbox: InboxRow) -> bool:
     return inbox.max_size is not None and mail.raw.size > inbox.max_size
 
 
-def _retry_key(envelope: Envelope, digest: str) -> str:
-    """Name door, listener's trust, envelope and bytes: what another listener, or who signs in, vouches for is no retry (I3)."""
-    trust = envelope.trust
-    parts = (
-        envelope.door.value,
-        *(",".join(sorted(names)) for names in (trust.authenticated_for, trust.authserv_ids)),
-        envelope.mail_from,
-        *sorted(envelope.recipients),
-        digest,
-        # Behind the digest, and nothing where there are none: keys of earlier versions stay what they are.
-        *map(str, trust.spam_headers),
-        *(() if envelope.collected is None else (f"copy {envelope.collected.copy_id}",)),
-        *(() if envelope.signed_in_user_id is None else (f"user {envelope.signed_in_user_id}",)),
-    )
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _outline_of(mail: Incoming) -> _Outline:
-    fields = header_block.fields(mail.raw.head)
-    message_id = header_block.topmost(fields, b"message-id")
-    date = header_block.topmost(fields, b"date")
-    key = hashlib.sha256()
-    for name in _CONTENT:
-        for value in header_block.every(fields, name):
-            key.update(name + b"\0" + b" ".join(value.split()) + b"\0")
-    key.update(mail.raw.body_digest.encode())
-    trusted = trusted_text(
-        ((one.name, one.value) for one in fields), mail.envelope.trust.authserv_ids
-    )
-    return _Outline(
-        message_id=header_block.message_id_of(message_id) if message_id is not None else None,
-        has_date=bool(date),
-        content_key=key.hexdigest(),
-        trusted_results=None if trusted is None else storable(trusted),
-        spam_mark=mark_of(fields, mail.envelope.trust.spam_headers),
-    )
-
-
-def _recognise(rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
+def _recognise(rows: IntakeRows, shares: list[Share], now: datetime) -> None:
     """Find out which mails are retries, and which are stored already (D6)."""
     arrived = rows.known_arrivals((share.retry_key for share in shares), now - RETRY_WINDOW)
     stored = rows.known_messages(
@@ -327,152 +212,8 @@ def _recognise(rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
             share.message_id = stored.get((share.account_id, share.outline.content_key), 0)
 
 
-def _store(app: App, rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
-    first: dict[tuple[int, str], _Share] = {}
-    """The first share in this batch of each mail that is not stored yet: its twins in the batch join it."""
-    for share in shares:
-        if share.message_id:
-            continue
-        twin = first.setdefault((share.account_id, share.identity), share)
-        share.is_new_message = twin is share
-    fresh = [share for share in shares if share.is_new_message]
-    rows.add_bodies([_body_row(share) for share in fresh])
-    for share, message_id in zip(
-        fresh, rows.add_messages([_message_row(share) for share in fresh]), strict=True
-    ):
-        share.message_id = message_id
-    for share in shares:
-        if not share.message_id:
-            share.message_id = first[share.account_id, share.identity].message_id
-    _store_arrivals(rows, shares, now)
-    _store_deliveries(app, rows, shares, now)
-
-
-def _store_arrivals(rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
-    known = {
-        (share.account_id, share.retry_key): share.retry_of.id for share in shares if share.retry_of
-    }
-    new: dict[tuple[int, str], _Share] = {}
-    again: list[tuple[int, str]] = []
-    for share in shares:
-        key = (share.account_id, share.retry_key)
-        if key in known or key in new:
-            again.append(key)
-        else:
-            new[key] = share
-    ids = rows.add_arrivals([_arrival_row(share, now) for share in new.values()])
-    known |= dict(zip(new, ids, strict=True))
-    for key in again:
-        rows.count_retry(known[key], now)
-    rows.look_again((share.message_id for share in new.values() if not share.is_new_message), now)
-    rows.add_recipients(
-        [
-            {"message_id": share.message_id, "kind": "envelope", "norm": norm}
-            for share in new.values()
-            for norm in sorted({_recorded(text) for text in share.recipients})
-        ]
-    )
-
-
-def _recorded(recipient: str) -> str:
-    """Return a recipient as lists search for it; a drop address without its secret."""
-    address = Address.parse(recipient)
-    return address.base.norm if address.tag == HIDDEN else address.norm
-
-
-def _store_deliveries(app: App, rows: IntakeRows, shares: list[_Share], now: datetime) -> None:
-    there = rows.deliveries_of(share.message_id for share in shares if not share.is_new_message)
-    new: list[dict[str, Any]] = []
-    for share in shares:
-        for inbox_id in share.inboxes:
-            ulid = there.get((share.message_id, inbox_id))
-            if ulid is None:
-                ulid = there[share.message_id, inbox_id] = app.ids()
-                new.append(_delivery_row(share, inbox_id, ulid, now))
-            share.refs[inbox_id] = ulid
-    ids = rows.add_deliveries(new)
-    rows.add_events(
-        [
-            {
-                "at": now,
-                "account_id": row["account_id"],
-                "kind": "received",
-                "delivery_id": delivery_id,
-                "subject": {},
-            }
-            for row, delivery_id in zip(new, ids, strict=True)
-        ]
-    )
-
-
-def _body_row(share: _Share) -> dict[str, Any]:
-    raw = share.mail.raw
-    return {
-        "account_id": share.account_id,
-        "digest": raw.digest,
-        "size": raw.size,
-        "bytes": raw.inline,
-    }
-
-
-def _message_row(share: _Share) -> dict[str, Any]:
-    raw = share.mail.raw
-    return {
-        "account_id": share.account_id,
-        "digest": raw.digest,
-        "size": raw.size,
-        "message_id_header": share.outline.message_id,
-        "content_key": share.outline.content_key,
-        "subject": "",
-    }
-
-
-def _arrival_row(share: _Share, now: datetime) -> dict[str, Any]:
-    envelope = share.mail.envelope
-    collected = envelope.collected
-    return {
-        "source_id": None if collected is None else collected.source_id,
-        "origin": None if collected is None else collected.origin,
-        "whole_size": None if collected is None else collected.whole_size,
-        "drop_user_id": min(share.drop_users) if len(share.drop_users) == 1 else None,
-        "account_id": share.account_id,
-        "message_id": share.message_id,
-        "at": now,
-        "door": envelope.door,
-        "peer": storable(envelope.peer),
-        "helo": storable(envelope.helo),
-        "tls": envelope.tls,
-        "mail_from": storable(envelope.mail_from),
-        "recipients": [storable(text) for text in share.recipients],
-        "digest": share.mail.raw.digest,
-        "authenticated_for": list(envelope.trust.authenticated_for),
-        "trusted_results": share.outline.trusted_results,
-        "spam_mark": share.outline.spam_mark,
-        "signed_in_user_id": envelope.signed_in_user_id,
-        # Empty: to be asked for, when it is decided.
-        "spf": {} if envelope.is_direct else None,
-        "retry_key": share.retry_key,
-    }
-
-
-def _delivery_row(share: _Share, inbox_id: int, ulid: str, now: datetime) -> dict[str, Any]:
-    return {
-        "ulid": ulid,
-        "account_id": share.account_id,
-        "message_id": share.message_id,
-        "inbox_id": inbox_id,
-        "state": State.RECEIVED,
-        "facts": {},
-        "beside": [],
-        "direction": "in",
-        "evidence": {},
-        "received_at": share.mail.envelope.received_at,
-        "due_at": now,
-    }
-
-
 def _answer(
-    mail: Incoming, text: str, reached: dict[str, InboxRow], shares: dict[tuple[int, int], _Share]
+    mail: Incoming, text: str, reached: dict[str, InboxRow], shares: dict[tuple[int, int], Share]
 ) -> Answer:
     inbox = reached.get(text)
     if inbox is None:

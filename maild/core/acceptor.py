@@ -9,8 +9,9 @@ import logging
 from collections.abc import Sequence
 
 from maild import failpoint
-from maild.core.accept import Incoming, accept
+from maild.core.accept import accept
 from maild.core.app import App
+from maild.core.share import Incoming
 from maild.model.reason import Answer, Reason
 from maild.store.engine import CollisionError, StoreDownError
 

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maild import failpoint
-from maild.core.accept import Incoming, accept, find_inbox
+from maild.core.accept import accept, find_inbox
 from maild.core.app import App
 from maild.core.giants import put_away
 from maild.core.raw import Raw
+from maild.core.share import Incoming
 from maild.model.envelope import Collected, Door, Envelope
 from maild.model.plain_text import storable
 from maild.model.source import Acted, After, CopyState, SourceKind, read_after

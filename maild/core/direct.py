@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 
-from maild.core.accept import Incoming, recipient
+from maild.core.accept import recipient
 from maild.core.acceptor import accept_all
 from maild.core.app import App
 from maild.core.raw import Raw, Spool
 from maild.core.room import Room
+from maild.core.share import Incoming
 from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
 from maild.store.engine import StoreDownError

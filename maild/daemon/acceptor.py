@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 
 from typing_extensions import override
 
-from maild.core.accept import Incoming
 from maild.core.acceptor import accept_all, batches, same
 from maild.core.app import App
+from maild.core.share import Incoming
 from maild.daemon.child import Child
 from maild.daemon.frames import Frames, answers_frame, answers_of, mail_frame, mail_of
 from maild.model.reason import Answer, Reason

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from maild.core.accept import Incoming
 from maild.core.raw import Raw
+from maild.core.share import Incoming
 from maild.model.envelope import Envelope
 from maild.model.reason import Answer, Reason
 

@@ -6,11 +6,12 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from maild.core.accept import Incoming, glance, publish, recipient
+from maild.core.accept import glance, publish, recipient
 from maild.core.app import App
 from maild.core.door_faults import internal_error
 from maild.core.raw import Raw, Spool
 from maild.core.room import Room
+from maild.core.share import Incoming
 from maild.core.signing_in import check_submission
 from maild.daemon.acceptor import Acceptor
 from maild.model.envelope import Envelope

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
-from maild.core.accept import Incoming, accept
+from maild.core.accept import accept
 from maild.core.app import App
 from maild.core.decide import decide_due
 from maild.core.raw import raw_of
+from maild.core.share import Incoming
 from maild.model.envelope import Door, Envelope, Trust
 from maild.model.letter import Letter, UnreadableError
 from maild.model.reason import Answer

@@ -33,6 +33,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "accept.recipient",
         "acceptor.accept_all",
         "inbox_keys.open_inbox",
+        "share_rows.store",
     ),
     "the pollers, under the lease of one source": (
         "collect.begin_acts",
