@@ -153,7 +153,7 @@ def _settle_fault(app: App, one: Done, error: Exception, lease: str) -> None:
 
 
 def _note_returned(tx: Tx, app: App, one: Done) -> None:
-    """Write on a mail of ours that it came back, the first time that its report is decided (F7, U14)."""
+    """Write on a mail of ours that it came back, or waits, the first time that its report is decided (F7, U14)."""
     letter = one.letter
     if one.returned is None or letter is None or letter.returned is None:
         return
@@ -161,7 +161,8 @@ def _note_returned(tx: Tx, app: App, one: Done) -> None:
         return
     code = letter.returned.status
     errand = tx.outbox.by_ulid(one.returned)
-    to = tx.outbox.mark_returned(one.returned, f"it came back: {code or 'no code'}")
+    fate = "it is delayed" if letter.returned.is_delayed else "it came back"
+    to = tx.outbox.mark_returned(one.returned, f"{fate}: {code or 'no code'}")
     if errand is not None and to and is_full(code):
         pause_digests(tx, app, to, sent_at=errand.created_at)
 

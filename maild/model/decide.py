@@ -263,7 +263,8 @@ def _machine(case: Case, sender: Sender, trace: Trace) -> Decision | None:
     trace.say("parse", f"It was made by a machine: {proof}.")
     if case.brings_back_ours and case.letter.returned is not None:
         code = case.letter.returned.status or "without a code"
-        trace.say("parse", f"It is about a mail of ours, which came back ({code}).")
+        fate = "is delayed" if case.letter.returned.is_delayed else "came back"
+        trace.say("parse", f"It is about a mail of ours, which {fate} ({code}).")
     if is_released(case.rulings):
         trace.say("place", "Somebody released it; treated as normal.")
         return None

@@ -115,11 +115,14 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """What a report on delivery says (RFC 3464), and what it brings back of the mail that it is about."""
+    """What a bounce says (RFC 3464, or a server's own words), and what it brings back of the mail that it is about."""
 
     status: str = ""
-    """The code of the first recipient it speaks of, as 5.2.2 (RFC 3463); empty: it says none."""
-    recipient: str = ""
+    """The code of the first of `recipients`, as 5.2.2 (RFC 3463); of an SMTP reply alone its class, 5.0.0.  Empty: none."""
+    recipients: tuple[str, ...] = ()
+    """Whom the mail did not reach, as written there; empty where the bounce does not say."""
+    is_delayed: bool = False
+    """The server still tries: nothing has come back yet."""
     message_id: str | None = None
     """Of the mail that came back."""
     loop_mark: str | None = None
@@ -160,7 +163,7 @@ class Letter:
     loop_mark: str | None = None
     """What stands in the field by which a maild knows its own mail; whether it is ours, its key says (LOOP_STOPPED)."""
     returned: Returned | None = None
-    """Of a report on delivery: the mail that it is about."""
+    """Of a bounce: the mail that it is about."""
     degraded: tuple[str, ...] = ()
     """What could not be read, each in a few words (PARSE_DEGRADED)."""
 

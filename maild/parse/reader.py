@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from maild.model.letter import Forwarded, Kind, Letter, UnreadableError
 from maild.parse.attachments import attachments
+from maild.parse.bounces import read_returned
 from maild.parse.forward import find_forward
 from maild.parse.header_block import Field, Head, capped, fields, split
 from maild.parse.headers import read_headers
@@ -14,7 +15,6 @@ from maild.parse.kind import kind_of
 from maild.parse.limits import HEADER_BLOCK
 from maild.parse.originals import read_originals
 from maild.parse.parts import damage, read_parts
-from maild.parse.returned import read_returned
 from maild.parse.strict_from import author_of, with_crlf
 from maild.parse.text import read_texts
 
@@ -67,7 +67,8 @@ def read_letter(raw: bytes) -> Letter:
         attachments=attachments(raw, leaves, texts.parts),
     )
     if kind is Kind.BOUNCE:
-        letter = replace(letter, returned=read_returned(raw, leaves))
+        returned = read_returned(raw, leaves, found=found, subject=headers.subject, text=texts.text)
+        letter = replace(letter, returned=returned)
     if kind not in _CARRIES_NO_FORWARD:
         letter = _with_forward(letter, read_originals(raw, leaves, notes))
     return replace(letter, degraded=tuple(dict.fromkeys(notes)))

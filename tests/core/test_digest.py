@@ -522,6 +522,34 @@ def test_F7_a_report_marks_the_mail_of_ours_that_it_is_about(post: Post) -> None
     assert digest_state(post) == "on"
 
 
+def test_F7_a_report_of_a_delay_does_not_say_that_the_mail_came_back(post: Post) -> None:
+    some_mail(post)
+    send_digests(post.app, UTC)
+    content = report(post, "4.4.7").replace(b"Action: failed", b"Action: delayed")
+    answered(post, Done())
+    came_back(post, content)
+    assert errands(post)[0].last_error == "it is delayed: 4.4.7"
+    assert digest_state(post) == "on"
+
+
+def test_F7_a_servers_own_words_mark_the_mail_of_ours_whose_header_they_bring_back(
+    post: Post,
+) -> None:
+    some_mail(post)
+    send_digests(post.app, UTC)
+    head = (
+        report(post, "5.1.1").partition(b"text/rfc822-headers\r\n\r\n")[2].partition(b"\r\n\r\n")[0]
+    )
+    answered(post, Done())
+    came_back(
+        post,
+        b"From: MAILER-DAEMON@mx.example\r\nSubject: failure notice\r\n\r\n"
+        b"<jan@acme.example>:\r\n550 mailbox is full\r\n\r\nYour mail:\r\n" + head + b"\r\n",
+    )
+    assert errands(post)[0].last_error == "it came back: 5.2.2"
+    assert digest_state(post) == "paused"
+
+
 def test_F7_the_trace_of_the_report_says_that_it_is_about_ours(post: Post) -> None:
     some_mail(post)
     send_digests(post.app, UTC)

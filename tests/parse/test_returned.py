@@ -48,7 +48,7 @@ def read(raw: bytes) -> Returned | None:
 def test_F7_a_report_says_its_code_and_brings_back_who_the_mail_was(type_: str) -> None:
     assert read(report(type_=type_)) == Returned(
         status="5.2.2",
-        recipient="lea@acme.example",
+        recipients=("lea@acme.example",),
         message_id="01abc@mail.acme.example",
         loop_mark=MARK,
     )
@@ -91,3 +91,78 @@ def test_F7_a_persons_mail_brings_nothing_back() -> None:
     mail = report().replace(b"multipart/report; report-type=delivery-status;", b"multipart/mixed;")
     mail = mail.replace(b"MAILER-DAEMON@mx.example", b"anna@rossi.example")
     assert read_letter(mail.replace(b"Undelivered", b"Hello")).returned is None
+
+
+def test_F7_of_several_recipients_those_who_were_not_reached_are_named() -> None:
+    found = read(
+        report(
+            b"Reporting-MTA: dns; mx.example\r\n\r\n"
+            b"Final-Recipient: rfc822; ann@x.test\r\nAction: relayed\r\nStatus: 2.0.0\r\n\r\n"
+            b"Final-Recipient: rfc822; bob@x.test\r\nAction: delayed\r\nStatus: 4.4.7\r\n\r\n"
+            b"Final-Recipient: rfc822; cid@x.test\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+            b"Final-Recipient: rfc822; dan@x.test\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+        )
+    )
+    assert found is not None
+    assert (found.recipients, found.status) == (("cid@x.test", "dan@x.test"), "5.1.1")
+    assert not found.is_delayed
+
+
+def test_F7_a_server_that_still_tries_says_so() -> None:
+    found = read(report(STATUS.replace(b"failed", b"delayed").replace(b"5.2.2", b"4.2.2")))
+    assert found is not None
+    assert (found.status, found.is_delayed) == ("4.2.2", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "code"),
+    [
+        (b"5.0.0", b"smtp; 550 5.1.1 nobody of that name", "5.1.1"),
+        (b"5.0.0", b"smtp; 550 No such user", "5.1.1"),
+        (b"5.0.0", b"smtp; 452 4.2.2 later", "5.0.0"),
+        (b"5.0.0", b"smtp; 550 we do not like you", "5.0.0"),
+        (b"5.0.0", b"smtp; 550 Sender verify failed, unrouteable address", "5.1.8"),
+        (b"5.2.2", b"smtp; 550 5.1.1 nobody of that name", "5.2.2"),
+    ],
+)
+def test_F7_a_code_that_says_nothing_is_made_exact_by_what_the_other_server_said(
+    status: bytes, diagnostic: bytes, code: str
+) -> None:
+    found = read(report(b"Status: " + status + b"\r\nDiagnostic-Code: " + diagnostic + b"\r\n"))
+    assert found is not None
+    assert found.status == code
+
+
+@pytest.mark.parametrize(
+    ("fields", "recipient"),
+    [
+        (b"Original-Recipient: <bo@x.test>", "bo@x.test"),
+        (b"Final-Recipient: RFC822; <bo@x.test>", "bo@x.test"),
+        (
+            b"Final-Recipient: x400; /S=bo/O=x/\r\nOriginal-Recipient: rfc822; bo@x.test",
+            "bo@x.test",
+        ),
+        (
+            b"Final-Recipient: rfc822; bo@store\r\nOriginal-Recipient: rfc822; bo@x.test",
+            "bo@x.test",
+        ),
+        (b"Final-Recipient: rfc822; bounce+a=b@x.test", "bounce+a=b@x.test"),
+    ],
+)
+def test_F7_the_recipient_is_an_address_however_the_field_is_written(
+    fields: bytes, recipient: str
+) -> None:
+    found = read(report(fields + b"\r\nStatus: 5.1.1\r\n"))
+    assert found is not None
+    assert found.recipients == (recipient,)
+
+
+def test_F7_a_report_that_a_gateway_wraps_is_read_in_its_wrapping() -> None:
+    outer = (
+        b"From: MAILER-DAEMON@gate.example\r\nTo: info@acme.example\r\nSubject: Returned mail\r\n"
+        b'Content-Type: multipart/mixed; boundary="o"\r\n\r\n--o\r\n\r\nSee below.\r\n'
+        b"--o\r\nContent-Type: message/rfc822\r\n\r\n" + report() + b"\r\n--o--\r\n"
+    )
+    found = read(outer)
+    assert found is not None
+    assert (found.recipients, found.loop_mark) == (("lea@acme.example",), MARK)
