@@ -34,6 +34,7 @@ from maild.model.identify import (
     in_place_of,
 )
 from maild.model.letter import LOOP_HEADER, Author, Kind, Letter, Mailbox
+from maild.model.machine import told_of
 from maild.model.match import (
     Ambiguous,
     Hit,
@@ -248,7 +249,7 @@ def _machine(case: Case, sender: Sender, trace: Trace) -> Decision | None:
     """Machine mail: put aside in a forward inbox, matched and marked in a shared one (F7)."""
     if case.letter.kind is Kind.NORMAL:
         return None
-    proof = case.letter.kind_proof or case.letter.kind.value
+    proof = told_of(case.letter)
     is_users = isinstance(sender, Known) or (
         isinstance(sender, Unknown) and sender.claimed is not None
     )
@@ -256,7 +257,7 @@ def _machine(case: Case, sender: Sender, trace: Trace) -> Decision | None:
         # crm@ may itself be a group upstream, which puts its list fields on every colleague's forward.
         trace.say(
             "parse",
-            f"It came through a list ({proof}), but a user wrote it or claims to; treated as mail of that user.",
+            f"It came through a list, as {proof} does, but a user wrote it or claims to; treated as mail of that user.",
         )
         return None
     reason = _MACHINE[case.letter.kind]

@@ -11,7 +11,7 @@ from maild.parse.bounces import read_returned
 from maild.parse.forward import find_forward
 from maild.parse.header_block import Field, Head, capped, fields, split
 from maild.parse.headers import read_headers
-from maild.parse.kind import kind_of
+from maild.parse.kinds import kind_of
 from maild.parse.limits import HEADER_BLOCK
 from maild.parse.originals import read_originals
 from maild.parse.parts import damage, read_parts
@@ -40,6 +40,7 @@ def read_letter(raw: bytes) -> Letter:
     texts = read_texts(raw, root, notes)
     leaves = list(root.leaves())
     kind, proof = kind_of(
+        raw,
         found,
         root,
         subject=headers.subject,

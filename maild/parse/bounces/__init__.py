@@ -8,9 +8,10 @@ about a mail of ours, only our mark in that mail shows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from maild.model.letter import Returned
-from maild.parse.bounces.fields_of_report import Report, has_report, read_report
+from maild.parse.bounces.fields_of_report import Fate, Report, has_report, read_report
 from maild.parse.bounces.original import Original, attached_original, quoted_original
 from maild.parse.bounces.spoken import Said, read_spoken
 from maild.parse.bounces.words import GIVEN
@@ -20,7 +21,7 @@ from maild.parse.parts import Part, read_parts
 
 _OWN_FIELDS = (b"from", b"reply-to", b"sender", b"to")
 
-__all__ = ["read_returned"]
+__all__ = ["Said", "read_returned", "reports_success", "said_in"]
 
 
 def read_returned(
@@ -32,9 +33,13 @@ def read_returned(
     """
     raw, leaves = _unwrapped(raw, leaves)
     report = read_report(raw, leaves)
-    quoted, ends = quoted_original(text)
-    original = attached_original(raw, leaves) or quoted or Original()
-    said = read_spoken(text[:ends], subject, strangers=_own_addresses(found))
+    original = attached_original(raw, leaves)
+    said = Said()
+    if not (report.status and report.recipients and original):
+        quoted, ends = quoted_original(text)
+        original = original or quoted
+        said = read_spoken(text[:ends], subject, strangers=_own_addresses(found))
+    original = original or Original()
     return Returned(
         status=report.status or said.status,
         recipients=_recipients(report, found, said, original)[:GIVEN],
@@ -42,6 +47,18 @@ def read_returned(
         message_id=original.message_id or report.message_id or _answered(found),
         loop_mark=original.loop_mark,
     )
+
+
+def reports_success(raw: bytes, leaves: Sequence[Part]) -> bool:
+    """Whether a report on delivery says of every recipient that the mail went on or arrived (RFC 3464 2.3.3)."""
+    return read_report(raw, leaves).fate is Fate.ARRIVED
+
+
+def said_in(text: str, subject: str) -> Said:
+    """Return what a text says as a server's words, whoever wrote it."""
+    _, ends = quoted_original(text)
+    said = read_spoken(text[:ends], subject, strangers=frozenset())
+    return replace(said, is_above_a_mail=ends < len(text))
 
 
 def _recipients(

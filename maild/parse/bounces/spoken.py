@@ -53,6 +53,8 @@ class Said:
     recipients: tuple[str, ...] = ()
     status: str = ""
     is_delayed: bool = False
+    is_above_a_mail: bool = False
+    """A mail, or words that announce it, stand below."""
 
 
 def read_spoken(text: str, subject: str, *, strangers: AbstractSet[str]) -> Said:
