@@ -83,6 +83,45 @@ KNOWN = {
     "separators of originals": Growing(
         place="forwarded text", again=b"-----Original Message-----\r\n"
     ),
+    "separators that name a sender": Growing(
+        place="forwarded text", again=b"----- Forwarded message from a@@ -----\r\n"
+    ),
+    "separators that go on behind a sender": Growing(
+        place="forwarded text", again=b"----- Forwarded message from a -- "
+    ),
+    "lines that close an original": Growing(
+        place="forwarded text",
+        first=b"----- Forwarded Message -----\r\nFrom: a@x.test\r\nTo: b@x.test\r\nSubject: x\r\n\r\n",
+        again=b"----- End forwarded message -----\r\n",
+    ),
+    "labels glued behind a separator": Growing(
+        place="forwarded text", first=b"----- Forwarded Message ----- ", again=b"From: a@x.test "
+    ),
+    "links glued behind a separator": Growing(
+        place="forwarded text", first=b"----- Forwarded Message ----- From: ", again=b"mailto:"
+    ),
+    "attributions broken over lines": Growing(
+        place="forwarded text", again=b"On 7 May 2025 a@x.test wrote\r\nat 9:31\r\n"
+    ),
+    "an original indented below an attribution": Growing(
+        place="forwarded text",
+        first=b'On 7 May 2025 at 9:31, "A" <a@x.test> wrote:\r\n\r\n',
+        again=b"    \t a\r\n",
+    ),
+    "quotes round a name in an attribution": Growing(
+        place="forwarded text", again=b'On 7 May 2025, "" "" "" "" <a@x.test> wrote:\r\n'
+    ),
+    "names torn from their addresses": Growing(
+        place="forwarded text",
+        first=b"From: a@x.test\r\nDate: 7 May 2025\r\nSubject: x\r\nTo: b@x.test, C\r\n",
+        again=b"D <d@@@x.test>, C\r\n",
+    ),
+    "commas in a list that goes on": Growing(
+        place="forwarded text",
+        first=b"From: a@x.test\r\nDate: 7 May 2025\r\nSubject: x\r\nTo: b@x.test",
+        again=b",",
+        last=b"C\r\nD <d@x.test>\r\n",
+    ),
     "signs of quotation": Growing(place="forwarded text", again=b"> "),
     "quoted header lines": Growing(place="answered text", again=b"> To: a@b, \r\n"),
     "folds": Growing(place="fields", first=b"X: y\r\n", again=b" z\r\n"),

@@ -7,7 +7,7 @@ Never names a wrong person: where the layout leaves a doubt, the confidence says
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maild.model.letter import Forwarded
 from maild.parse.forward.html_text import text_of
@@ -16,6 +16,9 @@ from maild.parse.forward.languages import Says
 from maild.parse.forward.subject import SubjectLine, read_subject
 
 __all__ = ["ForwardReading", "find_forward"]
+
+_DOUBTED = 0.6
+"""An attached original beside a text that names another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +38,30 @@ def find_forward(
 ) -> ForwardReading:
     """Find the outermost original of a mail.
 
-    `attached` are the originals of its message/rfc822 parts in order: the first wins over whatever the text shows.
+    `attached` are the originals of its message/rfc822 parts in order: the first wins over what the text shows, but is not sure where the text
+    names somebody else, whose own attachment it may be.
     `html` is looked at where there is no text, or where the mail seems forwarded and its text names nobody.  Never raises; linear in the size of what is given.
     """
-    if attached:
-        return ForwardReading(original=attached[0], note=text.strip(), looks_forwarded=True)
     prefixes = read_subject(subject)
     found = read_inline(text, prefixes)
+    if attached:
+        first = _doubted(attached[0], found.original)
+        return ForwardReading(original=first, note=text.strip(), looks_forwarded=True)
     if html and _says_too_little(found) and (prefixes.has_forward or _hints(text, found)):
         found = _better(found, html, prefixes)
     # `Re: Fwd: x` is an answer to a forward: the outermost prefix says what this mail is.
     by_subject = prefixes.has_forward and prefixes.says() is not Says.REPLY
     looks = found.looks_forwarded or (by_subject and not found.is_reply)
     return ForwardReading(original=found.original, note=found.note, looks_forwarded=looks)
+
+
+def _doubted(attached: Forwarded, shown: Forwarded | None) -> Forwarded:
+    """An inline forward carries what was attached to its original: then the text names the outer author."""
+    if shown is None or shown.from_ is None or attached.from_ is None:
+        return attached
+    if shown.from_.address.casefold() == attached.from_.address.casefold():
+        return attached
+    return replace(attached, confidence=min(attached.confidence, _DOUBTED))
 
 
 def _says_too_little(found: Inline) -> bool:
