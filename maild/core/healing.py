@@ -111,12 +111,29 @@ def heal(
     Commits as `decide_due`; safe to repeat.  Raises RefusedError (INVALID_VALUE, account's), StoreDownError.
     """
     wanted = canonical(names)
+
+    def found(tx: Tx, after: int) -> Iterator[WaitingRow]:
+        where = home(tx, account, by)
+        require_member(tx, where, by)
+        return waiting_for(tx, where.id, wanted, by, after=after)
+
+    return decide_waiting(app, reader, found, told)
+
+
+def decide_waiting(
+    app: App,
+    reader: Reader,
+    found: Callable[[Tx, int], Iterator[WaitingRow]],
+    told: Callable[[int], None],
+) -> Healed:
+    """Decide waiting mails again in place, each once, some hundred at a time; `found` yields those behind one of them.
+
+    For use cases that asked who may.  Commits as `decide_due`.  Raises as `found`, and StoreDownError.
+    """
     count = filed = changed = after = 0
     while True:
         with app.store.read() as tx:
-            where = home(tx, account, by)
-            require_member(tx, where, by)
-            batch = _first(waiting_for(tx, where.id, wanted, by, after=after), BATCH)
+            batch = _first(found(tx, after), BATCH)
         if not batch:
             return Healed(count=count, filed=filed, changed=changed)
         after = batch[-1].id

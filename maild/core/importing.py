@@ -1,27 +1,24 @@
-"""Many users or clients in one go: each line has its own outcome, and a refused one does not stop the rest (U1)."""
+"""Many users in one go: each line has its own outcome, and a refused one does not stop the rest (U1)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
 
 from maild.core.app import Actor, App
 from maild.core.asking import line_answering
-from maild.core.clients import NewClient, add_client_in, ready_client
 from maild.core.joining import JoinView, is_join
 from maild.core.people import NewUser, add_in, ready
-from maild.core.standing import home, require_admin, require_member
+from maild.core.standing import home, require_admin
 from maild.core.tags import Question
 from maild.model.reason import RefusedError
+from maild.model.wrong import Wrong
 from maild.store.accounts import AccountRow
 from maild.store.store import Tx
 
 BATCH = 100
 """Lines of one transaction."""
-
-New = TypeVar("New")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +30,15 @@ class Outcome:
     subject: str
     """The address of a user, the name of a client; as it was written."""
     outcome: str
-    """added, join_requested or refused"""
+    """added, join_requested or refused; of a client also changed or unchanged"""
     id: str | None = None
+    changes: tuple[str, ...] = ()
+    """What is otherwise than before, in words."""
     code: str | None = None
     message: str | None = None
     warnings: tuple[str, ...] = ()
     question: Question | None = None
     """What to ask about a +tag (U6)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """A line that could not even be read as a user or client."""
-
-    subject: str
-    refusal: RefusedError
 
 
 def import_users(
@@ -87,47 +78,26 @@ def import_users(
 
     with app.store.read() as tx:
         require_admin(tx, home(tx, account, by), by)
-    return _import(app, lines, lambda new: new.email, add, account=account, by=by)
-
-
-def import_clients(
-    app: App,
-    lines: Iterable[tuple[int, NewClient | Wrong]],
-    *,
-    account: str | None = None,
-    by: Actor,
-) -> Iterator[Outcome]:
-    """Add clients line by line, as `import_users` does; an external key that is there is refused as ALREADY_EXISTS."""
-
-    def add(tx: Tx, where: AccountRow, line: int, new: NewClient) -> Outcome:
-        with tx.savepoint():
-            added = add_client_in(tx, app, where, ready_client(new), by)
-        return Outcome(line=line, subject=new.name, outcome="added", id=added.id)
-
-    with app.store.read() as tx:
-        require_member(tx, home(tx, account, by), by)
-    return _import(app, lines, lambda new: new.name, add, account=account, by=by)
+    return _import(app, lines, add, account=account, by=by)
 
 
 def _import(
     app: App,
-    lines: Iterable[tuple[int, New | Wrong]],
-    subject: Callable[[New], str],
-    add: Callable[[Tx, AccountRow, int, New], Outcome],
+    lines: Iterable[tuple[int, NewUser | Wrong]],
+    add: Callable[[Tx, AccountRow, int, NewUser], Outcome],
     *,
     account: str | None,
     by: Actor,
 ) -> Iterator[Outcome]:
     rest = iter(lines)
     while batch := list(islice(rest, BATCH)):
-        yield from _commit(app, batch, subject, add, account=account, by=by)
+        yield from _commit(app, batch, add, account=account, by=by)
 
 
 def _commit(
     app: App,
-    batch: Sequence[tuple[int, New | Wrong]],
-    subject: Callable[[New], str],
-    add: Callable[[Tx, AccountRow, int, New], Outcome],
+    batch: Sequence[tuple[int, NewUser | Wrong]],
+    add: Callable[[Tx, AccountRow, int, NewUser], Outcome],
     *,
     account: str | None,
     by: Actor,
@@ -137,16 +107,17 @@ def _commit(
         where = home(tx, account, by, hold=True)
         for line, new in batch:
             if isinstance(new, Wrong):
-                outcomes.append(_refused(line, new.subject, new.refusal))
+                outcomes.append(refused_line(line, new.subject, new.refusal))
                 continue
             try:
                 outcomes.append(add(tx, where, line, new))
             except RefusedError as refused:
-                outcomes.append(_refused(line, subject(new), refused))
+                outcomes.append(refused_line(line, new.email, refused))
     return outcomes
 
 
-def _refused(line: int, subject: str, refused: RefusedError) -> Outcome:
+def refused_line(line: int, subject: str, refused: RefusedError) -> Outcome:
+    """Return the outcome of a line that was refused."""
     return Outcome(
         line=line,
         subject=subject,

@@ -94,7 +94,7 @@ def waiting_for(
     tx: Tx, account_id: int, names: Sequence[str], by: Actor, *, after: int = 0
 ) -> Iterator[WaitingRow]:
     """Yield the matching mails that somebody may act on, in their order."""
-    may_act = _right(tx, account_id, by)
+    may_act = right_to_act(tx, account_id, by)
     wanted = frozenset(names)
     limit = PORTION if len(wanted) <= NAMED_MAX else PORTION_OF_MANY
     while True:
@@ -105,7 +105,8 @@ def waiting_for(
         after = rows[-1].id
 
 
-def _right(tx: Tx, account_id: int, by: Actor) -> Callable[[WaitingRow], bool]:
+def right_to_act(tx: Tx, account_id: int, by: Actor) -> Callable[[WaitingRow], bool]:
+    """Return what says on which waiting mails of an account somebody may act."""
     if by.user_id is None:
         return lambda _: True
     if tx.rights.active_role(account_id, by.user_id) in {Role.ADMIN, Role.DISTRIBUTOR}:

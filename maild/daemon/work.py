@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from maild import failpoint
+from maild.core.clients_sweeping import sweep
 from maild.core.forgetting import forget_ended
 from maild.core.undo_change import forget_changes
 from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
@@ -13,6 +15,13 @@ from maild.daemon.outbox import OutboxWorker
 from maild.daemon.part import Frame
 from maild.daemon.workers import obey_doors
 from maild.parse.pool import ReaderPool
+from maild.store.engine import StoreDownError
+from maild.threads import do
+
+SWEEP_S = 2
+"""How often is looked whether clients came that mails had waited for."""
+
+_log = logging.getLogger("maild.clients")
 
 
 class Work:
@@ -33,6 +42,7 @@ class Work:
             forget_changes, "interval", args=(frame.app,), hours=1, next_run_time=frame.app.clock()
         )
         frame.scheduler.add_job(forget_ended, "interval", args=(frame.app,), hours=1)
+        frame.scheduler.add_job(self._sweep, "interval", seconds=SWEEP_S)
         if frame.plan.beneath:
             obey_doors(self._wake)
 
@@ -79,6 +89,14 @@ class Work:
     def _wake(self) -> None:
         for decider in self._deciders:
             decider.wake()
+
+    async def _sweep(self) -> None:
+        """File what waited for clients that came, where the account says so (I4)."""
+        try:
+            while await do(sweep, self._frame.app):
+                self._wake()
+        except StoreDownError as error:
+            _log.warning("store_down error=%s", error)
 
     async def _end_in_doubt(self) -> None:
         if self._frame.app.store.database.is_doubtful:

@@ -34,7 +34,7 @@ class ClientRow:
     created_at: datetime
 
 
-_COLUMNS = (
+COLUMNS = (
     clients.c.id,
     clients.c.ulid,
     clients.c.account_id,
@@ -71,19 +71,19 @@ class ClientRows:
     def client(self, account_id: int, ulid: str) -> ClientRow | None:
         """Return an account's client by id."""
         row = self._connection.execute(
-            select(*_COLUMNS).where(clients.c.account_id == account_id, clients.c.ulid == ulid)
+            select(*COLUMNS).where(clients.c.account_id == account_id, clients.c.ulid == ulid)
         ).one_or_none()
         return None if row is None else ClientRow(**row._mapping)  # noqa: SLF001
 
     def client_by_id(self, client_id: int) -> ClientRow:
         """Return a client that is known to exist."""
-        row = self._connection.execute(select(*_COLUMNS).where(clients.c.id == client_id)).one()
+        row = self._connection.execute(select(*COLUMNS).where(clients.c.id == client_id)).one()
         return ClientRow(**row._mapping)  # noqa: SLF001
 
     def client_by_key(self, account_id: int, key: str) -> ClientRow | None:
         """Return an account's client by its external key."""
         row = self._connection.execute(
-            select(*_COLUMNS).where(
+            select(*COLUMNS).where(
                 clients.c.account_id == account_id, clients.c.external_key == key
             )
         ).one_or_none()
@@ -92,7 +92,7 @@ class ClientRows:
     def clients_of(self, account_id: int, *, after: int, limit: int) -> list[ClientRow]:
         """Return an account's clients, oldest first, from behind one of them."""
         rows = self._connection.execute(
-            select(*_COLUMNS)
+            select(*COLUMNS)
             .where(clients.c.account_id == account_id, clients.c.id > after)
             .order_by(clients.c.id)
             .limit(limit)

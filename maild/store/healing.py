@@ -111,13 +111,30 @@ class HealingRows:
         with @ is a domain.  May hold some that only look like it, or where many names are asked for all of these
         reasons; who asks looks again.
         """
+        return self._those(account_id, reasons, _named_by(names), after=after, limit=limit)
+
+    def waiting(
+        self, account_id: int, reasons: Collection[str], *, after: int, limit: int
+    ) -> list[WaitingRow]:
+        """Return held and unfiled mails of these reasons, whomever they name, in their order."""
+        return self._those(account_id, reasons, true(), after=after, limit=limit)
+
+    def _those(
+        self,
+        account_id: int,
+        reasons: Collection[str],
+        named: ColumnElement[bool],
+        *,
+        after: int,
+        limit: int,
+    ) -> list[WaitingRow]:
         rows = self._connection.execute(
             _WAITING.where(
                 deliveries.c.account_id == account_id,
                 deliveries.c.reason.in_(sorted(reasons)),
                 deliveries.c.state.in_((State.HELD, State.UNFILED)),
                 deliveries.c.id > after,
-                _named_by(names),
+                named,
             )
             .order_by(deliveries.c.id)
             .limit(limit)

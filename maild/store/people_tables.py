@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -226,6 +228,8 @@ contacts = Table(
     ref("account_id", "accounts.id"),
     ref("client_id", "clients.id"),
     Column("norm", Text, nullable=False),
+    # Whether a list (an import, a directory) put it there: only such a one is taken away by a later list without it.
+    Column("listed", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("client_id", "norm"),
     Index("ix_contacts_account_id_norm", "account_id", "norm"),
 )
@@ -237,6 +241,7 @@ client_domains = Table(
     ref("account_id", "accounts.id"),
     ref("client_id", "clients.id"),
     Column("domain", Text, nullable=False),
+    Column("listed", Boolean, nullable=False, server_default=false()),  # as with contacts
     UniqueConstraint("client_id", "domain"),
     Index("ix_client_domains_account_id_domain", "account_id", "domain"),
 )

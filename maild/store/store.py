@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from maild.store.bodies import BodyFiles
+from maild.store.client_lists import ClientListRows
 from maild.store.clients import ClientRows
 from maild.store.deliveries import DeliveryRows
 from maild.store.digest import DigestRows
@@ -34,6 +35,7 @@ from maild.store.sessions import SessionRows
 from maild.store.settling import SettlingRows
 from maild.store.sources import LeaseRows, SourceRows
 from maild.store.standing_rulings import StandingRows
+from maild.store.sweeps import SweepRows
 from maild.store.throttles import ThrottleRows
 from maild.store.tokens import TokenRows
 from maild.store.verdicts import VerdictRows
@@ -53,6 +55,15 @@ class Tx:
         """Run one line of many: an exception takes back this block alone, not the transaction."""
         with self.connection.begin_nested():
             yield
+
+    @contextmanager
+    def trial(self) -> Generator[None]:
+        """Run a block to see what comes of it; all that it wrote is taken back."""
+        nested = self.connection.begin_nested()
+        try:
+            yield
+        finally:
+            nested.rollback()
 
     @cached_property
     def people(self) -> PeopleRows:
@@ -93,6 +104,11 @@ class Tx:
     def clients(self) -> ClientRows:
         """Clients, their contacts and domains."""
         return ClientRows(self.connection)
+
+    @cached_property
+    def client_lists(self) -> ClientListRows:
+        """Many clients at once."""
+        return ClientListRows(self.connection)
 
     @cached_property
     def inbox_keys(self) -> InboxKeyRows:
@@ -178,6 +194,11 @@ class Tx:
     def healing(self) -> HealingRows:
         """Mails that wait for a person."""
         return HealingRows(self.connection)
+
+    @cached_property
+    def sweeps(self) -> SweepRows:
+        """Accounts whose waiting mails are looked through for new clients."""
+        return SweepRows(self.connection)
 
     @cached_property
     def digest(self) -> DigestRows:

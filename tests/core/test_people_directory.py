@@ -7,12 +7,15 @@ import pytest
 from maild.core.accounts import set_account
 from maild.core.app import OPERATOR, App
 from maild.core.clients import NewClient, add_client, change_contacts, list_clients, show_client
-from maild.core.importing import Wrong, import_clients, import_users
+from maild.core.clients_listing import import_clients
+from maild.core.importing import import_users
 from maild.core.inboxes import NewInbox, add_inbox, inbox_members, set_inbox, show_inbox
 from maild.core.joining import JoinView, answer_invitation
 from maild.core.people import NewUser, add_user, set_active
+from maild.model.client_card import ClientCard
 from maild.model.people import InboxKind, Role
 from maild.model.reason import Reason, RefusedError
+from maild.model.wrong import Wrong
 from maild.testing.world import World, a_world
 
 
@@ -277,10 +280,10 @@ class TestImport:
         ]
 
     def test_a_refused_client_leaves_nothing_and_its_batch_stays(self, acme: World) -> None:
-        lines: list[tuple[int, NewClient | Wrong]] = [
-            (1, NewClient(name="Good", contacts=["a@good.example"])),
-            (2, NewClient(name="Half", contacts=["b@half.example", "lea@acme.example"])),
-            (3, NewClient(name="Good too")),
+        lines: list[tuple[int, ClientCard | Wrong]] = [
+            (1, ClientCard(name="Good", contacts=("a@good.example",))),
+            (2, ClientCard(name="Half", contacts=("b@half.example", "lea@acme.example"))),
+            (3, ClientCard(name="Good too")),
         ]
         outcomes = [one.outcome for one in import_clients(acme.app, lines, by=OPERATOR)]
         assert outcomes == ["added", "refused", "added"]

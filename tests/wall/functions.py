@@ -79,10 +79,12 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "decide.decide_again",
         "decide.decide_due",
         "decide.decide_round",
+        "healing.decide_waiting",
         "settle.fault",
         "settle.settle",
     ),
     "what comes round, for all accounts": (
+        "clients_sweeping.sweep",
         "digest.send_digests",
         "forgetting.forget_ended",
         "letters.returns_to",

@@ -15,7 +15,6 @@ from maild.core import (
     people,
     verifying,
 )
-from maild.core.clients import NewClient
 from maild.core.people import NewUser
 from maild.model.people import Role
 from tests.wall.rows import (
@@ -162,20 +161,6 @@ _PEOPLE = [
         own=ADMIN,
         colleagues=ADMIN,
         told="U9",
-    ),
-    Row(
-        importing.import_clients,
-        "user",
-        lambda app, by, it, at: importing.import_clients(
-            app, [(1, NewClient(name="New", contacts=[it]))], account=at, by=by
-        ),
-    ),
-    Row(
-        importing.import_clients,
-        "none",
-        lambda app, by, it, at: importing.import_clients(
-            app, [(1, NewClient(name="New"))], account=at, by=by
-        ),
     ),
 ]
 

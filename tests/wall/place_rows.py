@@ -7,6 +7,8 @@ from typing import Any
 
 from maild.core import (
     clients,
+    clients_listing,
+    clients_sweeping,
     giants,
     inbox_keys,
     inboxes,
@@ -18,8 +20,10 @@ from maild.core.app import Actor, App
 from maild.core.clients import NewClient
 from maild.core.inboxes import NewInbox
 from maild.core.sources import NewSource
+from maild.model.client_card import ClientCard
 from maild.model.people import InboxKind
 from maild.model.source import SignIn, SourceKind
+from tests.core.company import READER
 from tests.wall.rows import (
     ADMIN,
     ALL,
@@ -102,6 +106,37 @@ _CLIENTS = [
         lambda app, by, it, at: clients.change_contacts(
             app, it, add=["new@of-acme.example"], account=at, by=by
         ),
+    ),
+]
+
+_LISTS = [
+    *(
+        Row(
+            clients_listing.import_clients,
+            kind,
+            lambda app, by, it, at: clients_listing.import_clients(
+                app, [(1, ClientCard(name="New", contacts=(it,)))], account=at, by=by
+            ),
+            note=kind,
+        )
+        for kind in ("user", "inbox", "contact")
+    ),
+    Row(
+        clients_listing.import_clients,
+        "none",
+        lambda app, by, it, at: clients_listing.import_clients(
+            app, [(1, ClientCard(name="New"))], account=at, dry_run=True, by=by
+        ),
+    ),
+    Row(
+        clients_sweeping.matching_clients,
+        "none",
+        lambda app, by, it, at: clients_sweeping.matching_clients(app, account=at, by=by),
+    ),
+    Row(
+        clients_sweeping.file_matching,
+        "none",
+        lambda app, by, it, at: clients_sweeping.file_matching(app, READER, account=at, by=by),
     ),
 ]
 
@@ -287,4 +322,4 @@ _SOURCES = [
 ]
 
 
-ROWS = [*_CLIENTS, *_INBOXES, *_SOURCES]
+ROWS = [*_CLIENTS, *_LISTS, *_INBOXES, *_SOURCES]

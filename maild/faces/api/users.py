@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from maild.core import people
 from maild.core.app import Actor, App
-from maild.core.importing import Wrong, import_users
+from maild.core.importing import import_users
 from maild.core.joining import JoinView
 from maild.core.people import NewUser, UserPage, UserView
 from maild.faces.api.calls import Asked, Told
@@ -26,6 +26,7 @@ from maild.faces.api.words import (
 )
 from maild.faces.documents import added_user
 from maild.model.reason import RefusedError
+from maild.model.wrong import Wrong
 
 routes = APIRouter(prefix="/users", tags=["users"])
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from maild.faces.cli.context import Context
 from maild.faces.cli.output import printable
-from maild.faces.cli.sheet import Record, Sheet
 from maild.model.people import Role
 from maild.model.reason import Reason, RefusedError
+from maild.model.wrong import Wrong
+from maild.parse.sheet import Record, Sheet
 
 if TYPE_CHECKING:
-    from maild.core.clients import NewClient
-    from maild.core.importing import Outcome, Wrong
+    from maild.core.importing import Outcome
     from maild.core.people import NewUser
 
 USER_COLUMNS = ("email", "name", "username", "role")
 INVITATION_COLUMNS = ("email", "role")
-CLIENT_COLUMNS = ("name", "contact", "contacts", "domain", "domains", "key")
-
-_SEPARATORS = re.compile(r"[;,\s]+")
 
 New = TypeVar("New")
 
@@ -36,16 +31,9 @@ def users_in(sheet: Sheet) -> list[tuple[int, NewUser | Wrong]]:
     return [(record.line, _or_wrong(record, "email", _user)) for record in sheet.records]
 
 
-def clients_in(sheet: Sheet) -> list[tuple[int, NewClient | Wrong]]:
-    """Return the clients that a table asks for."""
-    return [(record.line, _or_wrong(record, "name", _client)) for record in sheet.records]
-
-
 def _or_wrong(
     record: Record, subject: str, make: Callable[[Mapping[str, str]], New]
 ) -> New | Wrong:
-    from maild.core.importing import Wrong
-
     try:
         if record.problem is not None:
             raise _wrong_line(record.problem)
@@ -116,76 +104,6 @@ def outcomes_of(
     ]
 
 
-def _client(cells: Mapping[str, str]) -> NewClient:
-    from maild.core.clients import NewClient
-
-    return NewClient(
-        name=cells["name"],
-        contacts=_listed(cells["contact"], cells["contacts"]),
-        domains=_listed(cells["domain"], cells["domains"]),
-        key=cells["key"] or None,
-    )
-
-
-def _listed(*texts: str) -> list[str]:
-    return [part for text in texts for part in _SEPARATORS.split(text) if part]
-
-
-def clients_in_json(raw: bytes) -> list[tuple[int, NewClient | Wrong]]:
-    """Read `[{"name": …, "contacts": […], "domains": […], "key": …}, …]`.  Raises RefusedError."""
-    try:
-        items = json.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        raise _no_list("it is not JSON") from None
-    if not isinstance(items, list):
-        raise _no_list("it is not a list of clients")
-    return [(number, _client_of(item)) for number, item in enumerate(items, 1)]
-
-
-def _no_list(why: str) -> RefusedError:
-    return RefusedError(Reason.INVALID_VALUE, what="The JSON file", value="…", why=why)
-
-
-def _client_of(item: Any) -> NewClient | Wrong:
-    from maild.core.clients import NewClient
-    from maild.core.importing import Wrong
-
-    if not isinstance(item, dict):
-        return Wrong("", _wrong_line("it is not an object"))
-    name = item.get("name")
-    subject = name if isinstance(name, str) else ""
-    strange = sorted(set(item) - set(CLIENT_COLUMNS))
-    if strange:
-        listed = printable(", ".join(strange)[:200])
-        return Wrong(subject, _wrong_line(f"the key {listed} is not known"))
-    key = item.get("key")
-    texts = [_texts(item.get(word)) for word in ("contact", "contacts", "domain", "domains")]
-    if (
-        not isinstance(name, str)
-        or isinstance(key, bool)
-        or not (key is None or isinstance(key, (str, int)))
-        or None in texts
-    ):
-        return Wrong(
-            subject, _wrong_line("name and key must be texts, contacts and domains lists of texts")
-        )
-    contact, contacts, domain, domains = (text or [] for text in texts)
-    return NewClient(
-        name=name,
-        contacts=[*contact, *contacts],
-        domains=[*domain, *domains],
-        key=None if key is None else str(key),
-    )
-
-
-def _texts(value: Any) -> list[str] | None:
-    """Return a text, or a list of texts, as a list; None for anything else."""
-    if value is None:
-        return []
-    many = value if isinstance(value, list) else [value]
-    return many if all(isinstance(one, str) for one in many) else None
-
-
 def tell_outcomes(cli: Context, outcomes: Iterable[Outcome], total: int) -> None:
     """Print each outcome as it is committed, and the sum; the exit status is 1 when a line was refused."""
     counts: Counter[str] = Counter()
@@ -194,7 +112,7 @@ def tell_outcomes(cli: Context, outcomes: Iterable[Outcome], total: int) -> None
             counts[outcome.outcome] += 1
             if cli.json:
                 cli.emit(outcome)
-            elif outcome.outcome != "added" or not cli.quiet:
+            elif outcome.outcome not in {"added", "unchanged"} or not cli.quiet:
                 print(_in_words(outcome))
             for warning in outcome.warnings:
                 cli.say(f"line {outcome.line}: warning: {warning}")
@@ -213,7 +131,8 @@ def tell_outcomes(cli: Context, outcomes: Iterable[Outcome], total: int) -> None
 def _in_words(outcome: Outcome) -> str:
     what = outcome.outcome.replace("_", " ")
     why = f" — {outcome.code}: {outcome.message}" if outcome.code else ""
-    return printable(f"line {outcome.line}: {what}: {outcome.subject[:100]}{why}")
+    changes = f" ({', '.join(outcome.changes)})" if outcome.changes else ""
+    return printable(f"line {outcome.line}: {what}: {outcome.subject[:100]}{changes}{why}")
 
 
 @contextmanager

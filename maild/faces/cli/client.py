@@ -11,13 +11,12 @@ from maild.faces.cli.context import Context, of
 from maild.faces.cli.files import IMPORT_MAX, content_of
 from maild.faces.cli.group import group
 from maild.faces.cli.mail_repair import tell_matching
-from maild.faces.cli.output import fields, printable, table
+from maild.faces.cli.mail_shared import a_reader
+from maild.faces.cli.output import fields, table
 from maild.faces.cli.user import tell_warnings
-from maild.model.reason import Reason, RefusedError
 
 if TYPE_CHECKING:
-    from maild.core.clients import ClientView, NewClient
-    from maild.core.importing import Wrong
+    from maild.core.clients import ClientView
 
 app = group("Clients: whom mail is about, with their addresses and domains.")
 
@@ -122,36 +121,76 @@ def _tell_matching(cli: Context, client: ClientView) -> None:
 @app.command("import")
 def import_(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="csv or json; - is CSV on stdin.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="csv, json or vcf; - is CSV on stdin.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; nothing is kept.")
+    ] = False,
 ) -> None:
-    """Add many clients.  CSV columns: name, contacts, domains (several by ;), key.  JSON: a list of such objects.
+    """Bring in many clients, again and again: each is added, changed, unchanged or refused, and the rest goes on.
 
-    Each line is added or refused; the rest goes on.  Exit 1 when a line was refused.
+    CSV columns: name, contacts, domains (several by ;), key.  JSON: a list of such objects, or one per line.  vCards: one
+    client for each organisation.  Exit 1 when a line was refused.
     """
-    from maild.core.importing import import_clients
+    from maild.core.clients_listing import import_clients
     from maild.faces.cli.bulk import tell_outcomes
+    from maild.parse.client_files import read_client_file
 
     cli = of(ctx)
-    lines = _lines_of(cli, file)
-    outcomes = import_clients(cli.app, lines, account=cli.account_slug, by=cli.by)
-    tell_outcomes(cli, outcomes, len(lines))
+    found = read_client_file(content_of(file, "The file", IMPORT_MAX), file.suffix)
+    tell_warnings(cli, found.notes)
+    outcomes = import_clients(
+        cli.app, found.lines, account=cli.account_slug, dry_run=dry_run, by=cli.by
+    )
+    tell_outcomes(cli, outcomes, len(found.lines))
+    if dry_run:
+        cli.say("Nothing of it is kept: it was a dry run.")
+    else:
+        _offer(cli)
 
 
-def _lines_of(cli: Context, file: Path) -> list[tuple[int, NewClient | Wrong]]:
-    from maild.faces.cli.bulk import CLIENT_COLUMNS, clients_in, clients_in_json
-    from maild.faces.cli.sheet import read_sheet
+def _offer(cli: Context) -> None:
+    """Say how many mails waited for a client who is there now."""
+    from maild.core.clients_sweeping import matching_clients
 
-    kind = file.suffix.casefold()
-    if kind in {".vcf", ".vcard"}:
-        raise RefusedError(
-            Reason.INVALID_VALUE,
-            what="The file",
-            value=printable(file.name[:100]),
-            why="this version does not read vCards yet; export CSV or JSON",
-        )
-    raw = content_of(file, "The file", IMPORT_MAX)
-    if kind == ".json":
-        return clients_in_json(raw)
-    sheet = read_sheet(raw, needed=("name",), known=CLIENT_COLUMNS)
-    tell_warnings(cli, sheet.notes)
-    return clients_in(sheet)
+    found = matching_clients(cli.app, account=cli.account_slug, by=cli.by)
+    if not found.count:
+        return
+    many = "1 mail matches" if found.count == 1 else f"{found.count} mails match"
+    what = (
+        "the account heals by itself, so they are being decided again."
+        if found.heals_itself
+        else "see and file them with: maild client matching"
+    )
+    cli.say(f"{many} a client now; {what}")
+
+
+@app.command("matching")
+def matching(
+    ctx: typer.Context,
+    file: Annotated[
+        bool, typer.Option("--file", help="Have them decided again, in place.")
+    ] = False,
+) -> None:
+    """Show the mails that waited for a client who is there now; with --file, file them with their own dates."""
+    from maild.core.clients_sweeping import file_matching, matching_clients
+
+    cli = of(ctx)
+    if file:
+        with a_reader() as reader:
+            healed = file_matching(
+                cli.app,
+                reader,
+                account=cli.account_slug,
+                told=lambda count: cli.say(f"{count} decided …"),
+                by=cli.by,
+            )
+        cli.emit(healed, f"{healed.count} decided again: {healed.filed} of them are filed now.")
+        return
+    found = matching_clients(cli.app, account=cli.account_slug, by=cli.by)
+    rows = [(one.id, one.from_, one.state, one.reason) for one in found.mails]
+    cli.emit(found, table(("ID", "FROM", "STATE", "REASON"), rows))
+    if found.count:
+        account = f" --account {found.account}" if cli.account_slug else ""
+        cli.say(f"{found.count} in all; to file them: maild client matching --file{account}")

@@ -63,7 +63,7 @@ def import_(
         outcomes_of,
         tell_outcomes,
     )
-    from maild.faces.cli.sheet import read_sheet
+    from maild.parse.sheet import read_sheet
 
     cli = of(ctx)
     raw = content_of(file, "The CSV file", IMPORT_MAX)

@@ -213,7 +213,7 @@ def import_(
     """
     from maild.core.importing import import_users
     from maild.faces.cli.bulk import USER_COLUMNS, tell_outcomes, users_in
-    from maild.faces.cli.sheet import read_sheet
+    from maild.parse.sheet import read_sheet
 
     cli = of(ctx)
     raw = content_of(file, "The CSV file", IMPORT_MAX)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 import maild.store.change_tables
+import maild.store.client_tables
 import maild.store.drop_tables
 import maild.store.login_tables
 import maild.store.outbox_tables

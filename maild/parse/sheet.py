@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from maild.faces.cli.output import printable
+from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 
 DELIMITERS = (",", ";", "\t")
@@ -31,6 +31,8 @@ class Sheet:
     """A table that was read, and what is to be said about it."""
 
     records: tuple[Record, ...]
+    columns: frozenset[str]
+    """Those that the file has, of the known ones."""
     notes: tuple[str, ...]
 
 
@@ -45,7 +47,11 @@ def read_sheet(raw: bytes, *, needed: Sequence[str], known: Sequence[str]) -> Sh
     strange = [name for name in header if name and name not in known]
     if strange:
         notes.append(f"These columns are not known and were left out: {', '.join(strange[:10])}.")
-    return Sheet(records=tuple(_records(reader, header, known)), notes=tuple(notes))
+    return Sheet(
+        records=tuple(_records(reader, header, known)),
+        columns=frozenset(header) & frozenset(known),
+        notes=tuple(notes),
+    )
 
 
 def _decoded(raw: bytes) -> tuple[str, list[str]]:
@@ -64,7 +70,7 @@ def _header(reader: Iterator[list[str]], needed: Sequence[str]) -> list[str]:
         header = next((row for row in reader if any(cell.strip() for cell in row)), [])
     except csv.Error as error:
         raise _no_table(f"its first line cannot be read: {error}") from None
-    names = [printable(cell.strip().casefold()[:60]) for cell in header]
+    names = [short(cell.strip().casefold()) for cell in header]
     missing = [name for name in needed if name not in names]
     if missing:
         found = ", ".join(name for name in names if name)[:200] or "nothing"
