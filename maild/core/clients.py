@@ -94,12 +94,13 @@ def ready_client(new: NewClient) -> ReadyClient:
     return ReadyClient(
         name=one_line("The name", new.name),
         contacts=tuple(dict.fromkeys(parse_address(text) for text in new.contacts)),
-        domains=tuple(dict.fromkeys(_client_domain(text) for text in new.domains)),
+        domains=tuple(dict.fromkeys(client_domain(text) for text in new.domains)),
         key=None if new.key is None else one_line("The key", new.key, most=KEY_MAX),
     )
 
 
-def _client_domain(text: str) -> str:
+def client_domain(text: str) -> str:
+    """Return a domain that can be a client's own, in its one form.  Raises RefusedError INVALID_VALUE."""
     why = None
     try:
         domain = canonical_domain(text.strip().removeprefix("@"))
@@ -120,13 +121,13 @@ def add_client_in(tx: Tx, app: App, where: AccountRow, new: ReadyClient, by: Act
     """Add within an open transaction; the account is held.  Raises RefusedError, and then nothing may be kept."""
     client_id = tx.clients.add_client(where.id, app.ids(), new.name, new.key, now=app.clock())
     if client_id is None:
-        raise _key_taken(tx, where, new.key or "")
+        raise key_taken(tx, where, new.key or "")
     for contact in new.contacts:
         add_contact_in(tx, where, client_id, contact)
     for domain in new.domains:
         tx.clients.add_domain(where.id, client_id, domain)
     note(tx, app, by, "client.added", where.id, client=client_id)
-    let_heal(tx, app, [where.id], _names(new.contacts, new.domains))
+    let_heal(tx, app, [where.id], names_of(new.contacts, new.domains))
     added = tx.clients.client_by_id(client_id)
     return ClientView(
         id=added.ulid,
@@ -138,12 +139,13 @@ def add_client_in(tx: Tx, app: App, where: AccountRow, new: ReadyClient, by: Act
     )
 
 
-def _names(contacts: Sequence[Address], domains: Sequence[str]) -> list[str]:
+def names_of(contacts: Sequence[Address], domains: Sequence[str]) -> list[str]:
     """Return what mails may have waited for (I4)."""
     return [*(contact.norm for contact in contacts), *(f"@{domain}" for domain in domains)]
 
 
-def _key_taken(tx: Tx, where: AccountRow, key: str) -> RefusedError:
+def key_taken(tx: Tx, where: AccountRow, key: str) -> RefusedError:
+    """Return the refusal of an external key that another client has."""
     other = tx.clients.client_by_key(where.id, key)
     hint = f"It is {other.name}: maild client show {other.ulid}" if other else ""
     return RefusedError(
@@ -188,7 +190,7 @@ def list_clients(
         rows = tx.clients.clients_of(where.id, after=start, limit=limit + 1)
         more = len(rows) > limit
         return ClientPage(
-            clients=_views(tx, rows[:limit]), next=str(rows[limit - 1].id) if more else None
+            clients=client_views(tx, rows[:limit]), next=str(rows[limit - 1].id) if more else None
         )
 
 
@@ -197,45 +199,11 @@ def show_client(app: App, client_id: str, *, account: str | None = None, by: Act
     with app.store.read() as tx:
         where = home(tx, account, by)
         require_member(tx, where, by)
-        return _views(tx, [client_in(tx, where, client_id)])[0]
+        return client_views(tx, [client_in(tx, where, client_id)])[0]
 
 
-def change_contacts(
-    app: App,
-    client_id: str,
-    *,
-    add: Sequence[str] = (),
-    remove: Sequence[str] = (),
-    account: str | None = None,
-    by: Actor,
-) -> ClientView:
-    """Give a client contact addresses, or take some away; without any, show it.  Safe to repeat.
-
-    Commits one transaction.  Raises RefusedError; then nothing is changed.
-    """
-    added = [parse_address(text) for text in add]
-    removed = [parse_address(text) for text in remove]
-    with app.store.write() as tx:
-        where = home(tx, account, by, hold=True)
-        require_member(tx, where, by)
-        client = client_in(tx, where, client_id)
-        for address in removed:
-            if not tx.clients.remove_contact(client.id, address.norm):
-                raise RefusedError(
-                    Reason.NOT_FOUND,
-                    noun=f"contact of {client.name} with the address",
-                    value=address.norm,
-                    hint=f"`maild client show {client.ulid}` shows them.",
-                )
-        for address in added:
-            add_contact_in(tx, where, client.id, address)
-        if added or removed:
-            note(tx, app, by, "client.contacts_changed", where.id, client=client.id)
-            let_heal(tx, app, [where.id], _names(added, ()))
-        return _views(tx, [client])[0]
-
-
-def _views(tx: Tx, rows: Sequence[ClientRow]) -> tuple[ClientView, ...]:
+def client_views(tx: Tx, rows: Sequence[ClientRow]) -> tuple[ClientView, ...]:
+    """Return clients as the interface shows them."""
     contacts = tx.clients.contacts_of(row.id for row in rows)
     domains = tx.clients.domains_of(row.id for row in rows)
     return tuple(

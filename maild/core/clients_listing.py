@@ -34,6 +34,15 @@ SAID_MAX = 20
 Line = tuple[int, "ClientCard | Wrong"]
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An entry that was refused."""
+
+    line: int
+    subject: str
+    refusal: RefusedError
+
+
 @dataclass(slots=True)
 class _Entry:
     """One entry on its way to its client."""
@@ -99,8 +108,11 @@ def _batches(
             where = home(tx, account, by, hold=True)
             # A block that nothing of is kept, and still each outcome is that of the act itself.
             with tx.trial() if dry_run else nullcontext():
-                outcomes = listed_in(tx, app, where, batch, by, stated=stated)
-        yield from outcomes
+                found = listed_in(tx, app, where, batch, by, stated=stated)
+        yield from (
+            refused_line(one.line, one.subject, one.refusal) if isinstance(one, Refused) else one
+            for one in found
+        )
 
 
 def listed_in(
@@ -111,22 +123,22 @@ def listed_in(
     by: Actor,
     *,
     stated: dict[tuple[str, str], int],
-) -> list[Outcome]:
+) -> list[Outcome | Refused]:
     """Bring the account's clients to what a part of a list says, within an open transaction; the account is held.
 
     `stated` is what the list said before, and is added to.  Outcomes come in the order of the lines; nobody's refusal
     stops the others.
     """
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, Outcome | Refused] = {}
     entries = []
     for number, (line, card) in enumerate(lines):
         if isinstance(card, Wrong):
-            outcomes[number] = refused_line(line, card.subject, card.refusal)
+            outcomes[number] = Refused(line, card.subject, card.refusal)
             continue
         try:
             entries.append((number, _read(line, card, stated)))
         except RefusedError as refused:
-            outcomes[number] = refused_line(line, card.name, refused)
+            outcomes[number] = Refused(line, card.name, refused)
     for check in (_recognise, _compare):
         judge = check(tx, where, [entry for _, entry in entries])
         kept = []
@@ -134,7 +146,7 @@ def listed_in(
             try:
                 judge(entry)
             except RefusedError as refused:
-                outcomes[number] = refused_line(entry.line, entry.card.name, refused)
+                outcomes[number] = Refused(entry.line, entry.card.name, refused)
             else:
                 kept.append((number, entry))
         entries = kept

@@ -123,6 +123,10 @@ class Reason(Enum):
     NO_SUCH_METHOD = _refusal("This path is asked with {methods}.", http=405)
     BODY_TOO_LARGE = _refusal("The request's body is over {limit} octets.", http=413)
     BODY_TOO_SLOW = _refusal("The request's body did not come within {seconds} seconds.", http=408)
+    PRECONDITION_FAILED = _refusal(
+        "The {noun} is not as If-Match or If-None-Match says: ask for it again, and go by its ETag.",
+        http=412,
+    )
     INVALID_REQUEST = _refusal("The request cannot be read: {why}.", http=422)
 
     # Why a delivery is as it is.

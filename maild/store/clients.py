@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from maild.model.address import Address
 from maild.model.people import MemberState
@@ -99,6 +99,14 @@ class ClientRows:
         )
         return [ClientRow(**row._mapping) for row in rows]  # noqa: SLF001
 
+    def set_client(self, client_id: int, name: str, external_key: str | None) -> None:
+        """Give a client another name and key; the key is known to be free."""
+        self._connection.execute(
+            update(clients)
+            .where(clients.c.id == client_id)
+            .values(name=name, external_key=external_key)
+        )
+
     def add_contact(self, account_id: int, client_id: int, norm: str) -> bool:
         """Give a client a contact address; False when it has it already."""
         return self._add(contacts, account_id=account_id, client_id=client_id, norm=norm)
@@ -117,6 +125,15 @@ class ClientRows:
         """Take a contact address from a client; False when it did not have it."""
         done = self._connection.execute(
             delete(contacts).where(contacts.c.client_id == client_id, contacts.c.norm == norm)
+        )
+        return done.rowcount > 0
+
+    def remove_domain(self, client_id: int, domain: str) -> bool:
+        """Take a domain from a client; False when it did not have it."""
+        done = self._connection.execute(
+            delete(client_domains).where(
+                client_domains.c.client_id == client_id, client_domains.c.domain == domain
+            )
         )
         return done.rowcount > 0
 

@@ -8,7 +8,8 @@ import pytest
 
 from maild.core.accounts import set_account
 from maild.core.app import OPERATOR, App
-from maild.core.clients import ClientView, change_contacts, list_clients
+from maild.core.clients import ClientView, list_clients
+from maild.core.clients_changing import ClientChanges, change_client
 from maild.core.clients_listing import BATCH, import_clients
 from maild.core.clients_sweeping import file_matching, matching_clients, sweep
 from maild.core.importing import Outcome
@@ -87,7 +88,7 @@ def test_F6_what_a_list_does_not_say_stays(post: Post) -> None:
 
 def test_F6_what_a_person_put_there_by_hand_no_list_takes_away(post: Post) -> None:
     [added] = listed(post, ROSSI)
-    change_contacts(post.app, added.id or "", add=["hand@rossi.test"], by=OPERATOR)
+    change_client(post.app, added.id or "", ClientChanges(add=["hand@rossi.test"]), by=OPERATOR)
     assert words(listed(post, ROSSI)) == ["unchanged"]
     assert "hand@rossi.test" in client(post, "Rossi SA").contacts
 

@@ -11,7 +11,8 @@ from sqlalchemy import insert
 from maild.core.accounts import set_account
 from maild.core.addresses import add_address
 from maild.core.app import OPERATOR, Actor, App
-from maild.core.clients import NewClient, add_client, change_contacts
+from maild.core.clients import NewClient, add_client
+from maild.core.clients_changing import ClientChanges, change_client
 from maild.core.healing import heal, matching_held
 from maild.core.joining import answer_invitation, invite
 from maild.core.people import NewUser, add_user, set_active
@@ -155,7 +156,7 @@ def test_I4_a_contact_heals_forwards_of_what_it_wrote(post: Post) -> None:
     )
     post.decide()
     assert states(post) == [("held", "CLIENT_NOT_FOUND")]
-    change_contacts(post.app, _rossi(post), add=["nina@novum.example"], by=OPERATOR)
+    change_client(post.app, _rossi(post), ClientChanges(add=["nina@novum.example"]), by=OPERATOR)
     assert heal(post.app, READER, ["nina@novum.example"], by=OPERATOR).filed == 1
 
 

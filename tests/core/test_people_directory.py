@@ -6,7 +6,8 @@ import pytest
 
 from maild.core.accounts import set_account
 from maild.core.app import OPERATOR, App
-from maild.core.clients import NewClient, add_client, change_contacts, list_clients, show_client
+from maild.core.clients import NewClient, add_client, list_clients, show_client
+from maild.core.clients_changing import ClientChanges, change_client
 from maild.core.clients_listing import import_clients
 from maild.core.importing import import_users
 from maild.core.inboxes import NewInbox, add_inbox, inbox_members, set_inbox, show_inbox
@@ -229,13 +230,21 @@ class TestClients:
     def test_contacts_are_changed_all_or_none(self, acme: World) -> None:
         client = acme.client("Rossi", "anna@rossi.example")
         with refusal(Reason.EMAIL_IN_USE_OTHER_KIND):
-            change_contacts(
-                acme.app, client.id, add=["b@rossi.example", "lea@acme.example"], by=OPERATOR
+            change_client(
+                acme.app,
+                client.id,
+                ClientChanges(add=["b@rossi.example", "lea@acme.example"]),
+                by=OPERATOR,
             )
         with refusal(Reason.NOT_FOUND):
-            change_contacts(acme.app, client.id, remove=["x@rossi.example"], by=OPERATOR)
-        changed = change_contacts(
-            acme.app, client.id, add=["b@rossi.example"], remove=["anna@rossi.example"], by=OPERATOR
+            change_client(
+                acme.app, client.id, ClientChanges(remove=["x@rossi.example"]), by=OPERATOR
+            )
+        changed = change_client(
+            acme.app,
+            client.id,
+            ClientChanges(add=["b@rossi.example"], remove=["anna@rossi.example"]),
+            by=OPERATOR,
         )
         assert changed.contacts == ("b@rossi.example",)
 

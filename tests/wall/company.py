@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from maild.core.acts import new_act
 from maild.core.agency import request_access
 from maild.core.app import OPERATOR, Actor, App
+from maild.core.clients_changing import ClientChanges, change_client
 from maild.core.inboxes import NewInbox, add_inbox
 from maild.core.joining import answer_invitation, invite, list_members
 from maild.core.leaving import remove_member
@@ -224,6 +225,13 @@ class _Builder:
             contact = f"client@of-{slug}.example"
             refs["contact"].append(contact)
             refs["client"].append(world.client(f"Client of {slug}", contact).id)
+            change_client(
+                self.app,
+                refs["client"][-1],
+                ClientChanges(key=f"key-{slug}"),
+                account=slug,
+                by=OPERATOR,
+            )
             add_status(self.app, f"Status of {slug}", account=slug, by=OPERATOR)
             source = NewSource(
                 name=f"box-{slug}",
@@ -238,6 +246,7 @@ class _Builder:
         self.name("inbox", *refs["inbox"], "gone-inbox@beta.example")
         self.name("team", *refs["team"], "gone-team@beta.example")
         self.name("client", *refs["client"], GONE_ID)
+        self.name("key", "key-acme", "key-beta", "key-gone")
         self.name("contact", *refs["contact"], "gone@of-beta.example")
         self.name("status", "Status of acme", "Status of beta", "Status of gone")
         self.name("domain", "acme.example", "beta.example", "gone.example")

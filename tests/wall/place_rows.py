@@ -7,6 +7,7 @@ from typing import Any
 
 from maild.core import (
     clients,
+    clients_changing,
     clients_listing,
     clients_sweeping,
     giants,
@@ -18,6 +19,7 @@ from maild.core import (
 )
 from maild.core.app import Actor, App
 from maild.core.clients import NewClient
+from maild.core.clients_changing import ClientChanges, Precondition
 from maild.core.inboxes import NewInbox
 from maild.core.sources import NewSource
 from maild.model.client_card import ClientCard
@@ -77,10 +79,10 @@ _CLIENTS = [
     ),
     *(
         Row(
-            clients.change_contacts,
+            clients_changing.change_client,
             kind,
-            lambda app, by, it, at: clients.change_contacts(
-                app, the_client(app), add=[it], account=at, by=by
+            lambda app, by, it, at: clients_changing.change_client(
+                app, the_client(app), ClientChanges(add=[it]), account=at, by=by
             ),
         )
         for kind in ("contact", "user", "inbox")
@@ -101,10 +103,43 @@ _CLIENTS = [
         lambda app, by, it, at: references.client_reference(app, it, account=at, by=by),
     ),
     Row(
-        clients.change_contacts,
+        clients_changing.change_client,
         "client",
-        lambda app, by, it, at: clients.change_contacts(
-            app, it, add=["new@of-acme.example"], account=at, by=by
+        lambda app, by, it, at: clients_changing.change_client(
+            app, it, ClientChanges(add=["new@of-acme.example"]), account=at, by=by
+        ),
+    ),
+    Row(
+        clients_changing.change_client,
+        "key",
+        lambda app, by, it, at: clients_changing.change_client(
+            app, the_client(app), ClientChanges(key=it), account=at, by=by
+        ),
+    ),
+    Row(
+        clients_changing.show_client_by_key,
+        "key",
+        lambda app, by, it, at: clients_changing.show_client_by_key(app, it, account=at, by=by),
+    ),
+    *(
+        Row(
+            clients_changing.put_client,
+            kind,
+            lambda app, by, it, at: clients_changing.put_client(
+                app, ClientCard(name="New", key="new", contacts=(it,)), account=at, by=by
+            ),
+        )
+        for kind in ("contact", "user", "inbox")
+    ),
+    Row(
+        clients_changing.put_client,
+        "key",
+        lambda app, by, it, at: clients_changing.put_client(
+            app,
+            ClientCard(name="New", key=it),
+            account=at,
+            only_if=Precondition(must_be_new=True),
+            by=by,
         ),
     ),
 ]

@@ -66,6 +66,8 @@ _USER, _ADDRESS, _MEMBER, _MAIL = (
     "/members/{member_id}",
     "/mails/{mail_id}",
 )
+_CLIENT_KEY = "/clients/by-key/{key}"
+_NEW_CLIENT = {"name": "New", "key": "{it}"}
 _NEW = {"email": "{it}", "name": "Somebody"}
 _EMAIL = {"old": "{it}", "new": "new@acme.example"}
 _TWO = {"email": "{it}", "into": "jan@acme.example"}
@@ -187,6 +189,33 @@ ROUTES = [
         for kind in ("mail", "erased")
     ),
     Route("POST", f"{_MAIL}/repairs", "mail", {"action": "ignore"}),
+    Route("GET", "/clients", "none", takes_account=True),
+    *(
+        Route("POST", "/clients", kind, {"name": "New", "contacts": ["{it}"]}, takes_account=True)
+        for kind in ("user", "inbox", "contact")
+    ),
+    Route(
+        "POST",
+        "/clients/import",
+        "user",
+        {"clients": [{"name": "New", "key": "{it}", "contacts": ["{it}"]}]},
+        takes_account=True,
+    ),
+    Route("POST", "/clients/import", "key", {"clients": [_NEW_CLIENT]}, takes_account=True),
+    Route("GET", "/clients/matching", "none", takes_account=True),
+    Route("POST", "/clients/matching", "none", takes_account=True),
+    Route("GET", _CLIENT_KEY, "key", takes_account=True),
+    Route("PUT", _CLIENT_KEY, "key", {"name": "New"}, takes_account=True),
+    Route(
+        "PUT",
+        _CLIENT_KEY,
+        "user",
+        {"name": "New", "contacts": ["{it}"]},
+        takes_account=True,
+        sent="/clients/by-key/{it}",
+    ),
+    Route("GET", "/clients/{client_id}", "client", takes_account=True),
+    Route("PATCH", "/clients/{client_id}", "client", {"name": "New"}, takes_account=True),
     Route("GET", "/changes", "none"),
     Route("POST", "/changes/email/plan", "user", _EMAIL),
     Route("POST", "/changes/email", "user", _EMAIL | _AGREED),

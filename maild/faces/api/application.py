@@ -27,6 +27,7 @@ from maild.faces.api import (
     accounts,
     addresses,
     changes,
+    clients,
     login,
     mails,
     members,
@@ -51,7 +52,7 @@ OPEN_THREADS = 2
 _REFUSALS = ("4XX", "503")
 _OPEN = f"{PREFIX}/login"
 """Here is what a person does who has no token yet."""
-_ROUTES = (login, oidc, accounts, own, addresses, members, mails, changes, users)
+_ROUTES = (login, oidc, accounts, own, addresses, members, mails, changes, clients, users)
 """`users` comes last: a path of its own below an e-mail address must be tried before the address's."""
 
 

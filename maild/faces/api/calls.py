@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
 
@@ -28,10 +28,12 @@ Act = Callable[[App, Actor], Any]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer whose status is not 200."""
+    """An answer whose status is not 200, or that says more in its header."""
 
     value: Any
+    """None: there is no body."""
     status: int
+    header: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,12 @@ def _response(value: Any) -> Response:
     if value is None:
         return Response(status_code=204, headers=COMMON)
     told = value if isinstance(value, Told) else Told(value, 200)
+    headers = {**COMMON, **told.header}
+    if told.value is None:
+        return Response(status_code=told.status, headers=headers)
     # ASCII: a subject may hold half a surrogate pair, which no encoding takes.
     text = json.dumps(document(told.value), default=str)
-    return Response(text, told.status, COMMON, "application/json")
+    return Response(text, told.status, headers, "application/json")
 
 
 def _call(request: Request) -> Call:

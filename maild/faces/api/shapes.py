@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from maild.core.accounts import AccountView
+from maild.core.clients import ClientView
 from maild.core.importing import Outcome
 from maild.core.joining import MemberView
 from maild.core.logins import LoginView
@@ -122,6 +123,13 @@ class Lines(BaseModel):
     """What became of each line."""
 
     lines: list[Outcome]
+
+
+class ClientPage(BaseModel):
+    """Clients, oldest first; `next` begins the page that follows."""
+
+    clients: list[ClientView]
+    next: str | None
 
 
 class Client(BaseModel):

@@ -139,3 +139,52 @@ class Granted(Asking):
     """With which role."""
 
     role: Role
+
+
+CONTACTS_MAX = 1000
+Many = Annotated[tuple[Line, ...], Field(max_length=CONTACTS_MAX)]
+
+
+class NewClientAsked(Asking):
+    """A client to be added."""
+
+    name: Line
+    contacts: Many = ()
+    domains: Many = ()
+    key: Line | None = None
+    """Its id in the company's own CRM."""
+
+
+class ListedClient(Asking):
+    """What a CRM says of one of its clients; what is left out stays as it is."""
+
+    name: Line
+    contacts: Many | None = None
+    domains: Many | None = None
+
+
+class ClientLine(ListedClient):
+    """One client of many."""
+
+    key: Line | None = None
+
+
+class ClientLines(Asking):
+    """Clients in one go."""
+
+    clients: Annotated[list[ClientLine], Field(max_length=LINES_MAX)]
+    dry_run: Flag = False
+    """Only say what would be done."""
+
+
+class ChangedClient(Asking):
+    """What is to be changed of a client; what is left out stays."""
+
+    name: Line | None = None
+    key: Line | None = None
+    """Empty: it has none any more."""
+    add: Many = ()
+    """Contact addresses, as by hand: no list takes them away."""
+    remove: Many = ()
+    add_domains: Many = ()
+    remove_domains: Many = ()

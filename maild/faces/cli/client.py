@@ -17,6 +17,7 @@ from maild.faces.cli.user import tell_warnings
 
 if TYPE_CHECKING:
     from maild.core.clients import ClientView
+    from maild.core.clients_changing import ClientChanges
 
 app = group("Clients: whom mail is about, with their addresses and domains.")
 
@@ -101,15 +102,50 @@ def contact(
     remove: Annotated[list[str] | None, typer.Option(metavar="ADDR")] = None,
 ) -> None:
     """Give a client addresses, or take some away."""
-    from maild.core.clients import change_contacts
+    from maild.core.clients_changing import ClientChanges
+
+    _change(ctx, id_, ClientChanges(add=add or (), remove=remove or ()))
+
+
+@app.command("domain")
+def domain(
+    ctx: typer.Context,
+    id_: Id,
+    add: Annotated[list[str] | None, typer.Option(metavar="D")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="D")] = None,
+) -> None:
+    """Give a client domains, or take some away."""
+    from maild.core.clients_changing import ClientChanges
+
+    _change(ctx, id_, ClientChanges(add_domains=add or (), remove_domains=remove or ()))
+
+
+@app.command("set")
+def set_(
+    ctx: typer.Context,
+    id_: Id,
+    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…", help="name or key.")],
+) -> None:
+    """Change a client's name, or its key in your CRM; key= takes it away."""
+    from maild.core.clients_changing import ClientChanges
+    from maild.core.keys import nearest_key
+    from maild.faces.cli.group import changes_of
+
+    asked = changes_of(changes)
+    for word in asked:
+        if word not in {"name", "key"}:
+            raise nearest_key(word, ("name", "key"))
+    _change(ctx, id_, ClientChanges(name=asked.get("name"), key=asked.get("key")))
+
+
+def _change(ctx: typer.Context, id_: str, changes: ClientChanges) -> None:
+    from maild.core.clients_changing import change_client
 
     cli = of(ctx)
-    client = change_contacts(
-        cli.app, id_, add=add or (), remove=remove or (), account=cli.account_slug, by=cli.by
-    )
-    _tell(cli, client)
-    if add:
-        tell_matching(cli, add)
+    _tell(cli, change_client(cli.app, id_, changes, account=cli.account_slug, by=cli.by))
+    names = [*changes.add, *(f"@{one}" for one in changes.add_domains)]
+    if names:
+        tell_matching(cli, names)
 
 
 def _tell_matching(cli: Context, client: ClientView) -> None:
