@@ -20,12 +20,14 @@ from maild.auth.finding import Finding, Verdict
 from maild.core.app import App
 from maild.core.facts import Gathered, case_of, gather, sealers_of, to_verify
 from maild.core.peers import directs_of, with_findings
+from maild.core.rules_applied import apply_rules, rules_of
 from maild.core.settle import Done, Later, failed, fault, settle
 from maild.core.verdicts import Wanted, look_again_at
 from maild.model.decide import decide
 from maild.model.facts import Proven
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError
 from maild.model.reason import Reason
+from maild.model.rules import Rule
 from maild.model.trace import Trace
 from maild.parse import codec
 from maild.parse.pool import ReaderClosedError, ReaderDiedError
@@ -242,12 +244,13 @@ def _decide_all(app: App, readable: list[tuple[Claimed, Letter]]) -> list[Done]:
     try:
         with app.store.read() as tx:
             gathered = gather(app, tx, readable)
+            rules = rules_of(tx, {claimed.account_id for claimed, _ in readable})
         found, senders = _examine(app, readable, gathered)
         gathered = with_findings(gathered, found, senders)
         now = app.clock()
         return [
             replace(
-                _decide_one(claimed, letter, gathered),
+                _decide_one(claimed, letter, gathered, rules.get(claimed.account_id, ())),
                 verdict=found.get(claimed.message_id),
                 due_at=look_again_at(found.get(claimed.message_id), claimed.received_at, now),
                 senders={
@@ -309,7 +312,9 @@ def _wanted(
     }
 
 
-def _decide_one(claimed: Claimed, letter: Letter, gathered: Gathered) -> Done:
+def _decide_one(
+    claimed: Claimed, letter: Letter, gathered: Gathered, rules: Sequence[Rule]
+) -> Done:
     trace = Trace()
     doors = dict.fromkeys(
         witness.door for witness in gathered.witnesses.get(claimed.message_id, ())
@@ -321,10 +326,11 @@ def _decide_one(claimed: Claimed, letter: Letter, gathered: Gathered) -> Done:
     for what in letter.degraded:
         trace.say("parse", f"Could not be read in full: {what}.")
     case = case_of(claimed, letter, gathered)
-    decision = decide(case, trace)
+    decision, heard = apply_rules(rules, case, decide(case, trace), claimed.size, trace)
     return Done(
         claimed=claimed,
         decision=decision,
+        heard=heard,
         trace=trace,
         letter=letter,
         proof=case.proof.how if isinstance(case.proof, Proven) else case.proof.verdict,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from maild.store.mailbox import EntryRow, TransferRow
+from maild.store.rules import APPLIED
 from maild.store.store import Tx
 from maild.store.views import EventRow, RulingRow
 
@@ -22,7 +23,7 @@ class Happening:
 
     at: datetime
     kind: str
-    """arrived, decided, owner.changed, noted, ruled, status.changed."""
+    """arrived, decided, owner.changed, noted, rule.applied, ruled, status.changed."""
     by: str | None
     """The primary address of who did it; None: maild itself or the operator."""
     text: str
@@ -44,8 +45,8 @@ class Happening:
         }
 
 
-_RANK = {"arrived": 0, "decided": 2}
-"""Within one instant: it comes in, people act, and then it is decided."""
+_RANK = {"arrived": 0, "decided": 2, APPLIED: 3}
+"""Within one instant: it comes in, people act, it is decided, and rules say whose it is."""
 
 
 def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
@@ -56,6 +57,10 @@ def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
     events = tx.views.events(row.id)
     ids = {event.actor_id for event in events} | {by for _, by, _ in notes}
     ids |= {ruling.by_user_id for ruling in rulings}
+    ids |= {event.subject.get("owner") for event in events if event.kind == APPLIED}
+    titles = tx.rules.names(
+        rule for event in events if event.kind == APPLIED for rule in event.subject["rules"]
+    )
     for transfer in transfers:
         ids |= {transfer.from_user_id, transfer.to_user_id, transfer.by_user_id}
     people = {number for number in ids if number is not None}
@@ -81,6 +86,7 @@ def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
         for one in events
         if one.kind in {"decided", "status.changed"}
     ]
+    found += [_by_rules(one, name, statuses, titles) for one in events if one.kind == APPLIED]
     return sorted(found, key=lambda one: (one.at, _RANK.get(one.kind, 1)))
 
 
@@ -135,3 +141,19 @@ def _told(row: EventRow, name: Namer, by: str | None, statuses: dict[int, str]) 
         status = statuses.get(row.subject.get("status", 0), "one that is gone")
         text = f"{name(row.actor_id)} set its status to {status}."
     return Happening(at=row.at, kind=row.kind, by=by, text=text)
+
+
+def _by_rules(
+    row: EventRow, name: Namer, statuses: dict[int, str], titles: dict[int, str]
+) -> Happening:
+    named = ", ".join(f"“{titles.get(rule, '?')}”" for rule in row.subject["rules"])
+    did = []
+    if "client" in row.subject:
+        did.append("filed it")
+    if "owner" in row.subject:
+        did.append(f"gave it to {name(row.subject['owner'])}")
+    if "status" in row.subject:
+        did.append(f"set its status to {statuses.get(row.subject['status'], 'one that is gone')}")
+    what = " and ".join(did) or "matched"
+    noun = "rule" if len(row.subject["rules"]) == 1 else "rules"
+    return Happening(at=row.at, kind=row.kind, by=None, text=f"The {noun} {named} {what}.")

@@ -9,11 +9,13 @@ from typing import Any
 from maild.core.accept import find_inbox
 from maild.core.app import OPERATOR, App
 from maild.core.facts import Gathered, case_of, gather
+from maild.core.rules_applied import apply_rules, place_of, rules_of
 from maild.core.standing import home, parse_address
 from maild.model.decide import Decision, decide
 from maild.model.facts import Proven, Unproven
 from maild.model.letter import Letter
 from maild.model.reason import Reason
+from maild.model.rules import NOTHING, Heard, Rule
 from maild.model.states import IN_A_MAILBOX, Move, State, moved
 from maild.model.trace import Trace
 from maild.store.deliveries import Claimed
@@ -48,6 +50,7 @@ class _Outcome:
     decision: Decision
     trace: Trace
     inbox: InboxRow
+    heard: Heard = NOTHING
 
 
 class WhatIf:
@@ -83,8 +86,10 @@ class WhatIf:
                 else:
                     outcomes[at] = _unparseable(sample.letter, inbox)
             gathered = gather(self._app, tx, [(claimed, letter) for _, _, claimed, letter in cases])
+            rules = rules_of(tx, {claimed.account_id for _, _, claimed, _ in cases})
             for at, inbox, claimed, letter in cases:
-                outcomes[at] = self._decide(claimed, letter, inbox, gathered)
+                own = rules.get(claimed.account_id, ())
+                outcomes[at] = self._decide(claimed, letter, inbox, (gathered, own))
             return _documents(tx, outcomes)
 
     def _inboxes(self, tx: Tx, samples: Sequence[Sample]) -> list[InboxRow | None]:
@@ -129,8 +134,13 @@ class WhatIf:
         )
 
     def _decide(
-        self, claimed: Claimed, letter: Letter, inbox: InboxRow, gathered: Gathered
+        self,
+        claimed: Claimed,
+        letter: Letter,
+        inbox: InboxRow,
+        known: tuple[Gathered, Sequence[Rule]],
     ) -> _Outcome:
+        gathered, rules = known
         trace = Trace()
         origin = f" from {self._asked.peer}" if self._asked.peer else ""
         sender = (
@@ -141,7 +151,8 @@ class WhatIf:
             trace.say("parse", f"Could not be read in full: {what}.")
         case = case_of(claimed, letter, gathered)
         case = replace(case, proof=PROVEN if self._asked.proven else UNPROVEN)
-        return _Outcome(decision=decide(case, trace), trace=trace, inbox=inbox)
+        decision, heard = apply_rules(rules, case, decide(case, trace), claimed.size, trace)
+        return _Outcome(decision=decision, trace=trace, inbox=inbox, heard=heard)
 
 
 def _refused(reason: Reason, **facts: Any) -> dict[str, Any]:
@@ -173,20 +184,21 @@ def _documents(
 ) -> list[dict[str, Any] | None]:
     decided = [one for one in outcomes if isinstance(one, _Outcome)]
     chains = tx.facts.owners(one.inbox.id for one in decided)
-    people = {one.decision.owner for one in decided} | set(chains.values())
+    places = {
+        id(one): place_of(one.decision, one.heard, chains.get(one.inbox.id)) for one in decided
+    }
+    people = {place.owner for place in places.values()}
     people |= {one.decision.user.user_id for one in decided if one.decision.user is not None}
     emails = tx.lists.emails({number for number in people if number is not None})
     ulids = tx.views.client_ulids(hit.client.id for one in decided for hit in one.decision.hits)
     return [
-        _document(one, chains.get(one.inbox.id), emails, ulids)
-        if isinstance(one, _Outcome)
-        else one
+        _document(one, places[id(one)].owner, emails, ulids) if isinstance(one, _Outcome) else one
         for one in outcomes
     ]
 
 
 def _document(
-    one: _Outcome, chain_owner: int | None, emails: dict[int | None, str], ulids: dict[int, str]
+    one: _Outcome, owner: int | None, emails: dict[int | None, str], ulids: dict[int, str]
 ) -> dict[str, Any]:
     decision = one.decision
     state = moved(State.RECEIVED, decision.move)
@@ -196,7 +208,7 @@ def _document(
         "reason_text": decision.reason.say(**decision.facts),
         "inbox": one.inbox.norm,
         "user": emails.get(decision.user.user_id) if decision.user else None,
-        "owner": emails.get(decision.owner or chain_owner) if state in IN_A_MAILBOX else None,
+        "owner": emails.get(owner) if state in IN_A_MAILBOX else None,
         "clients": [
             {"id": ulids[hit.client.id], "name": hit.client.name, "how": hit.how.code}
             for hit in decision.hits

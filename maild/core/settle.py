@@ -18,10 +18,12 @@ from maild.core.app import App
 from maild.core.asked_about import parsed
 from maild.core.full_mailboxes import is_full, pause_digests
 from maild.core.peers import kept
+from maild.core.rules_applied import note_rules, place_of, stays_by_rule
 from maild.model.decide import Decision
 from maild.model.drop import hidden
 from maild.model.letter import PARSER_VERSION, Author, Letter
 from maild.model.reason import Reason
+from maild.model.rules import NOTHING, Heard
 from maild.model.states import IN_A_MAILBOX, Move, State, moved
 from maild.model.trace import Trace
 from maild.parse import codec
@@ -65,6 +67,8 @@ class Done:
     """What sender policies said now of the peers that handed it over, by arrival."""
     policies: tuple[str, ...] = ()
     """What they said of all of them, in sentences."""
+    heard: Heard = NOTHING
+    """What the account's rules say of owner, status and unread."""
 
     @property
     def state(self) -> State:
@@ -271,16 +275,15 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
         if row is not None:
             _place_again(tx, one, row, chain_owner, act)
             continue
-        # The forwarder's, read, or the owner chain's, unread.
-        owner = one.decision.owner if one.decision.owner is not None else chain_owner
+        place = place_of(one.decision, one.heard, chain_owner)
         new.append(
             {
                 "delivery_id": one.claimed.id,
                 "account_id": one.claimed.account_id,
-                "owner_id": _some(owner, one),
-                "unread": one.decision.owner is None,
+                "owner_id": _some(place.owner, one),
+                "unread": place.unread,
                 "received_at": one.claimed.received_at,
-                "status_id": None,
+                "status_id": place.status_id,
             }
         )
     # Somebody who was merged since the batch was judged has no mailbox any more; who is just being merged is waited for.
@@ -288,6 +291,7 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
     new = [{**row, "owner_id": heirs[row["owner_id"]]} for row in new]
     _require_readers(tx, [(row["account_id"], row["owner_id"]) for row in new])
     tx.settling.add_entries(new)
+    note_rules(tx, [(one.claimed, one.heard, there.get(one.claimed.id)) for one in placed], act.at)
 
 
 def _require_readers(tx: Tx, owners: Sequence[tuple[int, int]]) -> None:
@@ -304,10 +308,8 @@ def _some(owner: int | None, one: Done) -> int:
 
 def _place_again(tx: Tx, one: Done, row: EntryRow, chain_owner: int | None, act: _Act) -> None:
     """Place a delivery that was decided before, or released."""
-    owner, unread = one.decision.owner, False
-    if owner is None:
-        owner, unread = chain_owner, True
-    status = None
+    place = place_of(one.decision, one.heard, chain_owner)
+    owner, unread, status = place.owner, place.unread, place.status_id
     if one.released is not None and one.released.get("owner_id") is not None:
         unread, status = one.released["unread"], one.released.get("status_id")
         owner = _back_to(tx, row, one.released, chain_owner, act)
@@ -315,7 +317,7 @@ def _place_again(tx: Tx, one: Done, row: EntryRow, chain_owner: int | None, act:
     elif owner is not None:
         owner = tx.people.heirs([owner], hold=True)[owner]
     if row.owner_id not in {None, owner}:
-        if tx.mailbox.transfers(row.id):
+        if tx.mailbox.transfers(row.id) or stays_by_rule(tx, one.decision, one.heard, row):
             owner = row.owner_id  # Somebody chose; it stays, whoever would have it.
         elif unread and not row.unread:
             # To who has never seen it, though another one has (M2).

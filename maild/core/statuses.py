@@ -63,6 +63,12 @@ def remove_status(app: App, name: str, *, account: str | None, by: Actor) -> lis
                 Reason.CONFLICT,
                 why=f"Mails have the status {found} ({used} of them); give them another one first.",
             )
+        givers = tx.rules.with_status(names[found])
+        if givers:
+            raise RefusedError(
+                Reason.CONFLICT,
+                why=f"The rule “{givers[0]}” sets the status {found}; remove the rule first.",
+            )
         tx.people.remove_status(names[found])
         note(tx, app, by, "status.removed", where.id)
         return [known for known in names if known != found]

@@ -31,6 +31,7 @@ from maild.store.outbox import OutboxRows
 from maild.store.people import PeopleRows
 from maild.store.people_changes import ChangeRows
 from maild.store.rights import RightsRows
+from maild.store.rules import RuleRows
 from maild.store.sessions import SessionRows
 from maild.store.settling import SettlingRows
 from maild.store.sources import LeaseRows, SourceRows
@@ -204,6 +205,11 @@ class Tx:
     def digest(self) -> DigestRows:
         """Who gets a digest, and of what."""
         return DigestRows(self.connection)
+
+    @cached_property
+    def rules(self) -> RuleRows:
+        """Rules of accounts."""
+        return RuleRows(self.connection)
 
     @cached_property
     def standing(self) -> StandingRows:

@@ -25,6 +25,7 @@ from maild.core.mailbox import give
 from maild.core.outbox import list_errands
 from maild.core.people import set_password, set_user
 from maild.core.resets import send_link
+from maild.core.rules import add_rule
 from maild.core.seal import SealingKey
 from maild.core.sessions import begin_session, list_sessions
 from maild.core.signing_in import SignedIn
@@ -233,6 +234,8 @@ class _Builder:
                 by=OPERATOR,
             )
             add_status(self.app, f"Status of {slug}", account=slug, by=OPERATOR)
+            rule = f"inbox is team@{slug}.example: owner = {owner}, file = Client of {slug}"
+            add_rule(self.app, f"Rule of {slug}", rule, on=True, account=slug, by=OPERATOR)
             source = NewSource(
                 name=f"box-{slug}",
                 kind=SourceKind.IMAP,
@@ -249,6 +252,7 @@ class _Builder:
         self.name("key", "key-acme", "key-beta", "key-gone")
         self.name("contact", *refs["contact"], "gone@of-beta.example")
         self.name("status", "Status of acme", "Status of beta", "Status of gone")
+        self.name("rule", "Rule of acme", "Rule of beta", "Rule of gone")
         self.name("domain", "acme.example", "beta.example", "gone.example")
         self.name("source", "box-acme", "box-beta", "box-gone")
 

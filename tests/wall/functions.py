@@ -5,7 +5,7 @@ A row is one look at one thing.  `it` is what the thing is named by, `at` the ac
 
 from __future__ import annotations
 
-from tests.wall import login_rows, mail_rows, people_rows, place_rows
+from tests.wall import login_rows, mail_rows, people_rows, place_rows, rule_rows
 from tests.wall.rows import Row
 
 ROWS: list[Row] = [
@@ -13,6 +13,7 @@ ROWS: list[Row] = [
     *place_rows.ROWS,
     *mail_rows.ROWS,
     *login_rows.ROWS,
+    *rule_rows.ROWS,
 ]
 
 STEPS: dict[str, str] = {

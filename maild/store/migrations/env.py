@@ -10,6 +10,7 @@ import maild.store.drop_tables
 import maild.store.login_tables
 import maild.store.outbox_tables
 import maild.store.people_tables
+import maild.store.rule_tables
 import maild.store.schema
 import maild.store.source_tables
 import maild.store.verdicts  # noqa: F401 - registers its tables
