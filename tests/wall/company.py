@@ -235,7 +235,7 @@ class _Builder:
             )
             add_status(self.app, f"Status of {slug}", account=slug, by=OPERATOR)
             rule = f"inbox is team@{slug}.example: owner = {owner}, file = Client of {slug}"
-            add_rule(self.app, f"Rule of {slug}", rule, on=True, account=slug, by=OPERATOR)
+            add_rule(self.app, f"rule-{slug}", rule, on=True, account=slug, by=OPERATOR)
             source = NewSource(
                 name=f"box-{slug}",
                 kind=SourceKind.IMAP,
@@ -252,7 +252,7 @@ class _Builder:
         self.name("key", "key-acme", "key-beta", "key-gone")
         self.name("contact", *refs["contact"], "gone@of-beta.example")
         self.name("status", "Status of acme", "Status of beta", "Status of gone")
-        self.name("rule", "Rule of acme", "Rule of beta", "Rule of gone")
+        self.name("rule", "rule-acme", "rule-beta", "rule-gone")
         self.name("domain", "acme.example", "beta.example", "gone.example")
         self.name("source", "box-acme", "box-beta", "box-gone")
 

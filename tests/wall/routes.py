@@ -216,6 +216,19 @@ ROUTES = [
     ),
     Route("GET", "/clients/{client_id}", "client", takes_account=True),
     Route("PATCH", "/clients/{client_id}", "client", {"name": "New"}, takes_account=True),
+    Route("GET", "/rules", "none", takes_account=True),
+    *(
+        Route(
+            "POST", path, kind, {**body, name: f'text is x: {act} = "{{it}}"'}, takes_account=True
+        )
+        for path, name, body in (("/rules", "text", {"name": "New"}), ("/rules/try", "rule", {}))
+        for act, kind in (("owner", "user"), ("status", "status"), ("file", "client"))
+    ),
+    Route("POST", "/rules/try", "rule", {"rule": "{it}"}, takes_account=True),
+    Route("GET", "/rules/{rule_id}", "rule", takes_account=True),
+    Route("PATCH", "/rules/{rule_id}", "rule", {"on": True}, takes_account=True),
+    Route("PATCH", "/rules/{rule_id}", "rule", {"position": 1}, takes_account=True),
+    Route("DELETE", "/rules/{rule_id}", "rule", takes_account=True),
     Route("GET", "/changes", "none"),
     Route("POST", "/changes/email/plan", "user", _EMAIL),
     Route("POST", "/changes/email", "user", _EMAIL | _AGREED),

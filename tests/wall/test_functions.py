@@ -26,7 +26,18 @@ TOLD = {
     "done",
 }
 """What a rule may tell of names that are taken elsewhere."""
-NAMES = ("Bea", "bea@", "boss@", "of beta", "of-beta", "box-beta", "“beta”", "crm@beta", "Beta")
+NAMES = (
+    "Bea",
+    "bea@",
+    "boss@",
+    "of beta",
+    "of-beta",
+    "box-beta",
+    "rule-beta",
+    "“beta”",
+    "crm@beta",
+    "Beta",
+)
 """Words of beta: none of them may stand in what somebody else hears, unless they said it."""
 
 

@@ -33,6 +33,7 @@ from maild.faces.api import (
     members,
     own,
     providers as oidc,
+    rules,
     users,
 )
 from maild.faces.api.calls import Inside
@@ -52,7 +53,19 @@ OPEN_THREADS = 2
 _REFUSALS = ("4XX", "503")
 _OPEN = f"{PREFIX}/login"
 """Here is what a person does who has no token yet."""
-_ROUTES = (login, oidc, accounts, own, addresses, members, mails, changes, clients, users)
+_ROUTES = (
+    login,
+    oidc,
+    accounts,
+    own,
+    addresses,
+    members,
+    mails,
+    rules,
+    changes,
+    clients,
+    users,
+)
 """`users` comes last: a path of its own below an e-mail address must be tried before the address's."""
 
 

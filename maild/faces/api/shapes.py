@@ -12,6 +12,7 @@ from maild.core.importing import Outcome
 from maild.core.joining import MemberView
 from maild.core.logins import LoginView
 from maild.core.people import AddressView, StandingView
+from maild.core.rules import RuleView
 from maild.core.sessions import SessionView
 from maild.core.tags import Question
 from maild.core.tokens import TokenView
@@ -117,6 +118,12 @@ class Changes(BaseModel):
     """Changes, newest first."""
 
     changes: list[ChangeView]
+
+
+class Rules(BaseModel):
+    """An account's rules, in the order in which they are heard."""
+
+    rules: list[RuleView]
 
 
 class Lines(BaseModel):
