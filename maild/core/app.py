@@ -31,6 +31,8 @@ class App:
     """Where people reach the pages, for links in mails; empty: a mail tells what stands in its link by itself."""
     has_relay: bool = False
     """Whether mail can go out; without a relay, people are told by whoever acts."""
+    fetch_max: int = 35 * 1024 * 1024
+    """Octets of the largest mail that a source takes whole."""
     terms: TermsSettings = field(default_factory=TermsSettings)
     """The terms of service that people accept; without a version none are asked for."""
 
@@ -67,6 +69,7 @@ def open_app(settings: Settings) -> App:
         prover=Prover(settings.auth),
         public_url=settings.web.public_url,
         has_relay=bool(settings.relay.host),
+        fetch_max=settings.sources.max_size,
         terms=settings.terms,
     )
     try:

@@ -232,6 +232,7 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         rulings=tuple(rulings),
         named=_named(account, rulings, (before, bindings.get(_author(letter))), gathered),
         drop=_drop(claimed, letter, before, gathered),
+        rivals=_rivals(claimed, gathered),
         is_ours=claimed.message_id in gathered.ours,
         brings_back_ours=claimed.message_id in gathered.returned,
         same_id_other_content=bool(gathered.twins.get(claimed.message_id)),
@@ -279,6 +280,15 @@ def _drop(
             gathered.heirs.get(gathered.exposed.get(box.address, 0)) == user for box in boxes
         ),
     )
+
+
+def _rivals(claimed: Claimed, gathered: Gathered) -> tuple[Binding, ...]:
+    """Return the users to whose drop addresses the mail came, if they are several."""
+    witnesses = gathered.witnesses.get(claimed.message_id, ())
+    users = {gathered.heirs[one.drop_user_id] for one in witnesses if one.drop_user_id is not None}
+    found = {b.user_id: b for of, b in gathered.droppers if of == claimed.account_id}
+    there = tuple(found[user] for user in sorted(users) if user in found)
+    return there if len(there) > 1 else ()
 
 
 def _named(

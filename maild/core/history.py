@@ -129,6 +129,7 @@ def _ruled(row: RulingRow, name: Namer, by: str | None) -> Happening:
         "substitute": f"{who} said that {row.ruling.answer.get('to', '?')} is to have it.",
         "original": f"{who} said that the original is from {row.ruling.answer.get('address', '?')}.",
         "trust": f"{who} said whom to trust: {row.ruling.answer.get('text', '?')}",
+        "recipient": f"{who} said that it was sent to {row.ruling.answer.get('inbox', '?')}.",
         "retract": f"{who} took back what was answered.",
     }.get(row.ruling.question, f"{who} answered: {row.ruling.question}.")
     return Happening(at=row.at, kind="ruled", by=by, text=text, change=row.change_id)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from maild.auth.finding import Verdict
 from maild.auth.trusted import Trustable, trustable
+from maild.core.accept import find_inbox
 from maild.core.app import Actor, App
 from maild.core.standing import is_admin
 from maild.model.address import Address, InvalidAddressError
 from maild.model.letter import PARSER_VERSION, Letter
 from maild.model.people import InboxKind, MemberState, Role
+from maild.model.reason import Reason
 from maild.parse import codec
 from maild.store.healing import WaitingRow
+from maild.store.intake import InboxRow
 from maild.store.mailbox import EntryRow
+from maild.store.sources import SourceRow
 from maild.store.store import Tx
 from maild.store.users import UserRow
 
@@ -58,6 +62,29 @@ class Look:
         if member is None or member.state is not MemberState.ACTIVE:
             return None
         return member.user
+
+    @cached_property
+    def source(self) -> SourceRow | None:
+        """The source that collected it first, if one did."""
+        names = (one["source"] for one in self.tx.lists.arrivals(self.row.message_id))
+        first = next((name for name in names if name is not None), None)
+        return None if first is None else self.tx.sources.by_name(self.row.account_id, first)
+
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """The codes that stand beside its own reason."""
+        return frozenset(mark["code"] for mark in self.tx.lists.mail(self.row.id)["beside"])
+
+    @cached_property
+    def filed_under(self) -> dict[str, str]:
+        """The clients under which it is filed: names by ids."""
+        return {one["id"]: one["name"] for one in self.tx.lists.mail(self.row.id)["clients"]}
+
+    def inbox_among(self, texts: Sequence[str]) -> InboxRow | None:
+        """Return the account's inbox that the first of these addresses reaches, if one does."""
+        found = find_inbox(self.tx.intake, texts)
+        there = (found[text] for text in texts if text in found)
+        return next((one for one in there if one.account_id == self.row.account_id), None)
 
     @property
     def is_admins(self) -> bool:
@@ -104,12 +131,12 @@ class Look:
         found = self.outsiders(noted)
         if found:
             return found
-        if self.mail.sender_user_id is None:
-            return self.outsiders([self.mail.from_norm or ""])
         original = None if self.letter is None else self.letter.forwarded
-        if original is not None and original.from_ is not None:
-            return self.outsiders([original.from_.address])
-        return self._written_to()
+        author = None if original is None or original.from_ is None else original.from_.address
+        if self.mail.sender_user_id is None:
+            is_either = self.mail.reason == Reason.FORWARD_BY_STRANGER.code
+            return self.outsiders([self.mail.from_norm or "", (author or "") if is_either else ""])
+        return self._written_to() if author is None else self.outsiders([author])
 
     def _written_to(self) -> list[str]:
         if self.letter is None:

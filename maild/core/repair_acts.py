@@ -18,7 +18,7 @@ from maild.core.mailbox import transfer_in
 from maild.core.people import set_active_in
 from maild.core.repair_offers import candidates
 from maild.core.repair_work import Told, Work
-from maild.core.rulings import client_answer, client_named, lying, record, release
+from maild.core.rulings import client_answer, client_named, lying, record, release, take_off
 from maild.core.standing import parse_address
 from maild.core.standing_rulings import remember_client, remember_trust, shown
 from maild.model.address import Address
@@ -287,6 +287,60 @@ def _require_one_of_several(work: Work, key: str, client_name: str) -> None:
     )
 
 
+def _unfile(work: Work) -> Told:
+    filed = work.look.filed_under
+    value = work.value or (next(iter(filed)) if len(filed) == 1 else work.needed("the client's id"))
+    work.hold_mail()
+    _require_filed(filed, value)
+    take_off(work.look.tx, work.look.row, work.act, value, filed)
+    return Told(text=f"It is taken off {filed[value]}.")
+
+
+def _require_filed(filed: Mapping[str, str], value: str) -> None:
+    if value not in filed:
+        listed = ", ".join(f"{name} ({ulid})" for ulid, name in filed.items())
+        raise RefusedError(
+            Reason.INVALID_VALUE,
+            what="The client",
+            value=short(value),
+            why=f"the mail is filed under {listed}",
+        )
+
+
+def _move(work: Work) -> Told:
+    """File it under one client in place of all others."""
+    look = work.look
+    answer = client_answer(look.tx, look.row, work.needed("the id of a client"))
+    work.hold_mail()
+    for ulid in look.filed_under:
+        if ulid != work.value:
+            _said(work, "unfile", **client_answer(look.tx, look.row, ulid))
+    _said(work, "file", **answer)
+    return Told(text=f"It is filed under {answer['client_name']}, by your word.")
+
+
+def _recipient(work: Work) -> Told:
+    """Let it be the mail of the inbox that somebody says it was sent to (D14)."""
+    look = work.look
+    text = parse_address(work.needed("the inbox")).norm
+    inbox = look.inbox_among([text])
+    if inbox is None:
+        raise RefusedError(
+            Reason.NOT_FOUND, noun="inbox", value=text, hint="`maild inbox list` shows them."
+        )
+    there = look.tx.intake.deliveries_of([look.row.message_id])
+    twin = there.get((look.row.message_id, inbox.id))
+    if twin not in {None, look.row.ulid}:
+        raise RefusedError(
+            Reason.CONFLICT,
+            actions=(f"maild mail repair {look.row.ulid} ignore",),
+            why=f"{inbox.norm} has this mail already, as {twin}; put this one away.",
+        )
+    _said(work, "recipient", inbox=inbox.norm)
+    look.tx.deliveries.readdress(look.row.id, inbox.id)
+    return Told(text=f"It was sent to {inbox.norm}, by your word.")
+
+
 def _original(work: Work) -> Told:
     address = parse_address(work.needed("the address"))
     _said(work, "original", address=address.norm)
@@ -332,10 +386,13 @@ ACTS: Mapping[str, Callable[[Work], Told]] = {
     "add-client": _add_client,
     "create-client": _create_client,
     "choose-client": _choose_client,
+    "unfile": _unfile,
+    "move": _move,
+    "recipient": _recipient,
     "original": _original,
     "confirm-original": _confirm_original,
     "ignore": _ignore,
     "release": _release,
     "retry": _retry,
 }
-"""Repairs that are done within one transaction on the mail; `invite` and `resend` are acts of their own."""
+"""Repairs that are done within one transaction on the mail; those of `repairs` itself are acts of their own."""

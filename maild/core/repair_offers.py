@@ -9,9 +9,11 @@ from itertools import islice
 
 from maild.auth.trusted import Trustable
 from maild.core.look import Look
+from maild.core.repair_looks import inboxes_by_field
 from maild.model.address import Address, InvalidAddressError
 from maild.model.people import MemberState, Role
 from maild.model.reason import Reason
+from maild.model.states import State
 
 CHOICES_MAX = 20
 _ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:\\@]{1,64}@[^\s<>()\[\]\"',;:\\@]{1,255}")
@@ -46,7 +48,7 @@ class Repair:
     command: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """The VALUE of a repair."""
 
@@ -62,7 +64,9 @@ def offers_of(look: Look) -> tuple[Repair, ...]:
     """Return what this mail offers to this person, the likeliest first."""
     if look.mail.reason is None:
         return ()
-    wanted = _BY_REASON.get(Reason[look.mail.reason], ())
+    wanted = actions_for(Reason[look.mail.reason]) + tuple(
+        action for code, action in _BESIDE.items() if code.code in look.marks
+    )
     made = (_MAKERS[action](look) for action in wanted)
     return tuple(one for one in made if one is not None)
 
@@ -125,7 +129,7 @@ def _choose_user(look: Look) -> Repair | None:
         "Say which user sent it.",
         _Asked(
             what="an address of the user",
-            choices=users_among(look, [box.address for box in boxes]),
+            choices=users_among(look, [*(box.address for box in boxes), *_noted_candidates(look)]),
         ),
     )
 
@@ -149,8 +153,11 @@ def users_among(look: Look, texts: Iterable[str]) -> list[Choice]:
 
 def candidates(look: Look) -> list[Choice]:
     """Return the tagged addresses of which the From is the base, and whose they are (U6)."""
-    norms = str(look.mail.facts.get("candidates", "")).split(", ")
-    return [one for norm in norms[:_LOOKED_MAX] for one in users_among(look, [norm])]
+    return [one for norm in _noted_candidates(look) for one in users_among(look, [norm])]
+
+
+def _noted_candidates(look: Look) -> list[str]:
+    return str(look.mail.facts.get("candidates", "")).split(", ")[:_LOOKED_MAX]
 
 
 def _accept_sends_as(look: Look) -> Repair | None:
@@ -269,18 +276,91 @@ def _create_client(look: Look) -> Repair | None:
 
 
 def _choose_client(look: Look) -> Repair:
-    key = str(look.mail.facts.get("address", ""))
-    clients = look.tx.healing.clients_of(look.row.account_id, key) if key else []
     return _offer(
         look,
         "choose-client",
         "File it under a client.",
-        _Asked(
-            what="the id of the client",
-            choices=[Choice(value=ulid, text=name) for ulid, name in clients],
-        ),
+        _Asked(what="the id of the client", choices=_clients_in_question(look)),
         remember=bool(look.counterparts()) or look.mail.reason == Reason.CLIENT_AMBIGUOUS.code,
     )
+
+
+def _clients_in_question(look: Look) -> list[Choice]:
+    """Return the clients of what the decision found ambiguous, else of the addresses that the mail is about."""
+    ambiguous = str(look.mail.facts.get("address", ""))
+    found = look.counterparts()
+    keys = [ambiguous] if ambiguous else [*found, *(one.rpartition("@")[2] for one in found)]
+    clients = [one for key in keys for one in look.tx.healing.clients_of(look.row.account_id, key)]
+    return [Choice(value=ulid, text=name) for ulid, name in dict.fromkeys(clients)]
+
+
+def _unfile(look: Look) -> Repair | None:
+    clients = [Choice(value=ulid, text=name) for ulid, name in look.filed_under.items()]
+    if not clients:
+        return None
+    if len(clients) == 1:
+        text = f"Take it off {clients[0].text}."
+        return _offer(look, "unfile", text, _Asked("the client's id", False, clients))
+    return _offer(look, "unfile", "Take it off a client.", _Asked("the client's id", True, clients))
+
+
+def _move(look: Look) -> Repair | None:
+    if not look.filed_under:
+        return None
+    text = f"File it under another client in place of {', '.join(look.filed_under.values())}."
+    return _offer(look, "move", text, _Asked(what="the id of the client"))
+
+
+def _recipient(look: Look) -> Repair | None:
+    if not look.is_trusted:
+        return None
+    inboxes = look.tx.people.inboxes_of(look.row.account_id)
+    return _offer(
+        look,
+        "recipient",
+        "Say to which inbox it was sent; it is decided as that inbox's.",
+        _Asked(
+            what="the inbox",
+            choices=[Choice(value=one.norm, text=f"{one.kind.value} inbox") for one in inboxes],
+        ),
+    )
+
+
+def _pick_header(look: Look) -> Repair | None:
+    if not look.is_admins or look.source is None:
+        return None
+    fields = inboxes_by_field(look)
+    return _offer(
+        look,
+        "pick-header",
+        f"Say which header field tells the recipient in {look.source.name}, from now on.",
+        _Asked(
+            what="the field's name",
+            choices=[Choice(value=name, text=f"here {norm}") for name, norm in fields.items()],
+        ),
+    )
+
+
+def _checklist(look: Look) -> Repair:
+    return _offer(look, "checklist", "Show what makes the mailbox tell the recipient.")
+
+
+def _fetch(look: Look) -> Repair | None:
+    text = "Fetch the whole mail."
+    if not look.is_admins:
+        return _offer(look, "fetch", text)
+    asked = _Asked(what="a larger limit for the inbox, such as 60MiB", is_needed=False)
+    return _offer(
+        look, "fetch", f"Raise the inbox's limit, if that is said, and {text.lower()}", asked
+    )
+
+
+def _compare(look: Look) -> Repair:
+    return _offer(look, "compare", "Show in what the mails of this Message-ID differ.")
+
+
+def _raw(look: Look) -> Repair:
+    return _offer(look, "raw", "Show the mail as it came.")
 
 
 def _original(look: Look) -> Repair:
@@ -328,6 +408,14 @@ _MAKERS: Mapping[str, Maker] = {
     "choose-client": _choose_client,
     "original": _original,
     "confirm-original": _confirm_original,
+    "unfile": _unfile,
+    "move": _move,
+    "recipient": _recipient,
+    "pick-header": _pick_header,
+    "checklist": _checklist,
+    "fetch": _fetch,
+    "compare": _compare,
+    "raw": _raw,
 }
 
 _BY_REASON: Mapping[Reason, tuple[str, ...]] = {
@@ -340,7 +428,13 @@ _BY_REASON: Mapping[Reason, tuple[str, ...]] = {
     Reason.DROP_ADDRESS_EXPOSED: ("rotate", "accept-once", "ignore"),
     Reason.NOT_A_MEMBER: ("invite", "retry", "ignore"),
     Reason.USER_INACTIVE: ("substitute", "enable", "ignore"),
-    Reason.NO_RECIPIENT_MARKER: ("choose-client", "ignore"),
+    Reason.NO_RECIPIENT_MARKER: (
+        "recipient",
+        "pick-header",
+        "checklist",
+        "choose-client",
+        "ignore",
+    ),
     Reason.CLIENT_NOT_FOUND: ("create-client", "choose-client", "ignore"),
     Reason.CLIENT_AMBIGUOUS: ("choose-client", "ignore"),
     Reason.FORWARD_NOT_FOUND: ("original", "choose-client", "ignore"),
@@ -348,18 +442,25 @@ _BY_REASON: Mapping[Reason, tuple[str, ...]] = {
     Reason.FORWARD_BY_STRANGER: ("choose-client", "create-client", "ignore"),
     Reason.ONLY_USERS_INVOLVED: ("choose-client", "ignore"),
     Reason.UNFILED_BY_HAND: ("choose-client", "ignore"),
-    Reason.AUTO_REPLY: ("release",),
-    Reason.BOUNCE: ("release",),
-    Reason.LIST_MAIL: ("release",),
+    Reason.AUTO_REPLY: ("release", "unfile", "move"),
+    Reason.BOUNCE: ("release", "unfile", "move"),
+    Reason.LIST_MAIL: ("release", "unfile", "move"),
     Reason.SPAM: ("release",),
     Reason.DISMISSED: ("release",),
     Reason.LOOP_STOPPED: ("release",),
-    Reason.UNPARSEABLE: ("retry", "ignore"),
-    Reason.INTERNAL_ERROR: ("retry",),
+    Reason.TOO_LARGE: ("fetch", "ignore"),
+    Reason.UNPARSEABLE: ("retry", "raw", "ignore"),
+    Reason.INTERNAL_ERROR: ("retry", "raw"),
 }
-"""What can be done about a mail, by its reason.  What is not here is done elsewhere: `model.reason` says where."""
+"""What can be done about a mail, by its reason; the filed ones come below."""
+_FILED = ("unfile", "move")
+_BESIDE: Mapping[Reason, str] = {
+    Reason.SAME_ID_OTHER_CONTENT: "compare",
+    Reason.PARSE_DEGRADED: "raw",
+}
+"""What can be done about what stands beside its reason."""
 
 
 def actions_for(reason: Reason) -> tuple[str, ...]:
     """Return every action that mails of this reason offer to somebody."""
-    return _BY_REASON.get(reason, ())
+    return _BY_REASON.get(reason, _FILED if reason.value.states == (State.FILED,) else ())

@@ -10,15 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from maild.core.acts import Change, mails, new_act, no_mail, require_right
+from maild.core.acts import Act, Change, mails, new_act, no_mail, require_right
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
+from maild.core.giants import ask_for_whole
 from maild.core.healing import Matching, matching_held
+from maild.core.inboxes import set_inbox
 from maild.core.joining import invite
 from maild.core.look import Look
 from maild.core.repair_acts import ACTS, nothing_to_trust
+from maild.core.repair_looks import LOOKS, inboxes_by_field
 from maild.core.repair_offers import Choice, Repair, actions_for, offers_of
 from maild.core.repair_work import Told, Work, require_decided
+from maild.core.sources import set_source
 from maild.core.verifying import send_verification
 from maild.core.waiting import let_heal
 from maild.model.people import Role
@@ -106,24 +110,41 @@ def repair(app: App, reader: Reader, ulid: str, asked: Asked, *, by: Actor) -> R
     a client or a member refuses; StoreDownError.
     """
     act = new_act(app, by)
+    if asked.action in LOOKS:
+        return _shown(app, ulid, asked, act)
     if asked.action in _BESIDE:
-        told = _beside(app, ulid, asked, by)
+        told = _beside(app, ulid, asked, act)
     else:
-        with app.store.write() as tx:
-            look = _look(tx, app, ulid, by)
-            _require_offered(look, asked)
-            where = tx.people.account_by_id(look.row.account_id)
-            # Acts hold people, then accounts, and the mail comes last: nobody waits in a circle.
-            work = Work(look=look, act=act, where=where, value=asked.value, remember=asked.remember)
-            told = ACTS[asked.action](work)
-            work.hold_mail()
-            tx.healing.decide_soon([look.row.id], act.at)
-            if told.names:
-                let_heal(tx, app, [where.id], told.names)
+        told = _within(app, ulid, asked, act)
     with app.store.read() as tx:
         row = _row(tx, ulid, by)
     decide_again(app, reader, [row.id])
-    return _repaired(app, row, asked, told, act.change_id, by)
+    return _repaired(app, row, asked, told, act)
+
+
+def _within(app: App, ulid: str, asked: Asked, act: Act) -> Told:
+    """Do what is done in one transaction."""
+    with app.store.write() as tx:
+        look = _look(tx, app, ulid, act.by)
+        _require_offered(look, asked)
+        where = tx.people.account_by_id(look.row.account_id)
+        # Acts hold people, then accounts, and the mail comes last: nobody waits in a circle.
+        work = Work(look=look, act=act, where=where, value=asked.value, remember=asked.remember)
+        told = ACTS[asked.action](work)
+        work.hold_mail()
+        tx.healing.decide_soon([look.row.id], act.at)
+        if told.names:
+            let_heal(tx, app, [where.id], told.names)
+    return told
+
+
+def _shown(app: App, ulid: str, asked: Asked, act: Act) -> Repaired:
+    """Show what was asked for; nothing is written, and nothing decided."""
+    with app.store.read() as tx:
+        look = _look(tx, app, ulid, act.by)
+        _require_offered(look, asked)
+        told = LOOKS[asked.action](look)
+    return _repaired(app, look.row, asked, told, act)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,18 +185,16 @@ def file_and_remember(
     return Filed(change=change, remembered=tuple(dict.fromkeys(names)))
 
 
-def _repaired(
-    app: App, row: EntryRow, asked: Asked, told: Told, change: str, by: Actor
-) -> Repaired:
+def _repaired(app: App, row: EntryRow, asked: Asked, told: Told, act: Act) -> Repaired:
     with app.store.read() as tx:
         mail = tx.healing.mail(row.id)
         slug = tx.people.account_by_id(row.account_id).slug
         reason_text = _said(mail.reason, mail.facts)
-    others = matching_held(app, told.names, account=slug, by=by) if told.names else None
+    others = matching_held(app, told.names, account=slug, by=act.by) if told.names else None
     return Repaired(
         id=row.ulid,
         action=asked.action,
-        change=change,
+        change=act.change_id,
         text=told.text,
         lines=told.lines,
         state=mail.state,
@@ -242,35 +261,90 @@ def _way(one: Repair) -> Way:
 # --- acts of their own ------------------------------------------------------------------------------------------------
 
 
-def _beside(app: App, ulid: str, asked: Asked, by: Actor) -> Told:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Errand:
+    """What is asked of a use case of its own."""
+
+    ulid: str
+    act: Act
+    slug: str
+    value: str | None
+    address: str
+    """The From; empty where the mail names no one author."""
+    source: str = ""
+    """The name of the source that collected it."""
+    inbox: str = ""
+
+
+def _beside(app: App, ulid: str, asked: Asked, act: Act) -> Told:
     """Do what is a use case of its own, with its own transaction and its own limits."""
     with app.store.read() as tx:
-        look = _look(tx, app, ulid, by)
+        look = _look(tx, app, ulid, act.by)
         _require_offered(look, asked)
-        address = look.mail.from_norm or ""
-        slug = tx.people.account_by_id(look.row.account_id).slug
-    return _BESIDE[asked.action](app, address, slug, asked.value, by)
+        errand = _Errand(
+            ulid=ulid,
+            act=act,
+            slug=tx.people.account_by_id(look.row.account_id).slug,
+            value=asked.value,
+            address=look.mail.from_norm or "",
+            source="" if look.source is None else look.source.name,
+            inbox=tx.lists.mail(look.row.id)["inbox"],
+        )
+    return _BESIDE[asked.action](app, errand)
 
 
-def _invite(app: App, address: str, slug: str, value: str | None, by: Actor) -> Told:
+def _invite(app: App, errand: _Errand) -> Told:
     try:
-        role = Role(value or Role.MEMBER)
+        role = Role(errand.value or Role.MEMBER)
     except ValueError:
         raise RefusedError(
             Reason.INVALID_VALUE,
             what="The role",
-            value=short(value or ""),
+            value=short(errand.value or ""),
             why=f"it is one of {', '.join(Role)}",
         ) from None
-    joined = invite(app, address, role=role, account=slug, by=by)
+    joined = invite(app, errand.address, role=role, account=errand.slug, by=errand.act.by)
     return Told(text=joined.message)
 
 
-def _resend(app: App, address: str, _: str, __: str | None, by: Actor) -> Told:
-    return Told(text=send_verification(app, address, by=by).text)
+def _resend(app: App, errand: _Errand) -> Told:
+    return Told(text=send_verification(app, errand.address, by=errand.act.by).text)
 
 
-_BESIDE: dict[str, Callable[[App, str, str, str | None, Actor], Told]] = {
+def _fetch(app: App, errand: _Errand) -> Told:
+    by = errand.act.by
+    if errand.value is not None:
+        limit = {"max_size": errand.value}
+        set_inbox(app, errand.inbox, limit, account=errand.slug, by=by)
+    asked = ask_for_whole(app, [errand.ulid], max_size=app.fetch_max, by=by)
+    return Told(
+        text=f"Asked for, from {', '.join(asked.sources)}. The whole mail comes in as a mail of its own; this record is "
+        "put away then."
+    )
+
+
+def _pick_header(app: App, errand: _Errand) -> Told:
+    """Let the source believe one field from now on, and this mail be what that field says."""
+    name = (errand.value or "").strip()
+    with app.store.read() as tx:
+        fields = inboxes_by_field(_look(tx, app, errand.ulid, errand.act.by))
+    inbox = fields.get(name.title())
+    if inbox is None:
+        raise RefusedError(
+            Reason.INVALID_VALUE,
+            what="The field",
+            value=short(name),
+            why=f"of this mail's, those that name an inbox are {', '.join(fields) or 'none'}",
+        )
+    account, by = errand.slug, errand.act.by
+    set_source(app, errand.source, {"recipient_header": name}, account=account, by=by)
+    told = _within(app, errand.ulid, Asked(action="recipient", value=inbox), errand.act)
+    return Told(text=f"{errand.source} believes {name} from now on. {told.text}")
+
+
+_BESIDE: dict[str, Callable[[App, _Errand], Told]] = {
     "invite": _invite,
     "resend": _resend,
+    "fetch": _fetch,
+    "pick-header": _pick_header,
 }

@@ -5,7 +5,7 @@ Nothing here pokes state.  Entry, owner, unread, history and notes stay.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maild.core.acts import Act, Change, mails, name_of, new_act, note_event, require_right
@@ -43,7 +43,7 @@ def file_by_hand(
 
 
 def unfile(app: App, reader: Reader, ulids: Sequence[str], *, client: str, by: Actor) -> Change:
-    """Take mails off a client (UNFILED_BY_HAND).  Commits and raises as `dismiss`."""
+    """Take mails off a client (UNFILED_BY_HAND); what is not filed there is left as it is.  Commits and raises as `dismiss`."""
     return _rule_and_decide(app, reader, ulids, by, "unfile", client)
 
 
@@ -139,7 +139,13 @@ def _rule_and_decide(
                     Reason.CONFLICT,
                     why=f"The mail {row.ulid} is being read; try again in a moment.",
                 )
-            if client is not None:
+            if client is not None and question == "unfile":
+                client_answer(tx, row, client)  # Of another account it is not there.
+                filed = {one["id"]: one["name"] for one in tx.lists.mail(row.id)["clients"]}
+                if client not in filed:
+                    continue
+                take_off(tx, row, act, client, filed)
+            elif client is not None:
                 record(tx, row, act, question, client_answer(tx, row, client))
             elif put_aside(standing(given.get(row.id, ()))) is None:
                 record(tx, row, act, question, {key: getattr(row, key) for key in _PLACE})
@@ -151,6 +157,14 @@ def _rule_and_decide(
     moved = tuple(row.ulid for row in ruled)
     unchanged = tuple(row.ulid for row in rows if row not in ruled)
     return Change(id=act.change_id, moved=moved, unchanged=unchanged)
+
+
+def take_off(tx: Tx, row: EntryRow, act: Act, client: str, filed: Mapping[str, str]) -> None:
+    """Record that a mail is not about a client; with the others of `filed` it stays, as a person saw it there."""
+    for ulid in filed:
+        if ulid != client:
+            record(tx, row, act, "file", client_answer(tx, row, ulid))
+    record(tx, row, act, "unfile", client_answer(tx, row, client))
 
 
 def _decide_soon(tx: Tx, rows: Sequence[EntryRow], act: Act) -> None:

@@ -27,6 +27,7 @@ from maild.model.identify import (
     Sender,
     Stranger,
     Unknown,
+    among_rivals,
     by_drop,
     by_word,
     from_norms,
@@ -54,6 +55,7 @@ from maild.model.ruled import (
     put_aside,
     ruled_original,
     standing,
+    who_said,
 )
 from maild.model.states import Move
 from maild.model.trace import Trace
@@ -94,6 +96,8 @@ class Case:
     """It was collected from a mailbox of many, and no field says for whom (D14)."""
     drop: Drop | None = None
     """It came to a drop address (U7)."""
+    rivals: tuple[Binding, ...] = ()
+    """The users to whose drop addresses it came, where they are several: it is one's at most."""
     named: Named | None = None
     """Who a person said that it is from."""
     lies_in_a_mailbox: bool = False
@@ -127,7 +131,7 @@ def decide(case: Case, trace: Trace) -> Decision:
     decision = (
         _ruled(case, sender, trace)
         or _loop(case, trace)
-        or _collected(case)
+        or _collected(case, trace)
         or _machine(case, sender, trace)
         or _by_sender(case, sender, trace)
     )
@@ -145,6 +149,7 @@ def _sender(case: Case, trace: Trace) -> Sender:
         sender = by_drop(case.drop, case.inbox, others_read=bool(_outsiders(case)), trace=trace)
     else:
         sender = identify(case.letter, case.inbox, case.directory, case.proof, trace)
+        sender = among_rivals(sender, case.rivals, trace)
     taken_over = newest(case.rulings, "substitute")
     if taken_over is None:
         return sender
@@ -228,15 +233,20 @@ def _loop(case: Case, trace: Trace) -> Decision | None:
     return Decision(move=Move.IGNORE, reason=Reason.LOOP_STOPPED, facts={"header": LOOP_HEADER})
 
 
-def _collected(case: Case) -> Decision | None:
+def _collected(case: Case, trace: Trace) -> Decision | None:
     """What a server did not give, or did not tell, is for a person."""
     if case.whole_size:
         return Decision(
             move=Move.PLACE,
             reason=Reason.TOO_LARGE,
-            facts={"size": case.whole_size, "limit": "less"},
+            facts={"size": case.whole_size, "limit": "lower"},
         )
     if case.tells_no_recipient:
+        said = newest(case.rulings, "recipient")
+        if said is not None:
+            trace.say("identify", f"{who_said(said)} that it was sent to {case.inbox.norm}.")
+            return None
+        trace.say("accept", "The mailbox that it was collected from does not tell for whom it is.")
         return Decision(move=Move.HOLD, reason=Reason.NO_RECIPIENT_MARKER)
     return None
 

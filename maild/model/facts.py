@@ -155,7 +155,7 @@ class Ruling:
 
     question: str
     """`dismiss`, `release`, `withdraw` (of the newest release), `file`, `unfile`, `sender`, `substitute`, `original`,
-    `trust` (told, and remembered for the account), `retract` (of a whole act)."""
+    `recipient` (to which inbox it was sent), `trust` (told, and remembered for the account), `retract` (of a whole act)."""
     answer: dict[str, Any]
     at: datetime | None = None
     change: str = ""

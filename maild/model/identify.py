@@ -91,6 +91,22 @@ def by_drop(drop: Drop, inbox: InboxFacts, *, others_read: bool, trace: Trace) -
     return Known(binding)
 
 
+def among_rivals(sender: Sender, rivals: tuple[Binding, ...], trace: Trace) -> Sender:
+    """Hold what came to the drop addresses of several users, unless its From is proven to be a user's (I1, U7)."""
+    if not rivals or isinstance(sender, Known):
+        return sender
+    names = " and ".join(one.user_name for one in rivals)
+    trace.say(
+        "identify", f"It came to the drop addresses of {names}; it can be from one of them only."
+    )
+    facts = {
+        "n": len(rivals),
+        "from": f"the drop addresses that it came to ({names})",
+        "candidates": ", ".join(one.norm for one in rivals),
+    }
+    return Unknown(Reason.AMBIGUOUS_SENDER, facts)
+
+
 def by_word(named: Named, inbox: InboxFacts, trace: Trace) -> Sender:
     """Resolve the sender by what a person answered: that one is believed, as far as the user may send at all (E2)."""
     binding = named.binding

@@ -15,7 +15,9 @@ from maild.model.match import Hit
 from maild.model.reason import Reason
 from maild.model.trace import Trace
 
-RETRACTABLE = frozenset({"sender", "substitute", "original", "file", "unfile", "trust"})
+RETRACTABLE = frozenset(
+    {"sender", "substitute", "original", "file", "unfile", "trust", "recipient"}
+)
 """Questions whose answers a later act can take back as a whole; a dismissal is released instead."""
 
 

@@ -193,6 +193,12 @@ class DeliveryRows:
         """Insert events; without an `actor_id` they are maild's own."""
         _ADD_EVENTS.run(self._connection, [{"actor_id": None, **row} for row in rows])
 
+    def readdress(self, delivery_id: int, inbox_id: int) -> None:
+        """Let a delivery be another inbox's, which does not have its message yet."""
+        self._connection.execute(
+            update(deliveries).where(deliveries.c.id == delivery_id).values(inbox_id=inbox_id)
+        )
+
     def add_ruling(self, row: dict[str, Any]) -> None:
         """Record a person's answer."""
         self._connection.execute(insert(rulings).values(**row))

@@ -230,7 +230,7 @@ def test_E2_a_mail_that_tells_no_recipient_is_filed_by_hand_or_put_away(post: Po
     retry(post.app, READER, [ulid], by=OPERATOR)
     assert post.outcome()[1] == "NO_RECIPIENT_MARKER"
     offered = [one.action for one in repairs_of(post.app, ulid, by=OPERATOR).repairs]
-    assert offered == ["choose-client", "ignore"]
+    assert offered == ["recipient", "checklist", "choose-client", "ignore"]
     assert said(post, ulid, "choose-client", "C1") == "filed"
 
 

@@ -499,9 +499,9 @@ def test_E2_of_two_who_repair_one_mail_at_once_one_is_told_to_look_again(post: P
     assert post.table("clients") == 3
 
 
-def test_E2_a_filed_mail_offers_nothing(post: Post) -> None:
+def test_E2_a_filed_mail_can_be_taken_off_or_moved(post: Post) -> None:
     ulid = arrived(post, "anna@rossi.example", to="info@acme.example", body="Hello")
-    assert offered(post, ulid) == []
+    assert offered(post, ulid) == ["unfile", "move"]
 
 
 def test_E2_a_mail_of_another_account_answers_as_one_that_does_not_exist(post: Post) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from maild.core.app import OPERATOR
+from maild.core.repairs import Asked, repair, repairs_of
+from maild.core.sources import show_source
+from maild.model.reason import Reason, RefusedError
+from tests.core.company import READER
 from tests.sources.site import INBOX, Collector, Mailbox, letter
 
 CRM = "crm@acme.example"
@@ -94,3 +99,33 @@ def test_D14_a_box_for_one_inbox_does_not_ask_the_mail(here: Collector, box: Mai
     here.add("box", box)
     here.poll("box")
     assert [one["inbox"] for one in here.mails()] == [INBOX]
+
+
+def test_E2_a_field_that_is_picked_tells_this_mails_inbox_and_those_of_later_ones(
+    here: Collector, box: Mailbox
+) -> None:
+    collected(here, box, f"X-Our-Own: {CRM}")
+    [mail] = here.mails()
+    [offer] = [
+        one
+        for one in repairs_of(here.app, mail["ulid"], by=OPERATOR).repairs
+        if one.action == "pick-header"
+    ]
+    assert [choice.value for choice in offer.choices] == ["X-Our-Own"]
+    asked = Asked(action="pick-header", value="X-Our-Own")
+    repair(here.app, READER, mail["ulid"], asked, by=OPERATOR)
+    [mail] = here.mails()
+    assert (mail["inbox"], mail["reason"]) == (CRM, "SENDER_UNKNOWN")
+    box.fill([letter("the next", f"X-Our-Own: {CRM}").replace(FILLED_IN, b"\r\nDate")])
+    here.poll("box")
+    assert [one["inbox"] for one in here.mails()] == [CRM, CRM]
+
+
+def test_E2_a_field_that_names_no_inbox_here_is_not_picked(here: Collector, box: Mailbox) -> None:
+    collected(here, box, "X-Our-Own: stranger@else.example")
+    [mail] = here.mails()
+    asked = Asked(action="pick-header", value="X-Our-Own")
+    with pytest.raises(RefusedError) as caught:
+        repair(here.app, READER, mail["ulid"], asked, by=OPERATOR)
+    assert caught.value.reason is Reason.INVALID_VALUE
+    assert show_source(here.app, "box", by=OPERATOR).recipient_header is None

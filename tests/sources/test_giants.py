@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from maild.core.app import OPERATOR
+from maild.core.inboxes import show_inbox
+from maild.core.repairs import Asked, repair
 from maild.core.sources import show_source
-from tests.sources.site import Collector, Mailbox, letter
+from maild.model.reason import RefusedError
+from tests.core.company import READER
+from tests.sources.site import INBOX, Collector, Mailbox, letter
 
 KINDS = pytest.mark.parametrize("kind", ["imap", "pop"])
 MOST = 20_000
@@ -90,3 +96,20 @@ def test_D12_the_inboxs_own_limit_makes_a_giant_too(
     polled(here, box, kind, inbox="small@acme.example")
     here.assert_nothing_again("box")
     assert {one["reason"] for one in here.mails() if one["subject"] == "giant"} == {"TOO_LARGE"}
+
+
+@KINDS
+def test_E2_a_giant_mail_is_fetched_whole_by_its_repair_once_the_limit_is_raised(
+    small: Collector, here: Collector, box: Mailbox, kind: str
+) -> None:
+    polled(small, box, kind)
+    [giant] = [one for one in small.mails() if one["subject"] == "giant"]
+    tight, wide = (replace(here.app, fetch_max=most) for most in (MOST, 10 * len(GIANT)))
+    with pytest.raises(RefusedError, match="Raise sources.max_size"):
+        repair(tight, READER, giant["ulid"], Asked(action="fetch"), by=OPERATOR)
+    asked = Asked(action="fetch", value="1MiB")
+    assert "box" in repair(wide, READER, giant["ulid"], asked, by=OPERATOR).text
+    assert show_inbox(here.app, INBOX, by=OPERATOR).max_size == 1024 * 1024
+    assert here.poll("box").stored == 1
+    fates = [(one["state"], one["reason"]) for one in here.mails() if one["subject"] == "giant"]
+    assert fates == [("ignored", "DISMISSED"), ("filed", "FILED_CONTACT")]

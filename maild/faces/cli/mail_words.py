@@ -136,10 +136,7 @@ def explain_lines(mail: dict[str, Any]) -> Iterator[str]:
     if not mail["trace"]:
         yield "  It has not been decided yet."
     if mail["repair"]:
-        ways = [mail["repair"]]
-        if mail["state"] != "filed":
-            ways.append(f"maild mail repair {mail['id']}")
-        yield from _titled("What to do", ways)
+        yield from _titled("What to do", [mail["repair"], f"maild mail repair {mail['id']}"])
     if mail["marks"]:
         yield from _titled(
             "Beside this",
