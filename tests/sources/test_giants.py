@@ -105,7 +105,7 @@ def test_E2_a_giant_mail_is_fetched_whole_by_its_repair_once_the_limit_is_raised
     polled(small, box, kind)
     [giant] = [one for one in small.mails() if one["subject"] == "giant"]
     tight, wide = (replace(here.app, fetch_max=most) for most in (MOST, 10 * len(GIANT)))
-    with pytest.raises(RefusedError, match="Raise sources.max_size"):
+    with pytest.raises(RefusedError, match=r"Raise sources\.max_size"):
         repair(tight, READER, giant["ulid"], Asked(action="fetch"), by=OPERATOR)
     asked = Asked(action="fetch", value="1MiB")
     assert "box" in repair(wide, READER, giant["ulid"], asked, by=OPERATOR).text

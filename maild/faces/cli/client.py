@@ -12,7 +12,7 @@ from maild.faces.cli.files import IMPORT_MAX, content_of
 from maild.faces.cli.group import group
 from maild.faces.cli.mail_repair import tell_matching
 from maild.faces.cli.mail_shared import a_reader
-from maild.faces.cli.output import fields, table
+from maild.faces.cli.output import fields, printable, table
 from maild.faces.cli.user import tell_warnings
 
 if TYPE_CHECKING:
