@@ -128,6 +128,15 @@ class Returned:
     loop_mark: str | None = None
     """By which a maild knows its own; whether it is ours, its key says."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form; the mark stays inside."""
+        return {
+            "status": self.status,
+            "recipients": list(self.recipients),
+            "delayed": self.is_delayed,
+            "message_id": self.message_id,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
@@ -192,6 +201,7 @@ class Letter:
             "delivered_to": list(self.delivered_to),
             "kind": self.kind.value,
             "kind_proof": self.kind_proof,
+            "returned": self.returned.as_dict() if self.returned else None,
             "text": self.text,
             "html": self.html,
             "note": self.note,

@@ -10,6 +10,7 @@ COUNTER = b"@@"
 """In what is repeated, this stands for the number of the repetition."""
 
 _START = b"From: Ann <ann@x.test>\r\nTo: bo@x.test\r\nMIME-Version: 1.0\r\n"
+_FROM_NOBODY = b"Return-Path: <>\r\nSubject: failure notice\r\n"
 _MIXED = _START + b"Content-Type: multipart/mixed; boundary=b\r\n"
 
 
@@ -172,6 +173,33 @@ _LINES = (
         b"\xef\xbc\x9a",
     ),
 )
+_REFUSALS = (
+    *(
+        b"<bo@x.test>:",
+        b"550 5.1.1 x",
+        b"5.1.1",
+        b"550",
+        b"said:",
+        b"RCPT TO:",
+        b"from a@b ",
+        b"bo@x.test",
+    ),
+    *(
+        b"SMTP=",
+        b"...",
+        b"user unknown",
+        b"mailbox full",
+        b"will keep trying",
+        b"Original message follows",
+    ),
+    *(
+        b"Final-Recipient: rfc822; a@b",
+        b"Status: 5.0.0",
+        b"Action: failed",
+        b"Diagnostic-Code: smtp; 550 x",
+    ),
+    *(b"\r\n", b"\r\n\r\n", b" ", b"> ", b"<", b"(#", b".", b"5", b"@", b"a@", b"a"),
+)
 _TAGS = (
     *(
         b"<div>",
@@ -324,6 +352,18 @@ PLACES: dict[str, Place] = {
     "parts": _body(b"Content-Type: multipart/mixed; boundary=b\r\n", _PARTS),
     "digest": _body(b"Content-Type: multipart/digest; boundary=b\r\n", (*_PARTS, *_FIELDS)),
     "report": _body(b"Content-Type: multipart/report; boundary=b\r\n", (*_PARTS, *_FIELDS)),
+    "text of a bounce": _body(_FROM_NOBODY, (*_REFUSALS, *_LINES, *_FIELDS)),
+    "fields of a bounce": _body(
+        _FROM_NOBODY
+        + b"Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n",
+        (*_REFUSALS, *_PARTS),
+    ),
+    "X-Failed-Recipients": Place(
+        before=_FROM_NOBODY + b"X-Failed-Recipients: ",
+        after=b"\r\n" + _START + b"\r\nhello\r\n",
+        most=64 * KIB,
+        words=(*_IDS, *_BLANKS, *_LETTERS, b", "),
+    ),
     "attached": _body(b"Content-Type: message/rfc822\r\n", (*_FIELDS, *_PARTS, *_LINES)),
     "text": _body(_text(b"x", b"plain"), _LINES),
     "forwarded text": _body(_text(b"Fwd: x", b"plain"), _LINES),

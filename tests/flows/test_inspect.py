@@ -213,3 +213,34 @@ def test_E3_people_read_it_without_danger(
     out = capsys.readouterr().out
     assert "Offer" in out
     assert not {"\x1b", "\u202e"} & set(out)
+
+
+def test_F7_E3_a_bounce_is_told_in_words_and_in_fields(
+    nowhere: Path, inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounce = nowhere / "bounce.eml"
+    bounce.write_bytes(
+        b"From: MAILER-DAEMON@mx.example\nTo: info@acme.example\nSubject: failure notice\n\n"
+        b"<bo@rossi.example>:\n550 mailbox full\n\nFrom: info@acme.example\nTo: bo@rossi.example\n"
+        b"Message-ID: <1@acme.example>\n\nHello\n"
+    )
+    status, (found,) = inspect(bounce)
+    assert (status, found["kind"]) == (0, "bounce")
+    assert found["returned"] == {
+        "status": "5.2.2",
+        "recipients": ["bo@rossi.example"],
+        "delayed": False,
+        "message_id": "1@acme.example",
+    }
+    assert run(["inspect", str(bounce)], COMMANDS) == 0
+    shown = capsys.readouterr().out
+    assert "did not reach bo@rossi.example: the mailbox is full, code 5.2.2" in shown
+    assert "About" in shown
+
+
+def test_E3_a_persons_mail_is_told_without_a_machines_words(
+    nowhere: Path, inspect: Inspect
+) -> None:
+    (nowhere / "a.eml").write_bytes(MAIL)
+    _, (found,) = inspect(nowhere / "a.eml")
+    assert (found["kind"], found["kind_text"], found["returned"]) == ("normal", "", None)

@@ -128,6 +128,25 @@ KNOWN = {
     "the same field again": Growing(place="fields", again=b"To: a@b\r\n"),
     "pieces of RFC 2231": Growing(place="Content-Type", again=b"; name*@@=a"),
     "dates": Growing(place="Date", again=b"1 Jan 2026 "),
+    "recipients that were not reached": Growing(
+        place="text of a bounce", again=b"<bo@@@x.test>: 550 nobody\r\n"
+    ),
+    "header lines of a mail that came back, never enough": Growing(
+        place="text of a bounce", again=b"From: a@b\r\nX\r\n"
+    ),
+    "header lines of a mail that came back, folded": Growing(
+        place="text of a bounce", first=b"From: a@b\r\n", again=b" x\r\n"
+    ),
+    "codes that are none": Growing(place="text of a bounce", again=b"5.1."),
+    "one letter of an address after the other": Growing(place="text of a bounce", again=b"a@"),
+    "groups of a report": Growing(
+        place="fields of a bounce", again=b"\r\nFinal-Recipient: rfc822; a@@@b\r\nStatus: 5.0.0\r\n"
+    ),
+    "bounces in bounces": Growing(
+        place="fields of a bounce",
+        again=b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nStatus: 5.0.0\r\n",
+    ),
+    "addresses of Exim": Growing(place="X-Failed-Recipients", again=b"a@@@b, "),
     "encoded words in names": Growing(place="To", again=b"=?utf-8?q?a?= <a@b>, "),
 }
 

@@ -135,7 +135,7 @@ SAID: dict[str, Returned] = {
         status="5.1.1", recipients=("r@p351355.pool.example.ne.jp",)
     ),
     "sisimai/lhost-qmail-01.eml": Returned(
-        status="5.5.0",
+        status="5.1.1",
         recipients=("kijitora@example.ne.jp",),
         message_id="000000000.9999999999999.JavaMail.postmaster@mailhub",
     ),

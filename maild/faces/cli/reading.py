@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maild.faces.cli.plain import block, columns, field_lines, line, mailbox
-from maild.model.letter import Letter
+from maild.model.letter import Kind, Letter
+from maild.model.machine import told_of
 from maild.parse.pool import ReaderPool
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ def _decided(files: Sequence[File], what_if: WhatIf) -> Iterator[tuple[File, dic
 def document(file: File) -> dict[str, Any]:
     """Return what was read from one file; every key is there whatever the bytes are."""
     if isinstance(file.outcome, Letter):
-        return {"file": file.name, **file.outcome.as_dict()}
+        told = "" if file.outcome.kind is Kind.NORMAL else told_of(file.outcome)
+        return {"file": file.name, **file.outcome.as_dict(), "kind_text": told}
     code, message = file.error or ("UNPARSEABLE", str(file.outcome))
     return {
         "file": file.name,
@@ -158,6 +160,8 @@ def document(file: File) -> dict[str, Any]:
         "date": None,
         "message_id": None,
         "kind": "normal",
+        "kind_text": "",
+        "returned": None,
         "text": "",
         "html": None,
         "note": "",
@@ -194,7 +198,8 @@ def _letter(found: dict[str, Any]) -> Iterator[str]:
             ("Subject", found["subject"]),
             ("Date", found["date"]),
             ("Message-ID", found["message_id"]),
-            ("Kind", f"{found['kind']} {found['kind_proof']}".strip()),
+            ("Kind", f"{found['kind']}: {found['kind_text']}".removesuffix(": ")),
+            ("About", (found["returned"] or {}).get("message_id")),
             ("Note", found["note"]),
             ("Degraded", "; ".join(found["degraded"])),
         ]

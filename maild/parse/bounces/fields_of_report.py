@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from maild.parse.bounces.words import GIVEN, address_in, code_in, is_vague, meaning_of
+from maild.parse.bounces.words import GIVEN, address_in, code_in, exact, is_vague
 from maild.parse.charsets import decode_field
 from maild.parse.header_block import fields, message_id_of, unfold
 from maild.parse.parts import Part
@@ -119,8 +119,7 @@ def _status(group: Mapping[str, str]) -> str:
     better = code_in(diagnostic)
     if better[:1] == status[0] and not is_vague(better):
         return better
-    meaning = meaning_of(diagnostic)
-    return f"{status[0]}.{meaning}" if meaning else status
+    return exact(status, diagnostic)
 
 
 def _recipient(group: Mapping[str, str]) -> str:

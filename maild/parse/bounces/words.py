@@ -17,7 +17,7 @@ _LOOKED_AT = 4_000
 _ADDRESS = re.compile(ADDRESS)
 _LESS = re.compile(r"^(?:smtp=|mailto:)", re.IGNORECASE)
 # RFC 3463 2, with a subject that it knows; no version number or IP address, of which more digits and points stand about.
-_ENHANCED = re.compile(r"(?<![\d.\w-])[45]\.[0-7]\.\d{1,3}(?![\d.]*\d|-\d|[a-z])", re.ASCII)
+_ENHANCED = re.compile(r"(?<![\d.\w-])[45]\.[0-7]\.\d{1,3}(?!\.?\d|-\d|[a-z])", re.ASCII)
 # RFC 5321 4.2.1: a reply code begins a line or is said by somebody; `550 of 1000 mails` is none.
 _REPLY = re.compile(
     r"(?:^|[:;(\"'>]|\bsaid|\berror|\bcode|\bresponse|\bsmtp|\breply|\breason)"
@@ -44,15 +44,19 @@ def tidy(address: str) -> str:
 def code_in(text: str) -> str:
     """Return the code that a server's words bear, as 5.1.1 (RFC 3463); of an SMTP reply the phrase says the rest.
 
-    A reply without a phrase that we know gives its class alone, 5.0.0; without either there is no code.
+    A reply without a phrase that we know gives its class alone, 5.0.0; without a reply there is no code.
     """
     enhanced = _ENHANCED.search(text)
     if enhanced is not None:
-        return enhanced[0]
+        return exact(enhanced[0], text)
     reply = _REPLY.search(text)
-    if reply is None:
-        return ""
-    return f"{reply[1][0]}.{meaning_of(text) or '0.0'}"
+    return exact(f"{reply[1][0]}.0.0", text) if reply else ""
+
+
+def exact(status: str, text: str) -> str:
+    """Return a code; one that says no more than its class (RFC 3463 3.1) is made exact by the words beside it."""
+    meaning = meaning_of(text) if is_vague(status) else ""
+    return f"{status[0]}.{meaning}" if meaning else status
 
 
 def is_vague(status: str) -> bool:
