@@ -39,14 +39,7 @@ def read_letter(raw: bytes) -> Letter:
     headers = read_headers(found, charset=root.content_type.get("charset"), notes=notes)
     texts = read_texts(raw, root, notes)
     leaves = list(root.leaves())
-    kind, proof = kind_of(
-        raw,
-        found,
-        root,
-        subject=headers.subject,
-        author=headers.from_[0].address if headers.from_ else "",
-        text=texts.text,
-    )
+    kind, proof = kind_of(raw, found, root, leaves, headers=headers, text=texts.text)
     notes.extend(filter(None, (damage(raw, part) for part in leaves)))
     letter = Letter(
         from_=headers.from_,

@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from maild.model.letter import Returned
-from maild.parse.bounces.fields_of_report import Fate, Report, has_report, read_report
+from maild.parse.bounces.fields_of_report import (
+    Fate,
+    Report,
+    has_report,
+    may_report_success,
+    read_report,
+)
 from maild.parse.bounces.original import Original, attached_original, quoted_original
 from maild.parse.bounces.spoken import Said, read_spoken
 from maild.parse.bounces.words import GIVEN
@@ -51,7 +57,7 @@ def read_returned(
 
 def reports_success(raw: bytes, leaves: Sequence[Part]) -> bool:
     """Whether a report on delivery says of every recipient that the mail went on or arrived (RFC 3464 2.3.3)."""
-    return read_report(raw, leaves).fate is Fate.ARRIVED
+    return may_report_success(raw, leaves) and read_report(raw, leaves).fate is Fate.ARRIVED
 
 
 def said_in(text: str, subject: str) -> Said:

@@ -38,6 +38,7 @@ _FATES = {
     "relayed": Fate.ARRIVED,
     "expanded": Fate.ARRIVED,
 }
+_ARRIVED = tuple(word.encode() for word, fate in _FATES.items() if fate is Fate.ARRIVED)
 _WORST_FIRST = (Fate.FAILED, Fate.UNSAID, Fate.DELAYED, Fate.ARRIVED)
 
 
@@ -65,6 +66,13 @@ class Report:
 def has_report(leaves: Sequence[Part]) -> bool:
     """Whether there is a machine's half at all."""
     return any(part.type in _STATUS_TYPES for part in leaves)
+
+
+def may_report_success(raw: bytes, leaves: Sequence[Part]) -> bool:
+    """Whether a word for it stands in a machine's half: few reports are worth reading for that."""
+    parts = [part for part in leaves if part.type in _STATUS_TYPES][:_PARTS_MAX]
+    said = b"".join(part.octets(raw)[:_READ_MAX] for part in parts).lower()
+    return any(word in said for word in _ARRIVED)
 
 
 def read_report(raw: bytes, leaves: Sequence[Part]) -> Report:

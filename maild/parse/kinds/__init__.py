@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from maild.model.letter import Kind
 from maild.parse.header_block import Field
+from maild.parse.headers import Headers
 from maild.parse.kinds.answers import answer, notice
 from maild.parse.kinds.lists import calendar, mailing_list
 from maild.parse.kinds.marks import Marks
@@ -32,10 +33,16 @@ _QUESTIONS = (report, bounce, answer, mailing_list, calendar, notice)
 
 
 def kind_of(
-    raw: bytes, found: Sequence[Field], root: Part, *, subject: str, author: str, text: str
+    raw: bytes,
+    found: Sequence[Field],
+    root: Part,
+    leaves: Sequence[Part],
+    *,
+    headers: Headers,
+    text: str,
 ) -> tuple[Kind, str]:
-    """Return the kind and its proof; NORMAL with an empty one.  `author` is the first From address as it stands."""
-    marks = Marks(raw, found, root, subject=subject, author=author, text=text)
+    """Return the kind and its proof; NORMAL with an empty one.  `text` is what a person reads."""
+    marks = Marks(raw, found, root, leaves, headers=headers, text=text)
     for question in _QUESTIONS:
         said = question(marks)
         if said is not None:

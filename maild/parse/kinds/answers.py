@@ -23,7 +23,10 @@ _SAYING = (
     ("X-FC-MachineGenerated", "true"),
 )
 """Fields of which one word counts: `mirror` or `forward` beside that `reply` is a person's mail sent on."""
-_LIST_FIELDS = (b"list-id", b"list-unsubscribe", b"list-post", b"mailing-list", b"x-mailing-list")
+_TELLING = frozenset({*_FIELDS, *_PRECEDENCE, *(label.lower().encode() for label, _ in _SAYING)})
+_LIST_FIELDS = frozenset(
+    {b"list-id", b"list-unsubscribe", b"list-post", b"mailing-list", b"x-mailing-list"}
+)
 
 
 def answer(marks: Marks) -> tuple[Kind, str] | None:
@@ -40,6 +43,8 @@ def notice(marks: Marks) -> tuple[Kind, str] | None:
 def _by_field(marks: Marks) -> str:
     if marks.submitted.startswith(("auto-replied", "auto-notified")):
         return f"Auto-Submitted: {marks.submitted}"
+    if not marks.has_any(_TELLING):
+        return ""
     for name in _FIELDS:
         if marks.has(name) and marks.value(name).lower() not in _NO:
             return name.decode().title()
@@ -80,4 +85,4 @@ def _machine_trace(marks: Marks) -> str:
 
 
 def _is_lists(marks: Marks) -> bool:
-    return any(marks.has(name) for name in _LIST_FIELDS)
+    return marks.has_any(_LIST_FIELDS)

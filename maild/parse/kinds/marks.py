@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set as AbstractSet
 from functools import cached_property
 
 from maild.parse.bounces import Said, said_in
 from maild.parse.charsets import decode_field
 from maild.parse.header_block import Field, unfold
+from maild.parse.headers import Headers
 from maild.parse.kinds.subjects import begins_with, subjects
 from maild.parse.parts import Part
 
@@ -35,29 +36,39 @@ _LOOKED_AT = 16 * 1024
 
 
 class Marks:
-    """The fields, parts and words of one mail.  `author` is the first From address as it stands."""
+    """The fields, parts and words of one mail."""
 
     def __init__(
         self,
         raw: bytes,
         found: Sequence[Field],
         root: Part,
+        leaves: Sequence[Part],
         *,
-        subject: str,
-        author: str,
+        headers: Headers,
         text: str,
     ) -> None:
-        """Keep what is at hand; nothing is decoded yet."""
+        """Decode the few fields that nearly every question looks at."""
         self.raw = raw
         self.root = root
-        self.subject = subject
+        self.leaves = leaves
+        self.subject = headers.subject
+        author = headers.from_[0].address if headers.from_ else ""
         self.local = author.rpartition("@")[0].strip("<\"' ").lower()
         self.text = text[:_LOOKED_AT]
-        self.leaves = list(root.leaves())
-        self.types = [part.type for part in self.leaves]
-        self._topmost: dict[bytes, bytes] = {}
-        for field in found:
-            self._topmost.setdefault(field.name, field.value)
+        self.types = {part.type for part in leaves}
+        # The topmost of two fields of a name is put in last.
+        self._topmost = {field.name: field.value for field in reversed(found)}
+        path = self.value(b"return-path").strip("<>")
+        self.has_null_sender = not path and self.has(b"return-path")
+        """Whether the mail came from nobody: what bounces and most automatic answers do (RFC 5321 4.5.5)."""
+        self.is_daemons = (
+            self.local in _SURE_DAEMONS or path.partition("@")[0].lower() in _SURE_DAEMONS
+        )
+        """Whether it is from an address that only mail servers have."""
+        self.submitted = self._submitted()
+        """What Auto-Submitted says beyond "no", in lower case (RFC 3834 5)."""
+        self.precedence = self.value(b"precedence").lower()[:60]
 
     def has(self, name: bytes) -> bool:
         """Whether the mail has that field."""
@@ -68,27 +79,13 @@ class Marks:
         value = self._topmost.get(name)
         return "" if value is None else " ".join(decode_field(unfold(value))[:_VALUE_MAX].split())
 
-    @cached_property
-    def submitted(self) -> str:
-        """What Auto-Submitted says beyond "no", in lower case (RFC 3834 5)."""
+    def _submitted(self) -> str:
         value = self.value(b"auto-submitted").partition(";")[0].partition("(")[0].strip().lower()
         return "" if value == "no" else value[:60]
 
-    @cached_property
-    def precedence(self) -> str:
-        """The word of Precedence, in lower case."""
-        return self.value(b"precedence").lower()[:60]
-
-    @cached_property
-    def has_null_sender(self) -> bool:
-        """Whether the mail came from nobody: what bounces and most automatic answers do (RFC 5321 4.5.5)."""
-        return self.has(b"return-path") and self.value(b"return-path") in {"", "<>"}
-
-    @cached_property
-    def is_daemons(self) -> bool:
-        """Whether it is from an address that only mail servers have."""
-        path = self.value(b"return-path").strip("<>").partition("@")[0].lower()
-        return self.local in _SURE_DAEMONS or path in _SURE_DAEMONS
+    def has_any(self, names: AbstractSet[bytes]) -> bool:
+        """Whether the mail has a field of any of those names."""
+        return not names.isdisjoint(self._topmost)
 
     @property
     def is_postmasters(self) -> bool:

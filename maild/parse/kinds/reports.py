@@ -36,7 +36,7 @@ def report(marks: Marks) -> tuple[Kind, str] | None:
     root = marks.root.content_type
     if root.value == "multipart/report":
         named = root.get("report-type").lower()
-        for name in (named, *(kind.removeprefix("message/") for kind in marks.types)):
+        for name in (named, *(part.type.removeprefix("message/") for part in marks.leaves)):
             if name in _REPORTS:
                 return _as_it_went(marks, *_REPORTS[name], f"multipart/report of type {name}")
         kind = Kind.BOUNCE if marks.has_null_sender or marks.is_daemons else Kind.REPORT
@@ -72,13 +72,13 @@ def _as_it_went(marks: Marks, kind: Kind, what: str, shape: str) -> tuple[Kind, 
 def _is_dmarc(marks: Marks) -> bool:
     if _DMARC_SUBJECT.match(marks.subject):
         return True
+    # People send such files on.
+    if len(marks.leaves) > 1 and not (marks.submitted or marks.has_null_sender):
+        return False
     names = (
         part.disposition.get("filename") or part.content_type.get("name") for part in marks.leaves
     )
-    if not any(_DMARC_FILE.fullmatch(name) for name in names):
-        return False
-    # People send such files on.
-    return len(marks.leaves) == 1 or bool(marks.submitted) or marks.has_null_sender
+    return any(_DMARC_FILE.fullmatch(name) for name in names)
 
 
 def bounce(marks: Marks) -> tuple[Kind, str] | None:
@@ -107,7 +107,7 @@ def _from_nobody(marks: Marks) -> str:
         return ""
     if marks.is_titled_bounce:
         return "no address to answer to (an empty Return-Path), and the subject of a bounce"
-    if marks.tells_of_a_failure and marks.brings_a_mail:
+    if marks.brings_a_mail and marks.tells_of_a_failure:
         return "no address to answer to (an empty Return-Path), and a mail that came back"
     return ""
 
@@ -122,8 +122,8 @@ def _from_a_postmaster(marks: Marks) -> str:
         return f"from {marks.local}, marked as a notice of non-delivery"
     if marks.is_postmasters and marks.is_titled_exactly:
         return f"from {marks.local} with the subject of a bounce"
-    if marks.is_titled_bounce and (marks.tells_of_a_failure or marks.brings_a_mail):
+    if marks.is_titled_bounce and (marks.brings_a_mail or marks.tells_of_a_failure):
         return f"from {marks.local} with the subject and content of a bounce"
-    if marks.tells_of_a_failure and marks.brings_a_mail:
+    if marks.brings_a_mail and marks.tells_of_a_failure:
         return f"from {marks.local} with a mail that came back, and why"
     return ""
