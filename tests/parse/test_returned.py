@@ -166,3 +166,11 @@ def test_F7_a_report_that_a_gateway_wraps_is_read_in_its_wrapping() -> None:
     found = read(outer)
     assert found is not None
     assert (found.recipients, found.loop_mark) == (("lea@acme.example",), MARK)
+
+
+def test_F7_without_the_mail_itself_its_id_is_what_the_report_says() -> None:
+    found = read(
+        report(STATUS.replace(b"dns; mx.example", b"dns; mx\r\nX-Original-Message-ID: <7@x>"), b"")
+    )
+    assert found is not None
+    assert (found.message_id, found.loop_mark) == ("7@x", None)

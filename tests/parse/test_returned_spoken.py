@@ -70,6 +70,16 @@ def read(text: str, header: str = HEADER) -> Returned:
         ("Failed Recipient: bo@x.test\nReason: Remote host said: 421 busy\n", "bo@x.test", "4.0.0"),
         ("<bo@x.test>: 550 5.1.1 x\n<cy@x.test>: 550 5.2.2 y\n", "bo@x.test cy@x.test", "5.1.1"),
         ("<bo@x.test>:\nnobody\n\n<postmaster@mx.example> can tell more.\n", "bo@x.test", ""),
+        (
+            "From: info@acme.example\nSubject: Offer\n\n<bo@x.test>:\n550 user unknown\n",
+            "bo@x.test",
+            "5.1.1",
+        ),
+        (
+            "To: ann@y.test\nSubject: Offer\nDate: Thu\n\ndid not reach:\n\nbo@x.test on Thu\n  Unknown Recipient\n",
+            "bo@x.test",
+            "5.1.1",
+        ),
         ("bo@x.test or bob@x.test, we cannot say.\n", "", ""),
         ("We could not do it for info@acme.example.\n", "", ""),
         ("Release 5.5.2653.19 at 5.4.3.2 gave up on 450 mails.\n", "", ""),
@@ -111,6 +121,21 @@ def test_F7_an_address_in_the_returned_mail_is_not_who_was_missed() -> None:
     assert (found.recipients, found.status) == (("bo@x.test",), "")
 
 
+@pytest.mark.parametrize(
+    "announced",
+    [
+        "--- Below this line is a copy of the message.",
+        "Original message follows.",
+        "> ***Returned Mail Follows:",
+    ],
+)
+def test_F7_what_stands_below_the_words_that_announce_a_mail_is_not_the_servers(
+    announced: str,
+) -> None:
+    found = read(f"It came back.\n\n{announced}\n\n<eve@x.test>: 550 5.2.2 full\n")
+    assert (found.recipients, found.status) == ((), "")
+
+
 def test_F7_who_alone_the_returned_mail_went_to_is_who_was_missed() -> None:
     assert read(f"It came back.\n\n{OURS}").recipients == ("bo@x.test",)
     assert read(f"It came back.\n\n{OURS.replace('bo@', 'al@x.test, bo@')}").recipients == ()
@@ -119,7 +144,7 @@ def test_F7_who_alone_the_returned_mail_went_to_is_who_was_missed() -> None:
 def test_F7_fields_of_the_bounce_itself_are_used() -> None:
     header = (
         "From: Mailer-Daemon@mx.example\r\nTo: info@acme.example\r\nSubject: Delivery failed\r\n"
-        "X-Failed-Recipients: bo@x.test,\r\n cy@x.test\r\nIn-Reply-To: <1@acme.example>\r\n"
+        "X-Failed-Recipients: bo@x.test,\r\n <cy@x.test> and more\r\nIn-Reply-To: <1@acme.example>\r\n"
     )
     found = read("Sorry.\n", header)
     assert (found.recipients, found.message_id) == (("bo@x.test", "cy@x.test"), "1@acme.example")
