@@ -93,6 +93,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "kmail": Shape(separator="{}\n", order="SDFTC", closing="\n{}"),
     "mailmate": Shape(separator="{}\n", order="FTCSD", quoted="block"),
+    "mailru": Shape(separator="-------- {} --------", order="FTDS"),
     "missive": Shape(separator="-" * 10 + " {} " + "-" * 10, order="FDTCS", quoted="text"),
     "mutt": Shape(separator="----- {} -----\n", order="DFTCS", closing="\n\n----- {} -----"),
     "outlook": Shape(order="FDTCS", comma="; ", decides=False),

@@ -6,7 +6,7 @@ import pytest
 
 from maild.model.decide import SURE_ENOUGH
 from maild.parse.forward import ForwardReading, find_forward
-from tests.parse.forwarding import Original, as_html, layouts, quoted
+from tests.parse.forwarding import Hand, Original, as_html, layouts, quoted
 from tests.parse.forwarding_changes import CHANGES, DAMAGED, OLDER, Change, Forward, forwards
 from tests.parse.test_forward_clients import UNSURE
 
@@ -84,7 +84,7 @@ ATTRIBUTIONS = (
 def test_F1_a_reply_to_a_forward_is_no_forward_whatever_the_client(line: str) -> None:
     wrong = []
     for layout in layouts():
-        history = layout.write(Original(), Change(name="").hand)
+        history = layout.write(Original(), Hand())
         for subject in (f"Re: {layout.prefix} Offer", "Re: Offer", "Offer"):
             for below in (history, quoted(history)):
                 text = f"Yes, do that.\n\n{line}\n\n{below}"
@@ -95,6 +95,46 @@ def test_F1_a_reply_to_a_forward_is_no_forward_whatever_the_client(line: str) ->
                     if reading.original or reading.looks_forwarded:
                         wrong.append(f"{layout.name}: {subject}")
     assert wrong == []
+
+
+LINES_ABOVE_REPLIES = {
+    # mail-parser-reply (PyPI 1.36, constants.py) for the words of Gmail and Apple Mail in each language.
+    "cs": "Dne st 7. 5. 2025 v 9:31 odesílatel Ann Lee <ann@client.example> napsal(a):",
+    "da": "Den ons. 7. maj 2025 kl. 09.31 skrev Ann Lee <ann@client.example>:",
+    "de": "Am Mi., 7. Mai 2025 um 09:31 Uhr schrieb Ann Lee <ann@client.example>:",
+    "en": "On 7 May 2025, at 09:31, Ann Lee <ann@client.example> wrote:",
+    "es": "El mié, 7 may 2025 a las 9:31, Ann Lee (<ann@client.example>) escribió:",
+    "fr": "Le mer. 7 mai 2025 à 09:31, Ann Lee <ann@client.example> a écrit\u00a0:",
+    "it": "Il giorno mer 7 mag 2025 alle ore 09:31 Ann Lee <ann@client.example> ha scritto:",
+    "ja": "2025年5月7日(水) 9:31 Ann Lee <ann@client.example>:",
+    "ko": "2025년 5월 7일 (수) 오전 9:31, Ann Lee <ann@client.example>님이 작성:",
+    "nl": "Op wo 7 mei 2025 om 09:31 schreef Ann Lee <ann@client.example>:",
+    "pl": "śr., 7 maj 2025 o 09:31 Ann Lee <ann@client.example> napisał(a):",
+    "sv": "Den ons 7 maj 2025 kl 09:31 skrev Ann Lee <ann@client.example>:",
+    "zh-Hans": "Ann Lee <ann@client.example> 于2025年5月7日周三 09:31写道\uff1a",
+    # talon (PyPI 1.4.4, tests/fixtures).
+    "yandex": '07.05.2025, 09:31, "Ann Lee" <ann@client.example>:',
+    "mail.ru": "Wed, 07 May 2025 09:31:51 +0400 от Ann Lee <ann@client.example>:",
+    "android": '07.05.2025 9:31 пользователь "ann@client.example" <\nann@client.example> написал:',
+}
+
+
+@pytest.mark.parametrize("line", LINES_ABOVE_REPLIES.values(), ids=LINES_ABOVE_REPLIES)
+@pytest.mark.parametrize("client", ["gmail in en", "outlook_live in en", "apple in de"])
+def test_F1_what_stands_below_a_reply_s_line_is_history_in_every_language(
+    line: str, client: str
+) -> None:
+    (layout,) = (one for one in layouts() if one.name == client)
+    history = layout.write(Original(), Hand())
+    for subject in ("Re: Fwd: Offer", "Offer"):
+        for below in (history, quoted(history)):
+            text = f"Yes, do that.\n\n{line}\n\n{below}"
+            for found in (
+                find_forward(subject=subject, text=text, html=None, attached=[]),
+                find_forward(subject=subject, text="", html=as_html(text), attached=[]),
+            ):
+                assert found.original is None
+                assert not found.looks_forwarded
 
 
 ORDINARY = {

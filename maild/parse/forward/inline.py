@@ -153,7 +153,7 @@ class _Reader:
         if not self._is_header(block):
             self._no_header_to = block.end
             return None
-        if not block.has_from or block.weight < 2:
+        if not block.has_from or block.weight + (Field.CC in block.values) < 2:
             # What is left of the outermost header; the next one below would be somebody else's.
             return Inline()
         says = self._subject.says(block.languages)
