@@ -231,13 +231,35 @@ def clients(found: list[Case]) -> str:
     )
 
 
+def languages(found: list[Case]) -> str:
+    """Return for each language and client in how many of its changed mails the sender is right."""
+    counts: Mapping[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for case in found:
+        if case.corpus == "changed":
+            said = outcome(case.ours, case.expected)
+            counts[case.language.lower(), case.client.partition(",")[0]][said] += 1
+    columns = sorted({client for _, client in counts})
+    rows: list[list[object]] = []
+    for language in sorted({language for language, _ in counts}):
+        cells = [counts.get((language, client), Counter()) for client in columns]
+        rows.append([language, *(_share(cell) for cell in cells)])
+    return table(["", *columns], rows)
+
+
+def _share(counts: Counter[str]) -> str:
+    total = sum(counts.values())
+    if not total:
+        return ""
+    return str(total) if counts["right"] == total else f"{counts['right']}/{total}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     other = other_parser()
     found = list(cases(other))
-    text = f"{clients(found)}\n{calibration(found)}"
+    text = f"{clients(found)}\n{languages(found)}\n{calibration(found)}"
     if other:
         text += f"\n{comparison(found)}"
     print(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from maild.model.decide import SURE_ENOUGH
@@ -110,3 +112,14 @@ def test_F1_the_line_that_closes_an_original_ends_its_body(below: str) -> None:
     original = read(layout, layout.write(ORIGINAL, Hand()) + below).original
     assert original is not None
     assert original.body == ORIGINAL.body
+
+
+def test_F1_a_closing_line_of_an_older_forward_does_not_end_the_outer_one() -> None:
+    older, outer = (
+        next(one for one in layouts() if one.name == name) for name in ("mutt in en", "gmail in en")
+    )
+    body = older.write(ORIGINAL, Hand()) + "\n\nJane's signature"
+    for layout in (outer, older):
+        original = read(layout, layout.write(replace(ORIGINAL, body=body), Hand())).original
+        assert original is not None
+        assert original.body == body

@@ -112,7 +112,7 @@ class _Reader:
             confidence = min(confidence, 0.7)
         elif says is None and depth > 0:
             confidence = min(confidence, 0.85)
-        return self._found(block, mark.at, confidence, closed=True)
+        return self._found(block, mark.at, confidence, mark)
 
     def _block_below(self, mark: Mark) -> Block | None:
         if mark.behind:
@@ -237,9 +237,9 @@ class _Reader:
         )
 
     def _found(
-        self, block: Block, start: int, confidence: float, *, closed: bool = False
+        self, block: Block, start: int, confidence: float, mark: Mark | None = None
     ) -> Inline:
-        """`closed`: the client may have drawn a line below the original, too."""
+        """`mark`: the forward's own separator; its client may have drawn a line below the original, too."""
         body = self._lines.below(block.end, depth=block.depth)
         from_ = None
         if block.has_from and not block.from_twice:
@@ -250,7 +250,7 @@ class _Reader:
             cc=read_many(block.values.get(Field.CC, "")),
             subject=block.value(Field.SUBJECT),
             date=block.value(Field.DATE),
-            body=less_closing(body) if closed else body,
+            body=less_closing(body, mark) if mark else body,
             how=How.INLINE,
             confidence=confidence if from_ else 0.0,
         )

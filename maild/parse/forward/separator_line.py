@@ -21,6 +21,8 @@ class Mark:
     separator: Separator
     at: int
     behind: str = ""
+    names_sender: bool = False
+    """Clients that name the sender here also say where the original ends."""
 
 
 def separator_on(content: str, at: int) -> Mark | None:
@@ -45,9 +47,12 @@ def _dashed(bare: str, at: int) -> Mark | None:
     whole = inner.rstrip("- ")
     if inner.endswith("--") and len(whole) <= _SEPARATOR_MAX:
         folded = fold(whole)
-        separator = tables().separators.get((Shape.DASHED, folded)) or _naming(folded)
+        separator = tables().separators.get((Shape.DASHED, folded))
         if separator is not None:
             return Mark(separator=separator, at=at)
+        separator = _naming(folded)
+        if separator is not None:
+            return Mark(separator=separator, at=at, names_sender=True)
     phrase, dashes, _ = inner[:_SEPARATOR_MAX].partition("--")
     separator = tables().separators.get((Shape.DASHED, fold(phrase.rstrip("- ")).rstrip(":")))
     if separator is None or not dashes:
@@ -64,16 +69,25 @@ def _naming(folded: str) -> Separator | None:
     return None
 
 
-def less_closing(body: str) -> str:
-    """Drop the line that closes an original, with what stands below it: that is the forwarder's again."""
+def less_closing(body: str, mark: Mark) -> str:
+    """Drop the line that closes an original, with what stands below it: that is the forwarder's again.
+
+    A line that says so, where the client writes one; a drawn line only at the very end (KMail).
+    """
     lines = body.rsplit("\n", _CLOSED_WITHIN)
+    is_last = True
     for at in range(len(lines) - 1, 0, -1):
         bare = lines[at].strip("> \t\r")
-        if not bare.startswith("--") or len(bare) > _SEPARATOR_MAX:
+        if not bare:
             continue
-        is_last = not any(line.strip("> \t\r") for line in lines[at + 1 :])
-        if (is_last and len(bare) >= _CLOSING_RULE_MIN and not bare.strip("-")) or (
-            (Shape.CLOSING, fold(bare.strip("- "))) in tables().separators
-        ):
+        drawn = is_last and len(bare) >= _CLOSING_RULE_MIN and not bare.strip("-")
+        if drawn or (mark.names_sender and _says_end(bare)):
             return "\n".join(lines[:at]).rstrip()
+        is_last = False
     return body
+
+
+def _says_end(bare: str) -> bool:
+    if not bare.startswith("--") or len(bare) > _SEPARATOR_MAX:
+        return False
+    return (Shape.CLOSING, fold(bare.strip("- "))) in tables().separators
