@@ -33,6 +33,9 @@ def run_here(arguments: list[str]) -> int:
             "take in one mail from stdin (the pipe door)",
             is_raw=True,
         ),
+        "directory": Command(
+            "maild.daemon.command_directory", "the CRM from which an account's clients come"
+        ),
         "serve": Command("maild.daemon.command", "run the daemon"),
         "source": Command(
             "maild.daemon.command_source", "mailboxes of other servers that maild collects from"

@@ -14,6 +14,7 @@ import typer
 from maild.config import ConfigError
 from maild.core.accounts import list_accounts
 from maild.core.app import OPERATOR, App, open_app
+from maild.core.clients_following import list_directories
 from maild.core.faults import fault_of
 from maild.core.outbox import errand_counts
 from maild.core.sources import list_sources
@@ -146,6 +147,7 @@ def _store_lines(settings: Settings) -> Iterator[Line]:
     yield Line("OK", "database", "answers, and has this version's schema")
     yield _disk_line(opened, settings)
     yield from _source_lines(opened)
+    yield from _directory_lines(opened)
     yield from _relay_lines(opened, settings)
     opened.store.close()
 
@@ -165,6 +167,19 @@ def _source_lines(opened: App) -> Iterator[Line]:
                 )
             else:
                 yield Line("OK", what, source.state)
+
+
+def _directory_lines(opened: App) -> Iterator[Line]:
+    """One line a directory, by how asking it went last; it is not asked."""
+    for found in list_directories(opened, by=OPERATOR):
+        what = f"directory {found.plug} of {found.account}"
+        if found.trouble is not None:
+            yield Line("FAIL", what, f"{found.trouble}; next try {found.next_try_at:%H:%M:%S} UTC")
+        elif found.last_refusal is not None:
+            text = f"{found.refused} entries were refused, the last one: {found.last_refusal}"
+            yield Line("WARN", what, text)
+        else:
+            yield Line("OK", what, found.state)
 
 
 def _relay_lines(opened: App, settings: Settings) -> Iterator[Line]:

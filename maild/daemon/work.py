@@ -11,6 +11,7 @@ from maild.core.forgetting import forget_ended
 from maild.core.undo_change import forget_changes
 from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
 from maild.daemon.digest import EVERY_S, Digests
+from maild.daemon.directories import EVERY_S as EVERY_DIRECTORY_S, Directories
 from maild.daemon.outbox import OutboxWorker
 from maild.daemon.part import Frame
 from maild.daemon.workers import obey_doors
@@ -43,6 +44,7 @@ class Work:
         )
         frame.scheduler.add_job(forget_ended, "interval", args=(frame.app,), hours=1)
         frame.scheduler.add_job(self._sweep, "interval", seconds=SWEEP_S)
+        frame.scheduler.add_job(Directories(frame.app).tick, "interval", seconds=EVERY_DIRECTORY_S)
         if frame.plan.beneath:
             obey_doors(self._wake)
 

@@ -42,3 +42,17 @@ def difference(there: Mapping[str, bool], wanted: Collection[str] | None) -> Dif
         added=tuple(one for one in wanted if one not in there),
         dropped=tuple(sorted(one for one, listed in there.items() if listed and one not in wanted)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientPage:
+    """A part of what changed in a directory."""
+
+    cursor: str
+    """Behind what this page holds."""
+    clients: tuple[ClientCard, ...] = ()
+    """Each as it is now."""
+    gone: tuple[str, ...] = ()
+    """Keys of clients that are none any more."""
+    more: bool = False
+    """Whether there is a further page already."""

@@ -14,6 +14,7 @@ from maild.store.client_lists import ClientListRows
 from maild.store.clients import ClientRows
 from maild.store.deliveries import DeliveryRows
 from maild.store.digest import DigestRows
+from maild.store.directories import DirectoryRows
 from maild.store.drops import DropRows
 from maild.store.engine import Database
 from maild.store.facts import DecisionRows
@@ -195,6 +196,11 @@ class Tx:
     def healing(self) -> HealingRows:
         """Mails that wait for a person."""
         return HealingRows(self.connection)
+
+    @cached_property
+    def directories(self) -> DirectoryRows:
+        """Which directory an account follows."""
+        return DirectoryRows(self.connection)
 
     @cached_property
     def sweeps(self) -> SweepRows:

@@ -85,6 +85,9 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "settle.settle",
     ),
     "what comes round, for all accounts": (
+        "clients_following.directory_due",
+        "clients_following.note_round",
+        "clients_following.take_page",
         "clients_sweeping.sweep",
         "digest.send_digests",
         "forgetting.forget_ended",

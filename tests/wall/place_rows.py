@@ -8,6 +8,7 @@ from typing import Any
 from maild.core import (
     clients,
     clients_changing,
+    clients_following,
     clients_listing,
     clients_sweeping,
     giants,
@@ -29,6 +30,7 @@ from tests.core.company import READER
 from tests.wall.rows import (
     ADMIN,
     ALL,
+    NONE,
     Look,
     Row,
     asked_at,
@@ -172,6 +174,38 @@ _LISTS = [
         clients_sweeping.file_matching,
         "none",
         lambda app, by, it, at: clients_sweeping.file_matching(app, READER, account=at, by=by),
+    ),
+]
+
+
+def _directory_removed(app: App, by: Actor, it: str, at: str | None) -> None:
+    clients_following.remove_directory(app, account=at, by=by)
+
+
+_DIRECTORIES = [
+    Row(
+        clients_following.set_directory,
+        "none",
+        lambda app, by, it, at: clients_following.set_directory(app, "file", {}, account=at, by=by),
+        own=NONE,
+    ),
+    Row(clients_following.remove_directory, "none", _directory_removed, own=NONE),
+    Row(
+        clients_following.take_directory,
+        "none",
+        lambda app, by, it, at: clients_following.take_directory(app, account=at, by=by),
+        own=NONE,
+    ),
+    Row(
+        clients_following.show_directory,
+        "none",
+        lambda app, by, it, at: clients_following.show_directory(app, account=at, by=by),
+        may_hear="NOT_FOUND",
+    ),
+    Row(
+        clients_following.list_directories,
+        "none",
+        lambda app, by, it, at: clients_following.list_directories(app, by=by),
     ),
 ]
 
@@ -357,4 +391,4 @@ _SOURCES = [
 ]
 
 
-ROWS = [*_CLIENTS, *_LISTS, *_INBOXES, *_SOURCES]
+ROWS = [*_CLIENTS, *_LISTS, *_DIRECTORIES, *_INBOXES, *_SOURCES]
