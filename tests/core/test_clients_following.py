@@ -151,7 +151,8 @@ def test_F6_a_client_that_is_gone_matches_nothing_new_and_keeps_what_it_has(post
     post.decide()
     [client] = [one for one in list_clients(post.app, by=OPERATOR).clients if one.key == "N"]
     change_client(post.app, client.id, ClientChanges(add=["hand@novum.test"]), by=OPERATOR)
-    take_page(post.app, following, ClientPage(cursor="2", gone=("N", "unknown")))
+    counts = take_page(post.app, following, ClientPage(cursor="2", gone=("N", "unknown")))
+    assert (counts["gone"], counts["changed"]) == (2, 1)
     assert contacts(post, "N") == ("hand@novum.test",)
     post.send(post.mail("n@novum.test"), "info@acme.example")
     post.decide()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
+from sqlalchemy import event
 
 from maild.core.accounts import set_account
 from maild.core.app import OPERATOR, App
@@ -224,6 +225,42 @@ def test_I4_a_look_that_a_crash_cut_off_goes_on(
     swept(post)
     assert NOT_FOUND not in states(post)
     assert post.table(client_tables.sweeps.name) == 0
+
+
+def statements(post: Post, act: Callable[[], object]) -> int:
+    """Count what an act says to the database."""
+    count = 0
+
+    def note(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    engine = post.app.store.database.writer
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        act()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return count
+
+
+def test_I4_looking_for_many_new_clients_costs_as_much_as_for_one(post: Post) -> None:
+    set_account(post.app, "acme", {"heal": "self"}, by=OPERATOR)
+    waiting(post, *[f"p{number}@nobody.test" for number in range(20)])
+    costs = []
+    for count in (1, 300):
+        many = [
+            ClientCard(name=f"C{n}", key=str(n), contacts=(f"c@c{n}.test",)) for n in range(count)
+        ]
+        listed(post, *many)
+        costs.append(statements(post, lambda: sweep(post.app)))
+    assert costs[0] == costs[1]
+
+
+def test_F6_a_batch_of_many_is_written_in_few_statements(post: Post) -> None:
+    many = [ClientCard(name=f"C{n}", key=str(n), contacts=(f"c@c{n}.test",)) for n in range(BATCH)]
+    assert statements(post, lambda: listed(post, *many)) < 60
+    assert statements(post, lambda: listed(post, *many)) < 60
 
 
 def test_I4_an_import_that_changes_nothing_asks_for_no_look(post: Post) -> None:

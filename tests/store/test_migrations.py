@@ -154,3 +154,34 @@ def test_a_database_with_mail_at_the_first_schema_is_upgraded_and_keeps_every_ro
         rows = connection.execute(text("SELECT peer, retries, spam_mark FROM arrivals")).all()
         assert [tuple(row) for row in rows] == [("192.0.2.1", 0, None)]
         assert connection.execute(text("SELECT count(*) FROM inbox_keys")).scalar_one() == 0
+
+
+_AT_0006 = """
+INSERT INTO accounts (id, slug, name, settings, created_at) VALUES (1, 'acme', 'Acme', '{}', 0);
+INSERT INTO clients (id, ulid, account_id, name, created_at) VALUES (1, 'c', 1, 'Rossi', 0);
+INSERT INTO contacts (id, account_id, client_id, norm) VALUES (1, 1, 1, 'a@rossi.example');
+INSERT INTO client_domains (id, account_id, client_id, domain) VALUES (1, 1, 1, 'rossi.example')
+"""
+"""A client as the schema before lists knows it."""
+
+
+def test_F6_what_clients_have_before_lists_counts_as_by_hand_and_old_code_goes_on(
+    database: Database,
+) -> None:
+    config = migrate.alembic_config()
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+    with database.write() as connection:
+        for statement in _AT_0006.split(";"):
+            connection.exec_driver_sql(statement)
+    migrate.upgrade(database)
+    with database.write() as connection:
+        # As code of before writes: it does not know the column.
+        connection.exec_driver_sql(
+            "INSERT INTO contacts (id, account_id, client_id, norm) VALUES (2, 1, 1, 'b@rossi.example')"
+        )
+    with database.read() as connection:
+        for table in ("contacts", "client_domains"):
+            rows = connection.execute(text(f"SELECT listed FROM {table}")).scalars()
+            assert {bool(listed) for listed in rows} == {False}
