@@ -38,6 +38,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "own_login_required": yes_or_no("own_login_required"),
     "heal": word_among("heal", ("ask", "self")),
     "digest": off_or_time("digest"),
+    "outcome_line": yes_or_no("outcome_line"),
 }
 
 

@@ -19,13 +19,15 @@ from maild import failpoint
 from maild.auth.finding import Finding, Verdict
 from maild.core.app import App
 from maild.core.facts import Gathered, case_of, gather, sealers_of, to_verify
+from maild.core.outcome import Outcome
 from maild.core.peers import directs_of, with_findings
 from maild.core.rules_applied import apply_rules, rules_of
 from maild.core.settle import Done, Later, failed, fault, settle
 from maild.core.verdicts import Wanted, look_again_at
-from maild.model.decide import decide
+from maild.model.decide import Case, Decision, decide
 from maild.model.facts import Proven
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError
+from maild.model.outcome import outcome_of
 from maild.model.reason import Reason
 from maild.model.rules import Rule
 from maild.model.trace import Trace
@@ -312,6 +314,13 @@ def _wanted(
     }
 
 
+def _outcome(claimed: Claimed, case: Case, decision: Decision) -> Outcome | None:
+    line = outcome_of(case, decision)
+    if line is None or decision.user is None:
+        return None
+    return Outcome(claimed=claimed, user=decision.user, letter=case.letter, line=line)
+
+
 def _decide_one(
     claimed: Claimed, letter: Letter, gathered: Gathered, rules: Sequence[Rule]
 ) -> Done:
@@ -331,6 +340,7 @@ def _decide_one(
         claimed=claimed,
         decision=decision,
         heard=heard,
+        outcome=_outcome(claimed, case, decision),
         trace=trace,
         letter=letter,
         proof=case.proof.how if isinstance(case.proof, Proven) else case.proof.verdict,

@@ -15,7 +15,10 @@ from maild.core.app import OPERATOR, App
 from maild.core.letters import Notice, post
 from maild.core.standing import active_accounts, note, parse_address
 from maild.model.digest import listed, plain
+from maild.model.letter import Letter
 from maild.model.reason import RefusedError
+from maild.model.states import State
+from maild.store.deliveries import Claimed
 from maild.store.store import Tx
 
 REPORTED_FOR = timedelta(days=10)
@@ -54,6 +57,25 @@ def pause_digests(tx: Tx, app: App, to: str, *, sent_at: datetime | None = None)
             concerned.setdefault(account, set()).add(user)
     _tell_admins(tx, app, concerned, {user: names[user] for user in paused})
     return len(paused)
+
+
+def note_returned(
+    tx: Tx, app: App, claimed: Claimed, letter: Letter | None, returned: str | None
+) -> None:
+    """Write on a mail of ours that it came back, or waits, the first time that its report is decided (F7, U14).
+
+    `returned` is the errand that it went by.  Within the caller's transaction.
+    """
+    if returned is None or letter is None or letter.returned is None:
+        return
+    if claimed.state is not State.RECEIVED:
+        return
+    code = letter.returned.status
+    errand = tx.outbox.by_ulid(returned)
+    fate = "it is delayed" if letter.returned.is_delayed else "it came back"
+    to = tx.outbox.mark_returned(returned, f"{fate}: {code or 'no code'}")
+    if errand is not None and to and is_full(code):
+        pause_digests(tx, app, to, sent_at=errand.created_at)
 
 
 def _tell_admins(

@@ -16,7 +16,8 @@ from maild import failpoint
 from maild.auth.finding import Finding, Verdict
 from maild.core.app import App
 from maild.core.asked_about import parsed
-from maild.core.full_mailboxes import is_full, pause_digests
+from maild.core.full_mailboxes import note_returned
+from maild.core.outcome import Outcome, tell_forwarders
 from maild.core.peers import kept
 from maild.core.rules_applied import note_rules, place_of, stays_by_rule
 from maild.model.decide import Decision
@@ -69,6 +70,8 @@ class Done:
     """What they said of all of them, in sentences."""
     heard: Heard = NOTHING
     """What the account's rules say of owner, status and unread."""
+    outcome: Outcome | None = None
+    """What its forwarder may be told (M12)."""
 
     @property
     def state(self) -> State:
@@ -124,8 +127,10 @@ def settle(app: App, done: list[Done], later: list[Later], lease: str) -> None:
                 tx.deliveries.put_off(
                     late.claimed.id, lease=lease, due_at=now + late.wait, counts=late.counts
                 )
-            for one in _settle_all(tx, done, _Act(lease, now)):
-                _note_returned(tx, app, one)
+            settled = _settle_all(tx, done, _Act(lease, now))
+            for one in settled:
+                note_returned(tx, app, one.claimed, one.letter, one.returned)
+            tell_forwarders(tx, app, [one.outcome for one in settled if one.outcome is not None])
             failpoint.reached("decide.before_settle_commit")
         failpoint.reached("decide.after_settle_commit")
     except Exception as error:
@@ -154,21 +159,6 @@ def _settle_fault(app: App, one: Done, error: Exception, lease: str) -> None:
         settle(app, [], [Later(claimed, TRY_LATER)], lease)
     else:
         settle(app, [fault(app, claimed, error)], [], lease)
-
-
-def _note_returned(tx: Tx, app: App, one: Done) -> None:
-    """Write on a mail of ours that it came back, or waits, the first time that its report is decided (F7, U14)."""
-    letter = one.letter
-    if one.returned is None or letter is None or letter.returned is None:
-        return
-    if one.claimed.state is not State.RECEIVED:
-        return
-    code = letter.returned.status
-    errand = tx.outbox.by_ulid(one.returned)
-    fate = "it is delayed" if letter.returned.is_delayed else "it came back"
-    to = tx.outbox.mark_returned(one.returned, f"{fate}: {code or 'no code'}")
-    if errand is not None and to and is_full(code):
-        pause_digests(tx, app, to, sent_at=errand.created_at)
 
 
 def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> Sequence[Done]:

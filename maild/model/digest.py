@@ -178,13 +178,13 @@ def _line(one: Item, zone: tzinfo) -> str:
     return f"{at:%Y-%m-%d %H:%M}{held} {plain(one.from_) or 'nobody'}: {plain(one.subject) or 'no subject'}"
 
 
-def plain(text: str) -> str:
+def plain(text: str, most: int = LINE_MAX) -> str:
     """Return hostile text as one short line: no control, no line break, nothing that turns the direction of writing."""
     kept = (
         char if unicodedata.category(char)[0] not in {"C", "Z"} else _space(char) for char in text
     )
     line = _BLANK.sub(" ", "".join(kept)).strip()
-    return line if len(line) <= LINE_MAX else line[: LINE_MAX - 1] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _space(char: str) -> str:

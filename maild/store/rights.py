@@ -17,6 +17,7 @@ SETTINGS: dict[str, Any] = {
     "own_login_required": False,
     "heal": "ask",
     "digest": "off",
+    "outcome_line": False,
 }
 """An account's settings and what holds where it says nothing."""
 

@@ -33,7 +33,7 @@ from tests.core.company import EVA, JAN, LEA, READER, SIGNED_IN, Post, a_company
 from tests.core.conftest import Frozen
 from tests.core.moments import refusal
 
-FORWARD = "FYI\r\n\r\n---------- Forwarded message ---------\r\nFrom: Nobody <nobody@gone.example>\r\nDate: Thu, 19 Nov 2026 09:00\r\nSubject: Offer\r\nTo: <eva@acme.example>\r\n\r\nHello"
+FORWARD = "Please look at this offer.\r\n\r\n---------- Forwarded message ---------\r\nFrom: Nobody <nobody@gone.example>\r\nDate: Thu, 19 Nov 2026 09:00\r\nSubject: Offer\r\nTo: <eva@acme.example>\r\n\r\nHello"
 
 
 @dataclass

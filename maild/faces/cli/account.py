@@ -63,7 +63,7 @@ def set_(
     pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…")],
 ) -> None:
     """Change settings: name, default_owner, plus_tag (exact, base-if-unique), employee_is_client,
-    unread_on_transfer, all_received, own_login_required (true, false).
+    unread_on_transfer, all_received, own_login_required, outcome_line (true, false).
     """
     from maild.core.accounts import set_account
 
