@@ -25,12 +25,14 @@ from maild.core.rules import (
 )
 from maild.core.rules_tried import LAST_MAX, SHOWN, Tried, try_rule
 from maild.core.statuses import remove_status
+from maild.core.unmerging import unmerge
 from maild.core.views import explain_mail, mail_history
 from maild.model.reason import Reason, RefusedError
 from maild.store import people_tables
 from maild.store.schema import readings
 from tests.core.company import EVA, JAN, LEA, READER, SIGNED_IN, Post, a_company
 from tests.core.conftest import Frozen
+from tests.core.firm import a_firm
 from tests.core.moments import refusal
 
 FORWARD = "Please look at this offer.\r\n\r\n---------- Forwarded message ---------\r\nFrom: Nobody <nobody@gone.example>\r\nDate: Thu, 19 Nov 2026 09:00\r\nSubject: Offer\r\nTo: <eva@acme.example>\r\n\r\nHello"
@@ -380,3 +382,37 @@ class TestTrying:
             )
         tried = desk.tries("subject contains invoice: owner = Eva")
         assert (tried.looked_at, tried.not_readable, tried.matched) == (2, 1, 1)
+
+
+class TestPeopleWhoChange:
+    def test_U13_a_rule_follows_who_is_merged_and_comes_back_with_them(self, app: App) -> None:
+        firm = a_firm(app)
+        add_rule(
+            firm.app, "Invoices", "subject contains invoice: owner = Jan", on=True, by=OPERATOR
+        )
+        change = firm.merge("jan@acme.example", "eva@acme.example")
+
+        def comes() -> Any:
+            firm.post.send(firm.post.mail(body="Invoice 12"))
+            firm.post.decide()
+            return firm.newest()["owner"]
+
+        assert comes() == "eva@acme.example"
+        [rule] = list_rules(firm.app, by=OPERATOR)
+        assert rule.text == "subject contains invoice: owner = eva@acme.example"
+        unmerge(firm.app, change.id, by=OPERATOR)
+        assert comes() == "jan@acme.example"
+
+    def test_U11_a_rule_follows_the_person_and_not_the_address(self, app: App) -> None:
+        firm = a_firm(app)
+        add_rule(
+            firm.app,
+            "Invoices",
+            "subject contains invoice: owner = jan@acme.example",
+            on=True,
+            by=OPERATOR,
+        )
+        firm.change("jan@acme.example", "jan.new@acme.example")
+        firm.post.send(firm.post.mail(body="Invoice 12"))
+        firm.post.decide()
+        assert firm.newest()["owner"] == "jan.new@acme.example"
