@@ -26,7 +26,7 @@ def proof_of(
     for arrival in arrivals:
         if address.domain in arrival.authenticated_for:
             return Proven(
-                f"it came through a listener that carries only mail of authenticated users of {address.domain}"
+                f"it came by a way that is open only to people of {address.domain} who have signed in"
             )
         if arrival.trusted_results is None:
             continue
@@ -34,7 +34,7 @@ def proof_of(
         method = _passed(results, address)
         if method is not None:
             writer = authserv_id_of(arrival.trusted_results) or "Microsoft 365"
-            return Proven(f"{writer}, which this listener trusts, says {method}=pass for it")
+            return Proven(f"{writer}, which is trusted here, says {method}=pass for it")
         verdicts += [f"{one.method}={one.result}" for one in results if one.method in _TELLING]
     if verdict is not None and verdict.proven:
         return Proven(verdict.how)
@@ -58,7 +58,7 @@ def _why_not(verdicts: Sequence[str], verdict: Verdict | None) -> str:
     if verdict is None:
         if said:
             return f"the trusted server says {said}, not for this address"
-        return "no signed-in listener and no trusted result speaks for it"
+        return "nobody signed in to send it, and no trusted server speaks for it"
     return f"{verdict.how}; the trusted server says {said}" if said else verdict.how
 
 

@@ -25,6 +25,7 @@ from maild.core.rules_applied import apply_rules, rules_of
 from maild.core.settle import Done, Later, failed, fault, settle
 from maild.core.verdicts import Wanted, look_again_at
 from maild.model.decide import Case, Decision, decide
+from maild.model.envelope import Door
 from maild.model.facts import Proven
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError
 from maild.model.outcome import outcome_of
@@ -50,6 +51,16 @@ More than for readings: a daemon that is killed again and again says little abou
 TRY_AGAIN = timedelta(seconds=10)
 SETTLE_AFTER = timedelta(seconds=2)
 """How long what is read already may wait for the rest of its batch."""
+
+_WAYS = {
+    Door.SMTP: "from a mail server (SMTP)",
+    Door.LMTP: "from the company's mail server (LMTP)",
+    Door.PIPE: "from a program on the server",
+    Door.HTTP: "over the web (HTTP)",
+    Door.IMAP: "from a mailbox that is collected (IMAP)",
+    Door.POP: "from a mailbox that is collected (POP)",
+    Door.IMPORT: "by an import of old mail",
+}
 
 _log = logging.getLogger("maild.decide")
 
@@ -328,12 +339,13 @@ def _decide_one(
     doors = dict.fromkeys(
         witness.door for witness in gathered.witnesses.get(claimed.message_id, ())
     )
-    trace.say("accept", f"It came in by {' and by '.join(doors)}.")
+    ways = ", and ".join(_WAYS[Door(door)] for door in doors)
+    trace.say("accept", f"It came in {ways}.", "came_in", doors=list(doors))
     policies = tuple(one.sentence for one in directs_of(claimed, gathered) if one.spf)
     for policy in policies:
-        trace.say("accept", f"{policy}.")
+        trace.say("accept", f"{policy}.", "sender_policy", said=policy)
     for what in letter.degraded:
-        trace.say("parse", f"Could not be read in full: {what}.")
+        trace.say("parse", f"Could not be read in full: {what}.", "not_read_in_full", what=what)
     case = case_of(claimed, letter, gathered)
     decision, heard = apply_rules(rules, case, decide(case, trace), claimed.size, trace)
     return Done(

@@ -146,9 +146,14 @@ class WhatIf:
         sender = (
             "" if self._asked.mail_from is None else f", envelope sender <{self._asked.mail_from}>"
         )
-        trace.say("accept", f"It would come in{origin} for {inbox.norm}{sender}.")
+        trace.say(
+            "accept",
+            f"It would come in{origin} for {inbox.norm}{sender}.",
+            "would_come_in",
+            inbox=inbox.norm,
+        )
         for what in letter.degraded:
-            trace.say("parse", f"Could not be read in full: {what}.")
+            trace.say("parse", f"Could not be read in full: {what}.", "not_read_in_full", what=what)
         case = case_of(claimed, letter, gathered)
         case = replace(case, proof=PROVEN if self._asked.proven else UNPROVEN)
         decision, heard = apply_rules(rules, case, decide(case, trace), claimed.size, trace)
@@ -173,8 +178,9 @@ def _refused(reason: Reason, **facts: Any) -> dict[str, Any]:
 
 def _unparseable(error: Exception, inbox: InboxRow) -> _Outcome:
     trace = Trace()
-    facts = {"error": str(error)}
-    trace.say("parse", f"{Reason.UNPARSEABLE.code}: {Reason.UNPARSEABLE.say(**facts)}.")
+    facts = {"error": str(error).rstrip(".")}
+    sentence = f"{Reason.UNPARSEABLE.code}: {Reason.UNPARSEABLE.say(**facts)}."
+    trace.say("parse", sentence, "decided", reason=Reason.UNPARSEABLE.code, **facts)
     decision = Decision(move=Move.FAIL, reason=Reason.UNPARSEABLE, facts=facts)
     return _Outcome(decision=decision, trace=trace, inbox=inbox)
 

@@ -100,7 +100,10 @@ class _Act:
 def failed(claimed: Claimed, reason: Reason, **facts: str) -> Done:
     """Return the outcome of a mail that cannot be decided."""
     trace = Trace()
-    trace.say("parse", f"{reason.code}: {reason.say(**facts)}.")
+    facts = {key: text.rstrip(".") for key, text in facts.items()}
+    trace.say(
+        "parse", f"{reason.code}: {reason.say(**facts)}.", "decided", reason=reason.code, **facts
+    )
     return Done(
         claimed=claimed,
         decision=Decision(move=Move.FAIL, reason=reason, facts=dict(facts)),

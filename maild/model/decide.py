@@ -34,7 +34,7 @@ from maild.model.identify import (
     identify,
     in_place_of,
 )
-from maild.model.letter import LOOP_HEADER, Author, Kind, Letter, Mailbox
+from maild.model.letter import LOOP_HEADER, Author, How, Kind, Letter, Mailbox
 from maild.model.machine import told_of
 from maild.model.match import (
     Ambiguous,
@@ -56,6 +56,7 @@ from maild.model.ruled import (
     ruled_original,
     standing,
     who_said,
+    within,
 )
 from maild.model.states import Move
 from maild.model.trace import Trace
@@ -63,6 +64,9 @@ from maild.model.trace import Trace
 SURE_ENOUGH = 0.8
 """The confidence from which an original's sender is believed (FORWARD_UNSURE below it)."""
 
+RECIPIENTS_SHOWN = 20
+"""Recipients that a step of the trace lists."""
+_HOW = {How.ATTACHED: "attached", How.INLINE: "found in the text"}
 _MACHINE = {
     Kind.LIST: Reason.LIST_MAIL,
     Kind.BOUNCE: Reason.BOUNCE,
@@ -124,7 +128,7 @@ def decide(case: Case, trace: Trace) -> Decision:
     """Decide one delivery.  Total: every Case has a Decision."""
     spam = _spam(case, trace)
     if spam is not None:
-        trace.say("place", f"{spam.reason.code}: {spam.reason.say(**spam.facts)}.")
+        _conclude(spam, trace)
         return _with_marks(spam, case)
     case = replace(case, rulings=standing(case.rulings))
     sender = _sender(case, trace)
@@ -136,9 +140,19 @@ def decide(case: Case, trace: Trace) -> Decision:
         or _by_sender(case, sender, trace)
     )
     decision = _with_sender(decision, sender, case)
-    sentence = decision.reason.say(**decision.facts)
-    trace.say("file" if decision.hits else "place", f"{decision.reason.code}: {sentence}.")
+    _conclude(decision, trace)
     return _with_marks(decision, case)
+
+
+def _conclude(decision: Decision, trace: Trace) -> None:
+    reason = decision.reason
+    trace.say(
+        "file" if decision.hits else "place",
+        f"{reason.code}: {reason.say(**decision.facts)}.",
+        "decided",
+        reason=reason.code,
+        **decision.facts,
+    )
 
 
 def _sender(case: Case, trace: Trace) -> Sender:
@@ -192,13 +206,25 @@ def _spam(case: Case, trace: Trace) -> Decision | None:
     if case.marked is None or case.marked.spam_mark is None:
         return None
     header = case.marked.spam_mark
-    trace.say("accept", f"What stands in front of the {case.marked.door} door marked it: {header}.")
+    trace.say(
+        "accept",
+        f"The filter in front of the {case.marked.door} door marked it as spam: {header}.",
+        "spam_mark",
+        header=header,
+        door=case.marked.door,
+    )
     if standing(case.rulings):
-        trace.say("place", "A person decided about it since; the mark does not count.")
+        trace.say(
+            "place",
+            "A person decided about it since; the mark does not count.",
+            "spam_mark_overruled",
+        )
         return None
     was_taken_back = any(ruling.question == "withdraw" for ruling in case.rulings)
     if case.lies_in_a_mailbox and not was_taken_back:
-        trace.say("place", "It lay in a mailbox when the mark came; it stays.")
+        trace.say(
+            "place", "It lay in a mailbox when the mark came; it stays.", "spam_mark_came_late"
+        )
         return None
     return Decision(move=Move.IGNORE, reason=Reason.SPAM, facts={"header": header})
 
@@ -207,8 +233,9 @@ def _ruled(case: Case, sender: Sender, trace: Trace) -> Decision | None:
     """What a person said comes before everything that maild thinks."""
     aside = put_aside(case.rulings)
     if aside is not None:
-        trace.say("place", f"{aside.user} put it away.")
-        return Decision(move=Move.IGNORE, reason=Reason.DISMISSED, facts={"user": aside.user})
+        trace.say("place", f"{aside.user} put it away.", "said_dismissed", user=aside.user)
+        facts = {"user": within(aside.user)}
+        return Decision(move=Move.IGNORE, reason=Reason.DISMISSED, facts=facts)
     by_hand = filed_by_hand(case.rulings)
     if by_hand is None:
         return None
@@ -226,9 +253,14 @@ def _loop(case: Case, trace: Trace) -> Decision | None:
     """Our own mail came back, by a user's forwarding rule or a mail server's: it must not be answered, or told of."""
     if not case.is_ours:
         return None
-    trace.say("parse", f"This installation wrote it: its {LOOP_HEADER} fits its Message-ID.")
+    trace.say(
+        "parse",
+        f"maild wrote this mail itself, and it came back: its mark ({LOOP_HEADER}) is genuine.",
+        "our_own",
+        header=LOOP_HEADER,
+    )
     if is_released(case.rulings):
-        trace.say("place", "Somebody released it; treated as normal.")
+        trace.say("place", "Somebody released it; treated as normal.", "released")
         return None
     return Decision(move=Move.IGNORE, reason=Reason.LOOP_STOPPED, facts={"header": LOOP_HEADER})
 
@@ -239,14 +271,24 @@ def _collected(case: Case, trace: Trace) -> Decision | None:
         return Decision(
             move=Move.PLACE,
             reason=Reason.TOO_LARGE,
-            facts={"size": case.whole_size, "limit": "lower"},
+            facts={"size": case.whole_size, "limit": "lower: only its header was fetched"},
         )
     if case.tells_no_recipient:
         said = newest(case.rulings, "recipient")
         if said is not None:
-            trace.say("identify", f"{who_said(said)} that it was sent to {case.inbox.norm}.")
+            trace.say(
+                "identify",
+                f"{who_said(said)} that it was sent to {case.inbox.norm}.",
+                "said_recipient",
+                inbox=case.inbox.norm,
+                user=said.answer.get("user", ""),
+            )
             return None
-        trace.say("accept", "The mailbox that it was collected from does not tell for whom it is.")
+        trace.say(
+            "accept",
+            "The mailbox that it was collected from does not tell for whom it is.",
+            "no_recipient",
+        )
         return Decision(move=Move.HOLD, reason=Reason.NO_RECIPIENT_MARKER)
     return None
 
@@ -268,16 +310,26 @@ def _machine(case: Case, sender: Sender, trace: Trace) -> Decision | None:
         trace.say(
             "parse",
             f"It came through a list, as {proof} does, but a user wrote it or claims to; treated as mail of that user.",
+            "users_mail_through_a_list",
+            proof=proof,
         )
         return None
     reason = _MACHINE[case.letter.kind]
-    trace.say("parse", f"It was made by a machine: {proof}.")
+    trace.say(
+        "parse",
+        f"A machine made it: {proof}.",
+        "machine",
+        kind=case.letter.kind.value,
+        proof=proof,
+    )
     if case.brings_back_ours and case.letter.returned is not None:
         code = case.letter.returned.status or "without a code"
         fate = "is delayed" if case.letter.returned.is_delayed else "came back"
-        trace.say("parse", f"It is about a mail of ours, which {fate} ({code}).")
+        trace.say(
+            "parse", f"It is about a mail of ours, which {fate} ({code}).", "returned", code=code
+        )
     if is_released(case.rulings):
-        trace.say("place", "Somebody released it; treated as normal.")
+        trace.say("place", "Somebody released it; treated as normal.", "released")
         return None
     facts = {"proof": proof}
     if case.inbox.kind is InboxKind.FORWARD:
@@ -303,7 +355,12 @@ def _user(case: Case, trace: Trace) -> Decision:
         return _filed((redirected,))
     outsiders = _outsiders(case)
     if outsiders:
-        trace.say("match", "A user's mail with recipients outside: direction out, filed to them.")
+        trace.say(
+            "match",
+            "A user wrote it to people outside: outgoing mail, filed under whom it was written to.",
+            "outgoing",
+            recipients=outsiders[:RECIPIENTS_SHOWN],
+        )
         found = each_by_address(outsiders, case.directory, trace)
         if not isinstance(found, tuple):
             # Whom they wrote to says no client, or several: what they answer, or quote, may.
@@ -379,12 +436,20 @@ def _forward(case: Case, trace: Trace) -> Decision:
     if hit is not None:
         return _filed((hit,))
     if original is None or original.from_ is None:
-        trace.say("match", "It looks forwarded, but the original's sender could not be read.")
+        trace.say(
+            "match",
+            "It looks forwarded, but who wrote the original could not be read.",
+            "original_not_readable",
+        )
         return Decision(move=Move.HOLD, reason=Reason.FORWARD_NOT_FOUND)
     percent = f"{original.confidence:.0%}"
     trace.say(
         "match",
-        f"The original ({original.how.value}) is from {original.from_.address}, {percent} sure.",
+        f"It forwards a mail from {original.from_.address} ({_HOW[original.how]}, {percent} sure).",
+        "original",
+        address=original.from_.address,
+        how=original.how.value,
+        confidence=original.confidence,
     )
     if original.confidence < SURE_ENOUGH:
         return Decision(
@@ -416,7 +481,7 @@ def _by_correspondents(
     """File a forward to who wrote its original; where that was a colleague, to whom they wrote."""
     correspondents = _outside(case, (author,)) or _outside(case, to)
     if not correspondents:
-        trace.say("match", "Everybody in the original is a user.")
+        trace.say("match", "Everybody in the original is a user.", "original_among_users")
         return Decision(move=Move.PLACE, reason=Reason.ONLY_USERS_INVOLVED)
     found = by_address(
         correspondents, case.directory, Reason.FILED_FORWARD, trace, role="original correspondent"
@@ -446,7 +511,9 @@ def _stranger(case: Case, sender: Stranger, trace: Trace) -> Decision:
     )
     if isinstance(found, NoClient) and case.letter.forwarded is not None:
         trace.say(
-            "match", "It forwards something, but its sender is not a user; not re-attributed."
+            "match",
+            "It forwards a mail; but only a user's forward is filed under whom the original is from.",
+            "forward_by_stranger",
         )
         return Decision(
             move=Move.PLACE,

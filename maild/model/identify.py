@@ -8,7 +8,7 @@ from typing import Any
 from maild.model.address import Address, InvalidAddressError
 from maild.model.facts import Binding, Directory, Drop, InboxFacts, Proven, Ruling, Unproven
 from maild.model.letter import Author, Letter
-from maild.model.people import InboxKind, MemberState
+from maild.model.people import AddressKind, InboxKind, MemberState
 from maild.model.reason import Reason
 from maild.model.ruled import Named, who_said
 from maild.model.trace import Trace
@@ -39,6 +39,12 @@ class Unknown:
 
 Sender = Known | Stranger | Unknown
 
+_KIND = {
+    AddressKind.PRIMARY: "the main address",
+    AddressKind.ALIAS: "an alias",
+    AddressKind.SENDS_AS: "a sending address",
+    AddressKind.HISTORIC: "a former address",
+}
 _KNOWN_HERE = {MemberState.ACTIVE, MemberState.REQUESTED}
 """Members, and who asked to be one: the account may know them by name, and by every address."""
 
@@ -50,16 +56,25 @@ def identify(
     if not isinstance(letter.sender, Author):
         return _unclear(letter, letter.sender.why, inbox, directory, trace)
     norm = letter.sender.address
-    trace.say("identify", f"The one From address is {norm}.")
+    trace.say("identify", f"It says that it is from {norm}.", "from", address=norm)
     binding = directory.bindings.get(norm)
     if binding is None or _is_elsewhere(binding, proof):
         return _by_tag(norm, inbox, directory, proof, trace)
     if binding.was_used:
-        trace.say("identify", f"It was resolved by {binding.norm} before.")
+        trace.say(
+            "identify",
+            f"It was recognised by {binding.norm} before, and that stays.",
+            "recognised_before",
+            address=binding.norm,
+        )
     elif binding.membership in _KNOWN_HERE:  # People of other accounts are named to nobody.
         trace.say(
             "identify",
-            f"{norm} is a {binding.kind.value.replace('_', '-')} address of {binding.user_name}.",
+            f"{norm} is {_KIND[binding.kind]} of {binding.user_name}.",
+            "address_of",
+            address=norm,
+            kind=binding.kind.value,
+            user=binding.user_name,
         )
     return _judge(binding, norm, inbox, proof, trace)
 
@@ -81,12 +96,21 @@ def by_drop(drop: Drop, inbox: InboxFacts, *, others_read: bool, trace: Trace) -
     `others_read`: somebody outside is in To or Cc.
     """
     binding = drop.binding
-    trace.say("identify", f"It came to the drop address of {binding.user_name}.")
+    trace.say(
+        "identify",
+        f"It came to the drop address of {binding.user_name}.",
+        "drop_address",
+        user=binding.user_name,
+    )
     hindered = _hindered(binding, inbox, trace)
     if hindered is not None:
         return hindered
     if drop.is_exposed and others_read:
-        trace.say("identify", "It stands in To or Cc as well, where others read it.")
+        trace.say(
+            "identify",
+            "It stands in To or Cc as well, where others read it.",
+            "drop_address_exposed",
+        )
         return Unknown(Reason.DROP_ADDRESS_EXPOSED, {"user": binding.user_name}, binding)
     return Known(binding)
 
@@ -97,7 +121,10 @@ def among_rivals(sender: Sender, rivals: tuple[Binding, ...], trace: Trace) -> S
         return sender
     names = " and ".join(one.user_name for one in rivals)
     trace.say(
-        "identify", f"It came to the drop addresses of {names}; it can be from one of them only."
+        "identify",
+        f"It came to the drop addresses of {names}; it can be from one of them only.",
+        "several_drop_addresses",
+        users=[one.user_name for one in rivals],
     )
     facts = {
         "n": len(rivals),
@@ -110,7 +137,13 @@ def among_rivals(sender: Sender, rivals: tuple[Binding, ...], trace: Trace) -> S
 def by_word(named: Named, inbox: InboxFacts, trace: Trace) -> Sender:
     """Resolve the sender by what a person answered: that one is believed, as far as the user may send at all (E2)."""
     binding = named.binding
-    trace.say("identify", f"{who_said(named.ruling)} that it is from {binding.user_name}.")
+    trace.say(
+        "identify",
+        f"{who_said(named.ruling)} that it is from {binding.user_name}.",
+        "said_sender",
+        sender=binding.user_name,
+        user=named.ruling.answer.get("user", ""),
+    )
     return _hindered(binding, inbox, trace) or Known(binding)
 
 
@@ -122,7 +155,13 @@ def in_place_of(sender: Sender, ruling: Ruling, trace: Trace) -> Sender:
         or sender.claimed is None
     ):
         return sender
-    trace.say("identify", f"{who_said(ruling)} that {ruling.answer['to']} is to have it.")
+    trace.say(
+        "identify",
+        f"{who_said(ruling)} that {ruling.answer['to']} is to have it.",
+        "said_substitute",
+        substitute=ruling.answer["to"],
+        user=ruling.answer.get("user", ""),
+    )
     return Known(sender.claimed)
 
 
@@ -132,7 +171,11 @@ def _hindered(binding: Binding, inbox: InboxFacts, trace: Trace) -> Unknown | No
         return None
     if binding.membership is not MemberState.ACTIVE:
         trace.say(
-            "identify", f"{binding.user_name} is not an active member of {inbox.account_name}."
+            "identify",
+            f"{binding.user_name} is not an active member of {inbox.account_name}.",
+            "not_a_member",
+            who=binding.user_name,
+            account=inbox.account_name,
         )
         return Unknown(
             Reason.NOT_A_MEMBER, {"user": binding.user_name, "account": inbox.account_name}
@@ -144,10 +187,10 @@ def _unclear(
     letter: Letter, why: str, inbox: InboxFacts, directory: Directory, trace: Trace
 ) -> Sender:
     why = why.rstrip(".")
-    trace.say("identify", f"The mail does not name one author: {why}.")
+    trace.say("identify", f"It does not name one author: {why}.", "unclear", why=why)
     in_question = [norm for norm in from_norms(letter) if directory.is_colleague(norm)]
     if inbox.kind is InboxKind.SHARED and not in_question:
-        trace.say("identify", "No user is in question; treated as a stranger's.")
+        trace.say("identify", "No user is in question; treated as a stranger's.", "no_user")
         return Stranger()
     return Unknown(Reason.SENDER_UNCLEAR, {"why": why})
 
@@ -168,13 +211,23 @@ def _by_tag(
 ) -> Sender:
     candidates = directory.tagged.get(norm, ())
     if not candidates:
-        trace.say("identify", f"No user has the address {norm}.")
+        trace.say("identify", f"No user has the address {norm}.", "no_user", address=norm)
         return Stranger()
     users = {candidate.user_id for candidate in candidates}
     names = ", ".join(candidate.norm for candidate in candidates)
-    trace.say("identify", f"{norm} is the base of registered +tag addresses: {names}.")
+    trace.say(
+        "identify",
+        f"{norm} is the base of registered +tag addresses: {names}.",
+        "plus_base",
+        address=norm,
+        candidates=[candidate.norm for candidate in candidates],
+    )
     if len(users) == 1 and inbox.plus_tag == "base-if-unique":
-        trace.say("identify", "They are one user's, and the account accepts a base that is unique.")
+        trace.say(
+            "identify",
+            "They are one user's, and the account accepts a base that is unique.",
+            "plus_base_is_unique",
+        )
         # One that is confirmed counts, whichever was registered first.
         best = min(candidates, key=lambda one: (not one.is_verified, one.address_id))
         return _judge(best, norm, inbox, proof, trace)
@@ -194,7 +247,7 @@ def _judge(
         case Unproven(verdict):
             return _unproven(binding, verdict, inbox, trace)
         case Proven(how):
-            trace.say("identify", f"Proven: {how}.")
+            trace.say("identify", f"That is proven: {how}.", "proven", how=how)
     if binding.disabled_at is not None and not binding.was_used:
         return _inactive(binding, trace)
     return Known(binding)
@@ -208,29 +261,53 @@ def _strange(
         trace.say(
             "identify",
             f"{norm} belongs to nobody in {inbox.account_name}; treated as a stranger's.",
+            "no_user",
+            address=norm,
         )
         return Stranger()
     if binding.membership is not MemberState.ACTIVE:
         who = binding.user_name if binding.membership in _KNOWN_HERE else norm
-        trace.say("identify", f"{who} is not an active member of {inbox.account_name}.")
+        trace.say(
+            "identify",
+            f"{who} is not an active member of {inbox.account_name}.",
+            "not_a_member",
+            who=who,
+            account=inbox.account_name,
+        )
         return Unknown(Reason.NOT_A_MEMBER, {"user": who, "account": inbox.account_name})
     if not binding.is_verified:
-        trace.say("identify", f"{norm} is not confirmed yet.")
+        trace.say("identify", f"{norm} is not confirmed yet.", "not_confirmed", address=norm)
         return Unknown(Reason.ALIAS_NOT_VERIFIED, {"from": norm, "user": binding.user_name})
     return None
 
 
 def _inactive(binding: Binding, trace: Trace) -> Unknown:
     since = f"{binding.disabled_at:%Y-%m-%d}"
-    trace.say("identify", f"{binding.user_name} is inactive since {since}.")
+    trace.say(
+        "identify",
+        f"{binding.user_name} is inactive since {since}.",
+        "inactive",
+        user=binding.user_name,
+        since=since,
+    )
     return Unknown(Reason.USER_INACTIVE, {"user": binding.user_name, "date": since}, binding)
 
 
 def _unproven(binding: Binding, verdict: str, inbox: InboxFacts, trace: Trace) -> Sender:
-    trace.say("identify", f"It claims to be {binding.user_name}; nothing proves it: {verdict}.")
+    trace.say(
+        "identify",
+        f"It claims to be {binding.user_name}, and nothing proves it: {verdict}.",
+        "claims",
+        user=binding.user_name,
+        verdict=verdict,
+    )
     if inbox.sender_policy == "require":
         return Unknown(
             Reason.SENDER_NOT_VERIFIED, {"user": binding.user_name, "verdict": verdict}, binding
         )
-    trace.say("identify", "This inbox only records the claim; treated as a stranger's.")
+    trace.say(
+        "identify",
+        "This inbox asks for no proof, and only records the claim; treated as a stranger's.",
+        "claim_recorded",
+    )
     return Stranger(claimed=binding)

@@ -11,6 +11,9 @@ from maild.model.reason import Reason
 from maild.model.reference import quoted
 from maild.model.trace import Trace
 
+DOMAINS_SHOWN = 5
+"""Domains that a sentence names; a mail may have been written to a thousand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -48,19 +51,29 @@ def by_thread(
             trace.say(
                 "match",
                 f"It quotes <{hit.message_id}>, but its sender has no part in that thread; not used.",
+                "thread_of_others",
+                message_id=hit.message_id,
             )
             continue
         if len(hit.clients) != 1:
             trace.say(
                 "match",
                 f"It answers <{hit.message_id}>, which is filed under several clients; not used.",
+                "thread_of_several_clients",
+                message_id=hit.message_id,
             )
             continue
         client = hit.clients[0]
-        trace.say("match", f"It answers <{hit.message_id}>, which is filed under {client.name}.")
+        trace.say(
+            "match",
+            f"It answers <{hit.message_id}>, which is filed under {client.name}.",
+            "thread",
+            message_id=hit.message_id,
+            client=client.name,
+        )
         return Hit(client, Reason.FILED_THREAD, "it answers a mail that is filed there")
     if not hits:
-        trace.say("match", "It answers no filed mail.")
+        trace.say("match", "It answers no mail that is filed.", "no_thread")
     return None
 
 
@@ -83,14 +96,27 @@ def by_token(
             trace.say(
                 "match",
                 f"It quotes {text}, the reference of {name}, but nobody whom {name} is known by is in it; not used.",
+                "reference_of_others",
+                reference=token.reference,
+                client=name,
             )
             continue
-        trace.say("match", f"It quotes {text}, the reference of {name}.")
+        trace.say(
+            "match",
+            f"It quotes {text}, the reference of {name}.",
+            "reference",
+            reference=token.reference,
+            client=name,
+        )
         found[token.client.id] = Hit(
             token.client, Reason.FILED_TOKEN, f"the mail quotes its reference {text}"
         )
     if len(found) > 1:
-        trace.say("match", "It quotes references of several clients; none of them is used.")
+        trace.say(
+            "match",
+            "It quotes references of several clients; none of them is used.",
+            "references_of_several_clients",
+        )
         return None
     return next(iter(found.values()), None)
 
@@ -111,26 +137,43 @@ def by_address(
     """Match by contact address first, then by the client's domain; `role` names whose addresses these are."""
     tried = tuple(dict.fromkeys(norms))
     if not tried:
-        trace.say("match", f"There is no {role} to match.")
+        trace.say("match", f"There is no {role} to look for.", "nobody_to_match", role=role)
     for norm in tried:
         found = directory.contacts.get(norm, ())
         if found:
             chosen = _one_of(norm, f"The {role} {norm}", "is a contact of", found, directory, trace)
-            fact = f"{norm} is a contact of it"
+            fact = f"{norm} is one of its contacts"
             return Hit(chosen, how, fact) if isinstance(chosen, ClientRef) else chosen
-        trace.say("match", f"The {role} {norm} is nobody's contact.")
+        trace.say(
+            "match",
+            f"The {role} {norm} is no client's contact.",
+            "no_contact",
+            role=role,
+            address=norm,
+        )
     by_domain = Reason.FILED_DOMAIN if how is Reason.FILED_CONTACT else how
     for norm in tried:
         domain = norm.rpartition("@")[2]
         found = directory.domains.get(domain, ())
         if found and is_public_mail(domain):
-            trace.say("match", f"Anybody can have a mailbox at {domain}; it says nothing.")
+            trace.say(
+                "match",
+                f"Anybody can have a mailbox at {domain}; that says nothing.",
+                "public_domain",
+                domain=domain,
+            )
         elif found:
             chosen = _one_of(domain, f"The domain {domain}", "belongs to", found, directory, trace)
-            fact = f"the domain of {norm} is its own"
+            fact = f"{norm} has its domain"
             return Hit(chosen, by_domain, fact) if isinstance(chosen, ClientRef) else chosen
     if tried:
-        trace.say("match", "No client has one of these domains.")
+        names = list(dict.fromkeys(norm.rpartition("@")[2] for norm in tried))
+        trace.say(
+            "match",
+            f"No client has the domain {' or '.join(names[:DOMAINS_SHOWN])}.",
+            "no_domain",
+            domains=names[:DOMAINS_SHOWN],
+        )
     return NoClient(tried)
 
 
@@ -144,7 +187,13 @@ def _one_of(
 ) -> ClientRef | Ambiguous:
     """Return the one client of an address or domain, or the one that a person chose among several."""
     if len(found) == 1:
-        trace.say("match", f"{subject} {verb} {found[0].name}.")
+        trace.say(
+            "match",
+            f"{subject} {verb} {found[0].name}.",
+            "contact" if "@" in key else "domain",
+            of=key,
+            client=found[0].name,
+        )
         return found[0]
     preferred = directory.preferred.get(key)
     chosen = next((one for one in found if preferred and one.id == preferred.client.id), None)
@@ -154,13 +203,23 @@ def _one_of(
         "match",
         f"{subject} belongs to {len(found)} clients; {preferred.user} said on {preferred.at.day} "
         f"{preferred.at:%b} that it means {chosen.name}.",
+        "remembered_client",
+        of=key,
+        client=chosen.name,
+        user=preferred.user,
     )
     return chosen
 
 
 def _ambiguous(key: str, subject: str, found: tuple[ClientRef, ...], trace: Trace) -> Ambiguous:
     names = ", ".join(client.name for client in found)
-    trace.say("match", f"{subject} belongs to {len(found)} clients: {names}.")
+    trace.say(
+        "match",
+        f"{subject} belongs to {len(found)} clients: {names}.",
+        "several_clients",
+        of=key,
+        clients=[client.name for client in found],
+    )
     return Ambiguous(key, found)
 
 

@@ -89,7 +89,7 @@ def filed_by_hand(rulings: Sequence[Ruling]) -> ByHand | None:
     for ruling in rulings:
         if ruling.question == "file":
             client = ruling.answer["client"]
-            fact = f"{ruling.answer['user']} filed it"
+            fact = f"{within(ruling.answer['user'])} filed it"
             hits[client.id] = Hit(client, Reason.FILED_BY_HAND, fact)
             taken_off = None
         elif ruling.question == "unfile":
@@ -107,8 +107,19 @@ def ruled_original(rulings: Sequence[Ruling], trace: Trace) -> str | None:
     if ruling is None:
         return None
     address = str(ruling.answer["address"])
-    trace.say("match", f"{who_said(ruling)} that the original is from {address}.")
+    trace.say(
+        "match",
+        f"{who_said(ruling)} that the original is from {address}.",
+        "said_original",
+        address=address,
+        user=ruling.answer.get("user", ""),
+    )
     return address
+
+
+def within(name: str) -> str:
+    """Return who somebody is, as it stands within a sentence."""
+    return "the operator" if name == "The operator" else name
 
 
 def who_said(ruling: Ruling) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +14,15 @@ class Step:
     verb: str
     """The part of a mail's life: accept, parse, identify, match, file, place."""
     text: str
+    """For people: may be said better one day."""
+    name: str
+    """For programs: what was looked at or found, by a name that stays."""
+    facts: Mapping[str, Any]
+    """What the sentence says, each for itself."""
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"verb": self.verb, "text": self.text}
+        return {"verb": self.verb, "name": self.name, "text": self.text, "facts": dict(self.facts)}
 
 
 @dataclass(slots=True)
@@ -24,6 +31,6 @@ class Trace:
 
     steps: list[Step] = field(default_factory=list)
 
-    def say(self, verb: str, text: str) -> None:
-        """Add a sentence."""
-        self.steps.append(Step(verb, text))
+    def say(self, verb: str, text: str, name: str = "note", /, **facts: Any) -> None:
+        """Add a sentence; `facts` are texts, numbers and lists of them."""
+        self.steps.append(Step(verb, text, name, facts))

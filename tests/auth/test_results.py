@@ -50,7 +50,7 @@ def test_I3_microsoft_s_form_without_an_id_proves_it_where_it_is_trusted() -> No
 def test_I3_the_trace_names_microsoft() -> None:
     said = proof_of(EVA, [Witness(door="lmtp", trusted_results=MICROSOFT)])
     assert isinstance(said, Proven)
-    assert said.how == "Microsoft 365, which this listener trusts, says dmarc=pass for it"
+    assert said.how == "Microsoft 365, which is trusted here, says dmarc=pass for it"
 
 
 def test_I3_microsoft_s_form_counts_only_above_the_first_received() -> None:

@@ -221,7 +221,10 @@ def test_E1_explain_tells_each_arrival_its_door_its_peer_its_time_and_its_retrie
         f"  2026-11-20 09:50 UTC  pipe {way}; offered again once, last 2026-11-20 09:50 UTC",
     ]
     text = "\n".join(lines)
-    assert "It came in by smtp and by http and by pipe." in text
+    assert (
+        "It came in from a mail server (SMTP), and over the web (HTTP), and from a program on the server."
+        in text
+    )
     assert "It came in by http from 192.0.2.1, and was offered again 2 times." in text
     assert "It came in by pipe from 192.0.2.1, and was offered again once." in text
 

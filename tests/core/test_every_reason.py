@@ -281,6 +281,11 @@ def test_E1_every_code_is_explained_and_its_repairs_are_offered(
     assert "?" not in sentence, "a fact of the sentence is missing"
     assert all(step["text"].endswith((".", ":")) for step in found["trace"])
     assert len(found["trace"]) > 1 or found["state"] == "failed"
+    names = [step["name"] for step in found["trace"]]
+    assert "note" not in names, "a step without a name of its own"
+    assert names[-1] == "decided"
+    if reason not in BESIDE:
+        assert found["trace"][-1]["facts"]["reason"] == reason.code
     offers = repairs_of(maker.app, maker.newest, by=OPERATOR).repairs
     assert tuple(one.action for one in offers) == actions
     shown = "\n".join(explain_lines(found))

@@ -204,8 +204,8 @@ def test_E1_explain_says_which_field_by_which_door_and_what_can_be_done(post: Po
     assert told["repair"] == "release"
     assert told["arrivals"][0]["spam_mark"] == "X-Spam-Flag: YES"
     assert [step["text"] for step in told["trace"]] == [
-        "It came in by smtp.",
-        "What stands in front of the smtp door marked it: X-Spam-Flag: YES.",
+        "It came in from a mail server (SMTP).",
+        "The filter in front of the smtp door marked it as spam: X-Spam-Flag: YES.",
         "SPAM: Marked by X-Spam-Flag: YES.",
     ]
     text = "\n".join(explain_lines(told))

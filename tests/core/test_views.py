@@ -84,7 +84,7 @@ def test_E1_a_mail_has_the_keys_and_values_of_the_interface(world: World) -> Non
         "inbox": INFO,
         "state": "filed",
         "reason": "FILED_CONTACT",
-        "reason_text": "Filed under Rossi Bau because anna@rossi.example is a contact of it",
+        "reason_text": "Filed under Rossi Bau because anna@rossi.example is one of its contacts",
         "received_at": "2026-11-20T09:43:00Z",
         "door": "smtp",
         "from": "anna@rossi.example",
@@ -339,7 +339,7 @@ def test_E3_a_what_if_decides_as_the_real_thing_and_stores_nothing(world: World)
     assert found == {
         "state": "filed",
         "reason": "FILED_CONTACT",
-        "reason_text": "Filed under Rossi Bau because anna@rossi.example is a contact of it",
+        "reason_text": "Filed under Rossi Bau because anna@rossi.example is one of its contacts",
         "inbox": INFO,
         "user": None,
         "owner": LEA,

@@ -101,7 +101,7 @@ def test_F1_a_forward_among_colleagues_only_is_unfiled() -> None:
 def test_F4_the_domain_of_an_original_is_tried_after_its_address() -> None:
     directory = a_directory(contacts={}, domains={"rossi.example": (ROSSI,)})
     trace = said(a_case(FORWARD, directory=directory))
-    assert "nobody's contact" in trace
+    assert "no client's contact" in trace
     assert "domain rossi.example belongs to Rossi Bau" in trace
 
 
