@@ -92,8 +92,16 @@ class Gathered:
     """Messages of the same Message-ID with other content, by message."""
 
 
-def gather(app: App, tx: Tx, batch: Sequence[tuple[Claimed, Letter]]) -> Gathered:
-    """Read everything that deciding these deliveries needs, in a fixed number of queries."""
+def gather(
+    app: App,
+    tx: Tx,
+    batch: Sequence[tuple[Claimed, Letter]],
+    supposed: Mapping[int, Sequence[Witness]] | None = None,
+) -> Gathered:
+    """Read everything that deciding these deliveries needs, in a fixed number of queries.
+
+    `supposed`: how messages that are not stored would come in.
+    """
     rows = tx.facts
     accounts = {claimed.account_id for claimed, _ in batch}
     inboxes = {claimed.inbox_id for claimed, _ in batch}
@@ -108,7 +116,7 @@ def gather(app: App, tx: Tx, batch: Sequence[tuple[Claimed, Letter]]) -> Gathere
     domains = rows.domains(accounts, {address.domain for address in addresses})
     named = {user for some in rulings.values() if (user := named_user(some)) is not None}
     authors = {letter.sender.address for _, letter in batch if isinstance(letter.sender, Author)}
-    witnesses = rows.witnesses(claimed.message_id for claimed, _ in batch)
+    witnesses = supposed or rows.witnesses(claimed.message_id for claimed, _ in batch)
     droppers = {one.drop_user_id for some in witnesses.values() for one in some if one.drop_user_id}
     signers = {
         one.signed_in_user_id

@@ -8,11 +8,13 @@ from typing import Any
 
 from maild.core.accept import find_inbox
 from maild.core.app import OPERATOR, App
+from maild.core.drops import drops_among
 from maild.core.facts import Gathered, case_of, gather
 from maild.core.rules_applied import apply_rules, place_of, rules_of
 from maild.core.standing import home, parse_address
 from maild.model.decide import Decision, decide
-from maild.model.facts import Proven, Unproven
+from maild.model.drop import masked
+from maild.model.facts import Proven, Unproven, Witness
 from maild.model.letter import Letter
 from maild.model.reason import Reason
 from maild.model.rules import NOTHING, Heard, Rule
@@ -72,11 +74,15 @@ class WhatIf:
         """Return for each mail what would become of it; None where no inbox is in question.  Raises StoreDownError."""
         with self._app.store.read() as tx:
             inboxes = self._inboxes(tx, samples)
+            rcpt = self._asked.rcpt or ""
+            dropped = drops_among(self._app, tx, [rcpt]).get(rcpt)
             outcomes: list[_Outcome | dict[str, Any] | None] = [None] * len(samples)
             cases: list[tuple[int, InboxRow, Claimed, Letter]] = []
             for at, (sample, inbox) in enumerate(zip(samples, inboxes, strict=True)):
                 if inbox is None:
                     outcomes[at] = self._nowhere()
+                elif dropped is not None and dropped.dead_at is not None:
+                    outcomes[at] = _refused(Reason.DROP_ADDRESS_ROTATED, address=masked(rcpt))
                 elif inbox.max_size is not None and sample.size > inbox.max_size:
                     outcomes[at] = _refused(
                         Reason.TOO_LARGE, size=sample.size, limit=inbox.max_size
@@ -85,7 +91,17 @@ class WhatIf:
                     cases.append((at, inbox, self._claimed(at, inbox, sample), sample.letter))
                 else:
                     outcomes[at] = _unparseable(sample.letter, inbox)
-            gathered = gather(self._app, tx, [(claimed, letter) for _, _, claimed, letter in cases])
+            witness = Witness(
+                door="inspect",
+                recipients=() if dropped is not None else (rcpt,),
+                drop_user_id=None if dropped is None else dropped.user_id,
+            )
+            gathered = gather(
+                self._app,
+                tx,
+                [(claimed, letter) for _, _, claimed, letter in cases],
+                {claimed.message_id: [witness] for _, _, claimed, _ in cases},
+            )
             rules = rules_of(tx, {claimed.account_id for _, _, claimed, _ in cases})
             for at, inbox, claimed, letter in cases:
                 own = rules.get(claimed.account_id, ())
@@ -173,6 +189,7 @@ def _refused(reason: Reason, **facts: Any) -> dict[str, Any]:
         "clients": [],
         "direction": None,
         "trace": [f"{reason.code}: {sentence}."],
+        "steps": [],
     }
 
 
@@ -221,4 +238,5 @@ def _document(
         ],
         "direction": decision.direction,
         "trace": [step.text for step in one.trace.steps],
+        "steps": [step.as_dict() for step in one.trace.steps],
     }
