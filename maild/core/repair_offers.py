@@ -281,7 +281,8 @@ def _choose_client(look: Look) -> Repair:
         "choose-client",
         "File it under a client.",
         _Asked(what="the id of the client", choices=_clients_in_question(look)),
-        remember=bool(look.counterparts()) or look.mail.reason == Reason.CLIENT_AMBIGUOUS.code,
+        # Of several addresses it would not be certain which one is to be remembered.
+        remember=len(look.counterparts()) == 1 or look.mail.reason == Reason.CLIENT_AMBIGUOUS.code,
     )
 
 

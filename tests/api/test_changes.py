@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from maild.core.app import OPERATOR
+from maild.core.clients import NewClient, add_client
 from maild.testing.world import World, a_world
 from tests.api.served import Served, on_both
 from tests.core.company import Post
@@ -117,3 +119,19 @@ def test_E2_a_mail_that_waits_offers_repairs_and_one_is_done(served: Served, adm
     assert done.body["state"] == "ignored"
     again = served.ask("POST", path, {"action": "no-such"}, token=admin)
     assert again.status in {409, 422}
+
+
+def test_E2_a_filed_mail_is_moved_to_another_client(served: Served, admin: str) -> None:
+    other = add_client(served.app, NewClient(name="Bianchi"), account="acme", by=OPERATOR)
+    post = Post(served.app)
+    post.send(post.mail("anna@rossi.example", to="info@acme.example"), "info@acme.example")
+    post.decide()
+    [mail] = served.ask("GET", "/mails", token=admin).body["mails"]
+    assert mail["reason"] == "FILED_CONTACT"
+    path = f"/mails/{mail['id']}/repairs"
+    offers = served.ask("GET", path, token=admin).body
+    assert [one["action"] for one in offers["repairs"]] == ["unfile", "move"]
+    done = served.ask("POST", path, {"action": "move", "value": other.id}, token=admin)
+    assert (done.body["state"], done.body["reason"]) == ("filed", "FILED_BY_HAND")
+    shown = served.ask("GET", f"/mails/{mail['id']}", token=admin).body
+    assert [one["name"] for one in shown["clients"]] == ["Bianchi"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from maild.core.addresses import add_address
 from maild.core.app import OPERATOR, App
@@ -221,6 +221,74 @@ def test_F3_mail_between_users_has_nothing_to_file(
     post: Post, inbox: str, end: End, to: str
 ) -> None:
     assert outcome(post, inbox, replace(WRITTEN, to=to)) == end
+
+
+# --- what is answered ---------------------------------------------------------------------------------------------------
+
+
+def a_filed_mail(post: Post) -> None:
+    """Anna wrote to info@, with her assistant Nina in Cc; it is filed under Rossi Bau."""
+    more = f"Cc: {NINA}\r\n"
+    post.send(post.mail(ANNA, message_id="first@rossi.example", more=more), INFO)
+    post.decide()
+
+
+ANSWERS = "In-Reply-To: <first@rossi.example>\r\n"
+
+
+@pytest.mark.parametrize(
+    ("from_", "end"),
+    [
+        (NINA, End(state="filed", reason="FILED_THREAD")),
+        ("anybody@else.example", End(state="unfiled", reason="CLIENT_NOT_FOUND")),
+        (EVA, End(state="unfiled", reason="CLIENT_NOT_FOUND", claimed=EVA)),
+    ],
+)
+def test_F4_who_has_a_part_in_a_thread_is_filed_there_and_nobody_else(
+    post: Post, from_: str, end: End
+) -> None:
+    a_filed_mail(post)
+    assert outcome(post, INFO, Sent(from_=from_, more=ANSWERS)) == end
+
+
+@pytest.mark.parametrize(
+    ("to", "end"),
+    [
+        (NINA, in_evas("filed", "FILED_THREAD", "out")),
+        (
+            "anybody@else.example",
+            End(state="held", reason="CLIENT_NOT_FOUND", direction="out", user=EVA),
+        ),
+    ],
+)
+def test_F4_a_users_answer_is_filed_by_the_thread_of_whom_it_is_written_to(
+    post: Post, to: str, end: End
+) -> None:
+    a_filed_mail(post)
+    assert outcome(post, CRM, replace(WRITTEN, to=to, more=ANSWERS)) == end
+
+
+def test_F4_a_thread_says_which_of_two_clients_a_recipient_means(post: Post) -> None:
+    a_filed_mail(post)
+    two_clients(post.app)
+    end = in_evas("filed", "FILED_THREAD", "out")
+    assert outcome(post, CRM, replace(WRITTEN, more=ANSWERS)) == end
+
+
+def test_F4_a_forward_in_a_filed_thread_needs_no_readable_original(post: Post) -> None:
+    a_filed_mail(post)
+    end = in_evas("filed", "FILED_THREAD")
+    assert outcome(post, CRM, replace(NOT_READABLE, more=ANSWERS)) == end
+
+
+def test_F4_a_domain_of_everybodys_mailboxes_is_nobodys_however_it_came_into_the_directory(
+    post: Post,
+) -> None:
+    with post.app.store.write() as tx:
+        row = {"account_id": 1, "client_id": 1, "domain": "gmail.com"}
+        tx.connection.execute(insert(people_tables.client_domains).values(**row))
+    sent = Sent(from_="somebody@gmail.com")
+    assert outcome(post, INFO, sent) == End(state="unfiled", reason="CLIENT_NOT_FOUND")
 
 
 # --- a user's From, unproven --------------------------------------------------------------------------------------------

@@ -148,3 +148,43 @@ def test_a_digest_is_looked_at_before_it_goes_and_goes_once(maild: Line) -> None
 
 def test_nobody_but_the_operator_sends_digests(maild: Line) -> None:
     assert maild.error("digest", "send", "--by", "lea@acme.example") == "NOT_ALLOWED"
+
+
+def test_E2_what_is_filed_is_taken_off_and_moved(maild: Line) -> None:
+    ulid = a_forward(maild, "eva@acme.example")
+    assert maild.json("mail", "repair", ulid, "accept-once")["state"] == "filed"
+    status, out, _ = maild("mail", "repair", ulid)
+    assert (status, f"maild mail repair {ulid} unfile [VALUE]" in out.decode()) == (0, True)
+    done = maild.json("mail", "repair", ulid, "unfile")
+    assert (done["state"], done["reason"]) == ("unfiled", "UNFILED_BY_HAND")
+    other = maild.json("client", "add", "Bianchi")["id"]
+    assert maild.json("mail", "repair", ulid, "choose-client", other)["state"] == "filed"
+    rossi = next(one["id"] for one in maild.json("client", "list") if one["name"] == "Rossi Bau")
+    done = maild.json("mail", "repair", ulid, "move", rossi)
+    assert done["reason_text"] == "Filed under Rossi Bau because the operator filed it"
+
+
+def test_E2_the_raw_view_is_offered_where_something_could_not_be_read(
+    maild: Line,
+) -> None:
+    ulid = maild.a_mail("anna@rossi.example", to="info@acme.example", body="Hello")
+    assert maild.error("mail", "repair", ulid, "raw") == "CONFLICT"
+    more = "Content-Type: text/plain; charset=x-nobodys\r\n"
+    ulid = maild.a_mail("anna@rossi.example", to="info@acme.example", body="Grüße", more=more)
+    lines = maild.json("mail", "repair", ulid, "raw")["lines"]
+    assert lines[0] == "From: anna@rossi.example"
+
+
+def test_F4_the_reference_of_a_client_is_told_for_people_and_programs(maild: Line) -> None:
+    client = maild.json("client", "add", "Novum")["id"]
+    found = maild.json("client", "reference", client)
+    status, out, _ = maild("client", "reference", client)
+    text = out.decode()
+    assert status == 0
+    assert found["subject"] in text
+    assert all(address in text for address in found["addresses"])
+    ulid = maild.a_mail("eva@acme.example", to=found["addresses"][0], body=FORWARD)
+    assert maild.json("mail", "repair", ulid, "accept-once")["reason"] == "FILED_TOKEN"
+    first = maild.json("explain", ulid)["trace"][0]
+    assert first["name"] == "came_in"
+    assert first["facts"] == {"doors": ["smtp"]}
