@@ -258,7 +258,12 @@ def hear(rules: Iterable[Rule], seen: Seen, *, may_file: bool, trace: Trace) -> 
     for rule in rules:
         if not is_met(rule.when, seen):
             continue
-        trace.say("place", f"The rule “{rule.name}” matches{_effect(rule, heard, may_file)}.")
+        trace.say(
+            "place",
+            f"The rule “{rule.name}” matches{_effect(rule, heard, may_file)}.",
+            "rule",
+            rule=rule.name,
+        )
         heard = _added(heard, rule, may_file=may_file)
         if rule.stops:
             break
@@ -326,7 +331,10 @@ def filed_by_rule(
     reason = Reason.FILED_BY_RULE
     if decision.reason in _MACHINES:
         reason, facts = decision.reason, decision.facts
-    trace.say("file", f"{hit.how.code}: {hit.how.say(client=hit.client.name, fact=hit.fact)}.")
+    said = {"client": hit.client.name, "fact": hit.fact}
+    trace.say(
+        "file", f"{hit.how.code}: {hit.how.say(**said)}.", "decided", reason=hit.how.code, **said
+    )
     owner, user = decision.owner, decision.user
     if (
         is_forward_inbox
