@@ -98,6 +98,9 @@ def test_what_a_person_may_write_is_normal(lines: list[str]) -> None:
             ["From: MAILER-DAEMON@x.test", "List-Id: <a.x.test>", "Subject: failure notice"],
             Kind.BOUNCE,
         ),
+        (["Return-Path: <>", "Precedence: bulk", "List-Id: <a.x.test>"], Kind.LIST),
+        (["Auto-Submitted: auto-replied", "List-Id: <a.x.test>"], Kind.AUTO_REPLY),
+        (["List-Id: <a.x.test>", "Content-Type: text/calendar; method=REQUEST"], Kind.LIST),
         (["TLS-Report-Domain: x.test", "Subject: x"], Kind.REPORT),
         (["Content-Class: urn:content-classes:mdn", "Subject: Read: x"], Kind.REPORT),
         (
@@ -204,10 +207,12 @@ def test_F7_a_report_that_the_mail_arrived_is_no_bounce(action: str, kind: Kind)
     assert delivered(action).kind is kind
 
 
-def test_F7_a_receipt_that_was_not_sent_as_a_report_is_one_only_if_a_program_sent_it() -> None:
-    body = "--b\r\n\r\nread\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\nx: y\r\n--b--\r\n"
+@pytest.mark.parametrize("name", ["disposition-notification", "feedback-report"])
+def test_F7_parts_of_a_report_make_one_only_of_what_a_program_sent(name: str) -> None:
+    body = f"--b\r\n\r\nread\r\n--b\r\nContent-Type: message/{name}\r\n\r\nx: y\r\n--b--\r\n"
     mixed = "Content-Type: multipart/mixed; boundary=b"
     assert letter(mixed, "Return-Path: <>", body=body).kind is Kind.REPORT
+    assert letter(mixed, "Auto-Submitted: auto-generated", body=body).kind is Kind.REPORT
     assert letter(mixed, "Return-Path: <ann@x.test>", body=body).kind is Kind.NORMAL
 
 
@@ -216,6 +221,23 @@ def test_F7_a_server_without_a_name_is_known_by_what_it_says_and_brings_back() -
     assert letter("From: MDaemon@x.test", "Subject: User unknown", body=body).kind is Kind.BOUNCE
     assert letter("From: mdaemon@x.test", "Subject: User unknown", body="hello").kind is Kind.NORMAL
     assert letter("From: ann@x.test", "Subject: User unknown", body=body).kind is Kind.NORMAL
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("<bo@x.test>: 550 user unknown", Kind.BOUNCE), ("see the mail below", Kind.NORMAL)],
+)
+def test_F7_what_nobody_sent_is_a_bounce_only_if_it_says_why_a_mail_came_back(
+    text: str, kind: Kind
+) -> None:
+    body = f"--b\r\n\r\n{text}\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: a@x.test\r\n\r\nx\r\n--b--\r\n"
+    found = letter(
+        "Return-Path: <>",
+        "Subject: about your mail",
+        "Content-Type: multipart/mixed; boundary=b",
+        body=body,
+    )
+    assert found.kind is kind
 
 
 PHRASES = [*subjects().answer, *subjects().absent]

@@ -54,6 +54,8 @@ BODIES = {
     "--o\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: a@x\r\n--o--\r\n",
     "attaches a receipt": "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nsee below\r\n"
     "--o\r\nContent-Type: message/disposition-notification\r\n\r\nDisposition: manual-action; displayed\r\n--o--\r\n",
+    "attaches a complaint": "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nwhat is this?\r\n"
+    "--o\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n--o--\r\n",
     "attaches a date": "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nsee the file\r\n"
     "--o\r\nContent-Type: text/calendar; method=REQUEST; name=a.ics\r\nContent-Disposition: attachment\r\n\r\n"
     "BEGIN:VCALENDAR\r\n--o--\r\n",

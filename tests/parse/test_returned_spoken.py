@@ -80,6 +80,12 @@ def read(text: str, header: str = HEADER) -> Returned:
             "bo@x.test",
             "5.1.1",
         ),
+        (
+            "Your message\n\n  To:      ann@y.test\n\ndid not reach:\n\nc=US;dda:SMTP=bo@x.test; on Thu\n",
+            "bo@x.test",
+            "",
+        ),
+        ("They are not accepting mail from eve@x.test:\n  bo\n", "", "5.7.1"),
         ("bo@x.test or bob@x.test, we cannot say.\n", "", ""),
         ("We could not do it for info@acme.example.\n", "", ""),
         ("Release 5.5.2653.19 at 5.4.3.2 gave up on 450 mails.\n", "", ""),

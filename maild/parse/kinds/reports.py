@@ -9,15 +9,17 @@ from maild.parse.bounces import reports_success
 from maild.parse.kinds.marks import Marks
 
 _RECEIPT = "a read receipt"
+_COMPLAINT = "a complaint about a mail, such as spam"
 _REPORTS = {
     "delivery-status": (Kind.BOUNCE, "a report on delivery"),
     "global-delivery-status": (Kind.BOUNCE, "a report on delivery"),
-    "feedback-report": (Kind.REPORT, "a complaint about a mail, such as spam"),
+    "feedback-report": (Kind.REPORT, _COMPLAINT),
     "disposition-notification": (Kind.REPORT, _RECEIPT),
     "global-disposition-notification": (Kind.REPORT, _RECEIPT),
     "tlsrpt": (Kind.REPORT, "a report on encryption"),
 }
 _STATUS_PART = "message/delivery-status"
+_COMPLAINT_PART = "message/feedback-report"
 _RECEIPT_PART = "message/disposition-notification"
 _DMARC_SUBJECT = re.compile(
     r"(?:\[preview\] )?report domain: ?[\w.-]{1,255} {1,9}submitter: ?[\w.-]", re.IGNORECASE
@@ -53,10 +55,11 @@ def _by_part(marks: Marks) -> tuple[Kind, str] | None:
     is_servers = marks.is_daemons or (marks.is_postmasters and marks.is_titled_bounce)
     if _STATUS_PART in marks.types and (marks.has_null_sender or is_servers):
         return _as_it_went(marks, Kind.BOUNCE, "a report on delivery", f"a {_STATUS_PART} part")
-    if _RECEIPT_PART in marks.types and (marks.has_null_sender or marks.submitted):
-        return Kind.REPORT, f"{_RECEIPT}: a {_RECEIPT_PART} part"
-    if "message/feedback-report" in marks.types:
-        return Kind.REPORT, "a complaint about a mail: a message/feedback-report part"
+    if marks.has_null_sender or marks.submitted:
+        if _RECEIPT_PART in marks.types:
+            return Kind.REPORT, f"{_RECEIPT}: a {_RECEIPT_PART} part"
+        if _COMPLAINT_PART in marks.types:
+            return Kind.REPORT, f"{_COMPLAINT}: a {_COMPLAINT_PART} part"
     if marks.value(b"content-class").lower() == "urn:content-classes:mdn":
         return Kind.REPORT, f"{_RECEIPT}: Content-Class"
     return None
