@@ -23,11 +23,20 @@ from maild.core.rules import (
     show_rule,
     switch_rule,
 )
+from maild.core.rules_applied import apply_rules
 from maild.core.rules_tried import LAST_MAX, SHOWN, Tried, try_rule
 from maild.core.statuses import remove_status
 from maild.core.unmerging import unmerge
 from maild.core.views import explain_mail, mail_history
+from maild.model.decide import Case, Decision
+from maild.model.facts import Directory, InboxFacts, Ruling, Unproven
+from maild.model.letter import Author, Letter
+from maild.model.people import InboxKind
 from maild.model.reason import Reason, RefusedError
+from maild.model.rule_text import read_when
+from maild.model.rules import Assignee, Rule
+from maild.model.states import Move
+from maild.model.trace import Trace
 from maild.store import people_tables
 from maild.store.schema import readings
 from tests.core.company import EVA, JAN, LEA, READER, SIGNED_IN, Post, a_company
@@ -276,6 +285,35 @@ class TestNewMail:
         desk.post.send(mail, "crm@acme.example", trust=SIGNED_IN)
         desk.post.decide()
         assert (desk.newest()["owner"], desk.newest()["unread"]) == ("jan@acme.example", True)
+
+    def test_M11_a_forward_that_a_rule_leaves_with_its_forwarder_stays_read(
+        self, desk: Desk
+    ) -> None:
+        desk.add("own", "inbox is crm@acme.example: owner = Eva, file = Dupont")
+        mail = desk.post.mail("eva@acme.example", to="crm@acme.example", body=FORWARD)
+        desk.post.send(mail, "crm@acme.example", trust=SIGNED_IN)
+        desk.post.decide()
+        assert (desk.newest()["owner"], desk.newest()["unread"]) == ("eva@acme.example", False)
+
+    def test_M10_a_persons_word_who_is_to_have_it_comes_before_a_rule(self) -> None:
+        said = Ruling(question="substitute", answer={"to_id": JAN})
+        rule = Rule(id=1, name="all", when=read_when("direction is in"), owner=Assignee(EVA, "Eva"))
+        for rulings, owner in (((), rule.owner), ((said,), None)):
+            case = Case(
+                letter=Letter(sender=Author("anna@rossi.example")),
+                inbox=InboxFacts(
+                    norm="info@acme.example",
+                    kind=InboxKind.SHARED,
+                    sender_policy="record",
+                    unknown_policy="hold",
+                    account_name="Acme",
+                ),
+                directory=Directory(),
+                proof=Unproven("nothing"),
+                rulings=rulings,
+            )
+            decision = Decision(move=Move.PLACE, reason=Reason.CLIENT_NOT_FOUND)
+            assert apply_rules([rule], case, decision, 1, Trace())[1].owner == owner
 
     def test_M10_mail_for_somebody_inactive_goes_to_the_owner_chain_and_the_trace_says_why(
         self, desk: Desk
