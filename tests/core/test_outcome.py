@@ -12,6 +12,7 @@ from maild.core.app import OPERATOR, App
 from maild.core.decide import decide_again
 from maild.core.letters import loop_mark
 from maild.core.outcome import CAPS, FRESH
+from maild.core.repairs import Asked, repair
 from maild.core.rules import add_rule
 from maild.core.seal import SealingKey
 from maild.model.envelope import Trust
@@ -162,3 +163,11 @@ def test_M12_lines_are_capped_and_the_last_one_says_so(desk: Forwarders, clock: 
     desk.forwards()
     assert desk.lines()[-1] == "Filed under Rossi Bau."
     assert len(desk.lines()) == most + 1
+
+
+def test_M12_a_persons_later_word_is_no_proof_and_tells_nobody(desk: Forwarders) -> None:
+    desk.forwards(trust=Trust())
+    [held] = desk.lies()
+    repair(desk.app, READER, held["ulid"], Asked(action="accept-once"), by=OPERATOR)
+    assert desk.outcome()[:2] == ("filed", "FILED_FORWARD")
+    assert desk.lines() == []
