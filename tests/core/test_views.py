@@ -335,7 +335,7 @@ def _would(world: World, content: str, **asked: Any) -> dict[str, Any] | None:
 def test_E3_a_what_if_decides_as_the_real_thing_and_stores_nothing(world: World) -> None:
     found = _would(world, f"From: Anna <anna@rossi.example>\nTo: {INFO}\nSubject: x\n\nHi\n")
     assert found is not None
-    trace = found.pop("trace")
+    trace, steps = found.pop("trace"), found.pop("steps")
     assert found == {
         "state": "filed",
         "reason": "FILED_CONTACT",
@@ -346,7 +346,7 @@ def test_E3_a_what_if_decides_as_the_real_thing_and_stores_nothing(world: World)
         "clients": [{"id": "C1", "name": "Rossi Bau", "how": "FILED_CONTACT"}],
         "direction": "in",
     }
-    assert all(isinstance(step, str) for step in trace)
+    assert trace == [step["text"] for step in steps]
     assert world.ids() == []
 
 
