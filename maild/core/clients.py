@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +37,8 @@ class ClientView:
     """The company's own CRM id."""
     contacts: tuple[str, ...]
     domains: tuple[str, ...]
+    shared: tuple[str, ...]
+    """Of them, those that other clients have, too: their mail is CLIENT_AMBIGUOUS until somebody chooses (F5)."""
     created_at: datetime
 
 
@@ -128,15 +130,7 @@ def add_client_in(tx: Tx, app: App, where: AccountRow, new: ReadyClient, by: Act
         tx.clients.add_domain(where.id, client_id, domain)
     note(tx, app, by, "client.added", where.id, client=client_id)
     let_heal(tx, app, [where.id], names_of(new.contacts, new.domains))
-    added = tx.clients.client_by_id(client_id)
-    return ClientView(
-        id=added.ulid,
-        name=added.name,
-        key=added.external_key,
-        contacts=tuple(sorted(contact.norm for contact in new.contacts)),
-        domains=tuple(sorted(new.domains)),
-        created_at=added.created_at,
-    )
+    return client_views(tx, [tx.clients.client_by_id(client_id)])[0]
 
 
 def names_of(contacts: Sequence[Address], domains: Sequence[str]) -> list[str]:
@@ -158,7 +152,7 @@ def add_contact_in(tx: Tx, where: AccountRow, client_id: int, address: Address) 
 
     Within an open transaction; the account is held.  Raises RefusedError EMAIL_IN_USE_OTHER_KIND.
     """
-    kind = tx.clients.kind_in_account(where.id, address)
+    kind = tx.client_lists.kind(where.id, address)
     if kind == "inbox":
         raise other_kind(address, SHARED_ADDRESS)
     if kind == "user" and not tx.rights.setting(where.id, "employee_is_client"):
@@ -206,6 +200,7 @@ def client_views(tx: Tx, rows: Sequence[ClientRow]) -> tuple[ClientView, ...]:
     """Return clients as the interface shows them."""
     contacts = tx.clients.contacts_of(row.id for row in rows)
     domains = tx.clients.domains_of(row.id for row in rows)
+    shared = _shared(tx, rows, contacts, domains)
     return tuple(
         ClientView(
             id=row.ulid,
@@ -213,7 +208,33 @@ def client_views(tx: Tx, rows: Sequence[ClientRow]) -> tuple[ClientView, ...]:
             key=row.external_key,
             contacts=tuple(contacts.get(row.id, ())),
             domains=tuple(domains.get(row.id, ())),
+            shared=tuple(
+                value
+                for value in (
+                    *contacts.get(row.id, ()),
+                    *(f"@{domain}" for domain in domains.get(row.id, ())),
+                )
+                if value in shared
+            ),
             created_at=row.created_at,
         )
         for row in rows
     )
+
+
+def _shared(
+    tx: Tx,
+    rows: Sequence[ClientRow],
+    contacts: Mapping[int, Sequence[str]],
+    domains: Mapping[int, Sequence[str]],
+) -> set[str]:
+    """Return which of these contacts and domains are at several clients; the clients are of one account."""
+    if not rows:
+        return set()
+    account_id = rows[0].account_id
+    norms = (norm for some in contacts.values() for norm in some)
+    names = (name for some in domains.values() for name in some)
+    return {
+        *tx.client_lists.shared_contacts(account_id, norms),
+        *(f"@{name}" for name in tx.client_lists.shared_domains(account_id, names)),
+    }

@@ -172,7 +172,7 @@ def change_client(
         for domain in add_domains:
             tx.clients.add_domain(where.id, client.id, domain)
         after = client_views(tx, [client])[0]
-        if after != before:
+        if tag_of(after) != tag_of(before):
             note(tx, app, by, "client.changed", where.id, client=client.id)
             let_heal(tx, app, [where.id], names_of(added, add_domains))
         return after

@@ -120,7 +120,7 @@ class Look:
                 address = Address.parse(text)
             except InvalidAddressError:
                 continue
-            if self.tx.clients.kind_in_account(self.row.account_id, address) is None:
+            if self.tx.client_lists.kind(self.row.account_id, address) is None:
                 found[address.norm] = None
         return list(found)
 

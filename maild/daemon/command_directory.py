@@ -84,6 +84,7 @@ def sync(ctx: typer.Context) -> None:
 
     from maild.core.clients_following import DirectoryLostError, take_directory
     from maild.daemon.directories import follow
+    from maild.faces.cli.client import offer_clients
     from maild.model.reason import Reason, RefusedError
     from maild.plugs.loader import PlugError
 
@@ -99,6 +100,7 @@ def sync(ctx: typer.Context) -> None:
         raise RefusedError(Reason.CONFLICT, why=why) from error
     said = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()) if count)
     cli.emit(counts, f"{following.plug}: {said or 'nothing has changed'}.")
+    offer_clients(cli)
 
 
 @app.command("remove")

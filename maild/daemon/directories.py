@@ -107,21 +107,18 @@ async def asking(following: Following, patience: Patience) -> AsyncGenerator[Ask
 
 
 async def follow(app: App, following: Following, patience: Patience | None = None) -> Counter[str]:
-    """Take what changed in a directory, page by page, and write down how it went.
+    """Take what changed in a directory, page by page, and write down how it went; cut off, it goes on when the lease ends.
 
     Raises PlugError with what the operator is to know, DirectoryLostError, StoreDownError.
     """
-    trouble: str | None = "it was not asked to its end"
-    counts: Counter[str] = Counter()
+    patience, counts = patience or Patience(), Counter[str]()
     try:
-        async with asking(following, patience or Patience()) as asked:
-            await _walk(app, following, asked, patience or Patience(), counts)
-        trouble = None
+        async with asking(following, patience) as asked:
+            await _walk(app, following, asked, patience, counts)
     except PlugError as error:
-        trouble = str(error)
+        await do(note_round, app, following, trouble=str(error))
         raise
-    finally:
-        await do(note_round, app, following, trouble=trouble)
+    await do(note_round, app, following, trouble=None)
     return counts
 
 

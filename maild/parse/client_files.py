@@ -17,7 +17,7 @@ from maild.parse.vcards import read_vcards
 
 SUFFIXES = (".csv", ".json", ".vcf", ".vcard")
 COLUMNS = ("name", "contact", "contacts", "domain", "domains", "key")
-_PASSED_OVER = frozenset({"id", "created_at"})
+_PASSED_OVER = frozenset({"id", "shared", "created_at"})
 """What `maild client list --json` says beside them, so that it can be read again."""
 _SEPARATORS = re.compile(r"[;,\s]+")
 

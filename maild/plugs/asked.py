@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,8 @@ from maild.plugs.loader import PlugError, load, said
 from maild.plugs.pages import page_to_json
 
 MEMORY_MAX = 2 * 2**30
+ALARM_S = 180
+"""After which a process ends whose parent died while the plug hung; a parent that lives is quicker."""
 
 
 def main() -> None:
@@ -35,13 +38,16 @@ def main() -> None:
 
 def _answers(requests: Any) -> Iterator[str]:
     asked = json.loads(next(requests))
+    signal.alarm(ALARM_S)
     try:
         plug = load(Kind.DIRECTORY, asked["plug"], asked["options"])
     except PlugError as error:
         yield _error(str(error))
         return
+    signal.alarm(0)
     yield json.dumps({"ready": True})
     for line in requests:
+        signal.alarm(ALARM_S)
         yield _page(plug, asked["account"], json.loads(line))
 
 

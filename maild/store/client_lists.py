@@ -105,8 +105,12 @@ class ClientListRows:
                 found.setdefault(client_id, {})[text] = listed
         return found
 
+    def kind(self, account_id: int, address: Address) -> str | None:
+        """Return whether an address is a user's or an inbox's of this account, as "user" or "inbox" (U4)."""
+        return self.kinds(account_id, [address]).get(address.norm)
+
     def kinds(self, account_id: int, wanted: Collection[Address]) -> dict[str, str]:
-        """Return which addresses are users' or inboxes' of this account, as "user" or "inbox" (U4)."""
+        """Return the same of many; those that are neither are left out."""
         found = dict.fromkeys(self._users(account_id, (one.norm for one in wanted)), "user")
         bases = {one.base.norm for one in wanted} | {one.norm for one in wanted}
         taken: set[str] = set()

@@ -7,18 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from maild.model.address import Address
-from maild.model.people import MemberState
-from maild.store.people_tables import (
-    addresses,
-    client_domains,
-    clients,
-    contacts,
-    inboxes,
-    memberships,
-)
+from maild.store.people_tables import client_domains, clients, contacts
 from maild.store.sql import insert_new, slices
 
 
@@ -174,30 +166,3 @@ class ClientRows:
             .limit(1)
         ).one_or_none()
         return row is not None
-
-    def kind_in_account(self, account_id: int, address: Address) -> str | None:
-        """Return whether an address is a user's or an inbox's of this account, as "user" or "inbox" (U4)."""
-        inbox = self._connection.execute(
-            select(inboxes.c.id)
-            .where(
-                inboxes.c.account_id == account_id,
-                or_(inboxes.c.norm == address.norm, inboxes.c.norm == address.base.norm),
-            )
-            .limit(1)
-        ).one_or_none()
-        if inbox is not None:
-            return "inbox"
-        user = self._connection.execute(
-            select(addresses.c.id)
-            .join(
-                memberships,
-                and_(
-                    memberships.c.user_id == addresses.c.user_id,
-                    memberships.c.account_id == account_id,
-                    memberships.c.state == MemberState.ACTIVE,
-                ),
-            )
-            .where(addresses.c.norm == address.norm, addresses.c.valid_to.is_(None))
-            .limit(1)
-        ).one_or_none()
-        return None if user is None else "user"

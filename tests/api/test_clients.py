@@ -93,6 +93,9 @@ def test_F6_a_key_that_another_client_has_is_refused(served: Served, member: str
 def test_F5_conflicts_are_named_and_what_is_ours_is_refused(served: Served, member: str) -> None:
     shared = put(served, member, {"name": "New", "contacts": ["anna@rossi.example"]})
     assert "anna@rossi.example is at 2 clients (Rossi Bau, New)" in shared.body["warnings"][0]
+    assert shared.body["client"]["shared"] == ["anna@rossi.example"]
+    [rossi, _] = served.ask("GET", "/clients", token=member).body["clients"]
+    assert rossi["shared"] == ["anna@rossi.example"]
     ours = put(served, member, {"name": "New", "contacts": ["eva@acme.example"]})
     assert (ours.status, ours.code) == (409, "EMAIL_IN_USE_OTHER_KIND")
     assert served.ask("GET", AT, token=member).body["contacts"] == ["anna@rossi.example"]

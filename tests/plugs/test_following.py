@@ -103,6 +103,19 @@ def test_F6_a_plug_that_hangs_is_killed(app: App, install: Install, tmp_path: Pa
         os.kill(int(pid.read_text()), 0)
 
 
+def test_F6_a_plug_that_hangs_ends_even_when_its_parent_has_died(
+    app: App, install: Install
+) -> None:
+    install(
+        "alarm",
+        CHANGES + "import signal\n"
+        "        card = ClientCard(name='ends by itself' if signal.alarm(0) > 60 else 'lives on')\n"
+        "        return ClientPage(cursor='1', clients=(card,))\n",
+    )
+    followed(app, "alarm")
+    assert "ends by itself" in names(app)
+
+
 def test_F6_what_was_taken_before_the_trouble_stays_and_is_not_asked_again(
     app: App, install: Install
 ) -> None:

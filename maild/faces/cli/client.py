@@ -39,6 +39,7 @@ def add(
     new = NewClient(name=name, contacts=contact or (), domains=domain or (), key=key)
     added = add_client(cli.app, new, account=cli.account_slug, by=cli.by)
     cli.emit(added, f"Client {added.name} is there: {added.id}")
+    _warn(cli, added)
     _tell_matching(cli, added)
 
 
@@ -90,6 +91,7 @@ def _tell(cli: Context, client: ClientView) -> None:
         ("key", client.key),
         ("contacts", list(client.contacts)),
         ("domains", list(client.domains)),
+        ("shared", list(client.shared)),
     ]
     cli.emit(client, fields(pairs))
 
@@ -138,11 +140,21 @@ def set_(
     _change(ctx, id_, ClientChanges(name=asked.get("name"), key=asked.get("key")))
 
 
+def _warn(cli: Context, client: ClientView) -> None:
+    for value in client.shared:
+        cli.say(
+            f"warning: {value} is at other clients, too: "
+            "its mail is CLIENT_AMBIGUOUS until somebody chooses."
+        )
+
+
 def _change(ctx: typer.Context, id_: str, changes: ClientChanges) -> None:
     from maild.core.clients_changing import change_client
 
     cli = of(ctx)
-    _tell(cli, change_client(cli.app, id_, changes, account=cli.account_slug, by=cli.by))
+    changed = change_client(cli.app, id_, changes, account=cli.account_slug, by=cli.by)
+    _tell(cli, changed)
+    _warn(cli, changed)
     names = [*changes.add, *(f"@{one}" for one in changes.add_domains)]
     if names:
         tell_matching(cli, names)
@@ -183,10 +195,10 @@ def import_(
     if dry_run:
         cli.say("Nothing of it is kept: it was a dry run.")
     else:
-        _offer(cli)
+        offer_clients(cli)
 
 
-def _offer(cli: Context) -> None:
+def offer_clients(cli: Context) -> None:
     """Say how many mails waited for a client who is there now."""
     from maild.core.clients_sweeping import matching_clients
 
