@@ -437,14 +437,31 @@ class TestImport:
         [
             (b"", "in.csv"), (b"\n\n", "in.csv"), (b"mail,nom\na,b\n", "in.csv"), (b"name,name\na,b\n", "in.csv"),
             (b"\0\0\0", "in.csv"), (b"\xff\xfe\0", "in.csv"), (bytes(range(256)) * 40, "in.csv"), (b'"' * 200_000, "in.csv"),
-            (b"[" * 100_000, "in.json"), (b"{}", "in.json"), (b"\xff", "in.json"), (b"", "in.json"),
-            (b"BEGIN:VCARD\nEND:VCARD\n", "in.vcf"),
+            (b"[" * 100_000, "in.json"), (b"5", "in.json"), (b"\xff", "in.json"), (b"", "in.json"),
+            (b"name\nRossi\n", "in.vcf"),
         ],
     )  # fmt: skip
     def test_what_is_no_table_is_said_to_be_none(
         self, acme: Cli, file: Callable[..., Path], content: bytes, name: str
     ) -> None:
         assert acme.refused("client", "import", file(content, name)) == "INVALID_VALUE"
+
+    @pytest.mark.parametrize(
+        ("content", "name"), [(b"{}", "in.json"), (b"BEGIN:VCARD\nEND:VCARD\n", "in.vcf")]
+    )
+    def test_F6_a_client_that_says_nothing_is_refused_with_its_line(
+        self, acme: Cli, file: Callable[..., Path], content: bytes, name: str
+    ) -> None:
+        [line] = acme.lines("client", "import", file(content, name))
+        assert (line["line"], line["outcome"], line["code"]) == (1, "refused", "INVALID_VALUE")
+
+    def test_F6_what_a_list_says_of_clients_can_be_imported_again(
+        self, acme: Cli, file: Callable[..., Path]
+    ) -> None:
+        acme.ok("client", "add", "Rossi", "--contact", "a@rossi.example", "--key", "7")
+        listed = json.dumps(acme.ok("client", "list")).encode()
+        [line] = acme.lines("client", "import", file(listed, "in.json"))
+        assert line["outcome"] == "unchanged"
 
     def test_hostile_lines_are_refused_one_by_one(
         self, acme: Cli, file: Callable[..., Path]
