@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from maild.model.letter import Forwarded, How
+from maild.model.letter import Forwarded, How, Mailbox
 from maild.parse.forward import ForwardReading, find_forward
 from tests.parse.forwarding import JANE, NOTE, UNDERLINE, quoted
 from tests.parse.forwarding_by_hand import (
@@ -225,3 +225,11 @@ def test_a_partial_block_is_unsure() -> None:
 def test_two_from_lines_name_nobody() -> None:
     text = f"{GMAIL_SEPARATOR}\nFrom: a@b.example\nFrom: c@d.example\nDate: 1 May 2025 9:00\nSubject: x\n\nHello"
     assert original_of("Fwd: x", text).from_ is None
+
+
+def test_a_block_with_cc_only_is_read_and_unsure() -> None:
+    text = "From: a@b.example\nCc: c@d.example\nSubject: x\n\nHello"
+    original = original_of("FW: x", text)
+    assert original.from_ == Mailbox("a@b.example")
+    assert original.confidence < 0.8
+    assert find("x", text).original is None
