@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from maild.model.decide import SURE_ENOUGH  # noqa: E402
+from maild.model.filing import SURE_ENOUGH  # noqa: E402
 from maild.parse import read_letter  # noqa: E402
 from maild.parse.forward import find_forward  # noqa: E402
 from tests.parse.forwarding import Hand, Original, layouts, quoted  # noqa: E402

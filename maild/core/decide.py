@@ -24,7 +24,8 @@ from maild.core.peers import directs_of, with_findings
 from maild.core.rules_applied import apply_rules, rules_of
 from maild.core.settle import Done, Later, failed, fault, settle
 from maild.core.verdicts import Wanted, look_again_at
-from maild.model.decide import Case, Decision, decide
+from maild.model.case import Case, Decision
+from maild.model.decide import decide
 from maild.model.envelope import Door
 from maild.model.facts import Proven
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError

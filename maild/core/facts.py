@@ -25,7 +25,7 @@ from maild.core.letters import errand_returned, is_ours
 from maild.core.references import References, gather_references, tokens_of
 from maild.core.submissions import owners_of, signers_of, with_sign_in
 from maild.core.verdicts import kept_verdicts, sealers_among
-from maild.model.decide import Case
+from maild.model.case import Case
 from maild.model.facts import (
     Binding,
     Directory,

@@ -12,7 +12,8 @@ from maild.core.drops import drops_among
 from maild.core.facts import Gathered, case_of, gather
 from maild.core.rules_applied import apply_rules, place_of, rules_of
 from maild.core.standing import home, parse_address
-from maild.model.decide import Decision, decide
+from maild.model.case import Decision
+from maild.model.decide import decide
 from maild.model.drop import masked
 from maild.model.facts import Proven, Unproven, Witness
 from maild.model.letter import Letter

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from maild.model.decide import Case, Decision
+from maild.model.case import Case, Decision
 from maild.model.facts import ClientRef
 from maild.model.people import InboxKind
 from maild.model.rule_text import read_when

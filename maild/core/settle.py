@@ -20,7 +20,7 @@ from maild.core.full_mailboxes import note_returned
 from maild.core.outcome import Outcome, tell_forwarders
 from maild.core.peers import kept
 from maild.core.rules_applied import note_rules, place_of, stays_by_rule
-from maild.model.decide import Decision
+from maild.model.case import Decision
 from maild.model.drop import hidden
 from maild.model.letter import PARSER_VERSION, Author, Letter
 from maild.model.reason import Reason

@@ -6,7 +6,7 @@ and whatever is put aside are never answered (RFC 3834 2).
 
 from __future__ import annotations
 
-from maild.model.decide import Case, Decision
+from maild.model.case import Case, Decision
 from maild.model.digest import plain
 from maild.model.facts import Proven
 from maild.model.letter import Kind

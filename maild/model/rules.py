@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from maild.model.address import Address, InvalidAddressError
-from maild.model.decide import Decision
+from maild.model.case import Decision
 from maild.model.facts import ClientRef
 from maild.model.letter import Letter, Mailbox
 from maild.model.match import Hit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maild.model.decide import Case
+from maild.model.case import Case
 from maild.model.facts import Binding, ClientRef, Directory, InboxFacts, Proven, Unproven
 from maild.model.letter import Author, Forwarded, How, Letter, Mailbox
 from maild.model.people import AddressKind, InboxKind, MemberState

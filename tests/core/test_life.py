@@ -177,7 +177,8 @@ def test_a_decision_fault_fails_one_mail_and_not_its_neighbours(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import maild.core.decide as module
-    from maild.model.decide import Case, Decision, decide as real
+    from maild.model.case import Case, Decision
+    from maild.model.decide import decide as real
     from maild.model.trace import Trace
 
     def faulty(case: Case, trace: Trace) -> Decision:

@@ -28,7 +28,7 @@ from maild.core.rules_tried import LAST_MAX, SHOWN, Tried, try_rule
 from maild.core.statuses import remove_status
 from maild.core.unmerging import unmerge
 from maild.core.views import explain_mail, mail_history
-from maild.model.decide import Case, Decision
+from maild.model.case import Case, Decision
 from maild.model.facts import Directory, InboxFacts, Ruling, Unproven
 from maild.model.letter import Author, Letter
 from maild.model.people import InboxKind

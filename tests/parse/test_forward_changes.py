@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maild.model.decide import SURE_ENOUGH
+from maild.model.filing import SURE_ENOUGH
 from maild.parse.forward import ForwardReading, find_forward
 from tests.parse.forwarding import Hand, Original, as_html, layouts, quoted
 from tests.parse.forwarding_changes import CHANGES, DAMAGED, OLDER, Change, Forward, forwards

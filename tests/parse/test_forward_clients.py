@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from maild.model.decide import SURE_ENOUGH
+from maild.model.filing import SURE_ENOUGH
 from maild.model.letter import Forwarded, How
 from maild.parse.forward import ForwardReading, find_forward
 from tests.parse.forwarding import NOTE, Hand, Layout, Original, as_html, layouts, quoted

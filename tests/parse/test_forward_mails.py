@@ -9,7 +9,7 @@ from email.header import Header
 
 import pytest
 
-from maild.model.decide import SURE_ENOUGH
+from maild.model.filing import SURE_ENOUGH
 from maild.model.letter import How, Letter, Mailbox
 from maild.parse import read_letter
 from tests.parse.forwarding import NOTE, Hand, Layout, Original, as_html, layouts

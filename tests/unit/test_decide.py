@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from maild.model.address import Address
-from maild.model.decide import Case, Decision, decide
+from maild.model.case import Case, Decision
+from maild.model.decide import decide
 from maild.model.facts import Ruling, ThreadHit, Witness
 from maild.model.letter import Kind, Letter, Mailbox, Unclear
 from maild.model.people import AddressKind, MemberState

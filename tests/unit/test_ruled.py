@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from maild.model.decide import Decision, decide
+from maild.model.case import Decision
+from maild.model.decide import decide
 from maild.model.facts import ClientRef, Preferred, Ruling
 from maild.model.letter import Unclear
 from maild.model.people import MemberState
