@@ -16,7 +16,7 @@ from maild.core.drops import rotate_drop_in, show_drop_in
 from maild.core.look import Look
 from maild.core.mailbox import transfer_in
 from maild.core.people import set_active_in
-from maild.core.repair_offers import candidates
+from maild.core.repair_offers_people import candidates
 from maild.core.repair_work import Told, Work
 from maild.core.rulings import client_answer, client_named, lying, record, release, take_off
 from maild.core.standing import parse_address

@@ -20,7 +20,8 @@ from maild.core.joining import invite
 from maild.core.look import Look
 from maild.core.repair_acts import ACTS, nothing_to_trust
 from maild.core.repair_looks import LOOKS, inboxes_by_field
-from maild.core.repair_offers import Choice, Repair, actions_for, offers_of
+from maild.core.repair_offers import actions_for, offers_of
+from maild.core.repair_values import Choice, Repair
 from maild.core.repair_work import Told, Work, require_decided
 from maild.core.sources import set_source
 from maild.core.verifying import send_verification
