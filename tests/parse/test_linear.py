@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 FULL = bool(os.environ.get("MAILD_TEST_FULL"))
 BODY_MAX = 35 * 1024 * 1024 if FULL else 1024 * 1024
-EXAMPLES = 3_000 if FULL else 40
+EXAMPLES = 3_000 if FULL else 20
 # Shrinking would measure the worst mail some hundred times.
 PHASES = (Phase.explicit, Phase.generate)
 CALLS_AT = 60 * 1024
