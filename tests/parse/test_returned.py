@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from typing_extensions import override
 
 from maild.model.letter import Kind, Returned
 from maild.parse import read_letter
+from maild.parse.bounces import read_returned
+from maild.parse.header_block import Field
+from maild.parse.parts import read_parts
 
 MARK = "ab" * 32
 OURS = (
@@ -174,3 +180,27 @@ def test_F7_without_the_mail_itself_its_id_is_what_the_report_says() -> None:
     )
     assert found is not None
     assert (found.message_id, found.loop_mark) == ("7@x", None)
+
+
+class _Passes(list[Field]):
+    """Header fields that count how often they are gone through."""
+
+    passes = 0
+
+    @override
+    def __iter__(self) -> Iterator[Field]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def _passes_for(recipients: int) -> int:
+    named = ", ".join(f"bo{at}@x.test" for at in range(recipients))
+    raw = f"Content-Type: message/rfc822\r\n\r\nFrom: ann@x.test\r\nTo: {named}\r\n\r\nHello\r\n"
+    found = _Passes([Field(b"from", b"mailer-daemon@x.test")])
+    leaves = list(read_parts(raw.encode(), []).leaves())
+    read_returned(raw.encode(), leaves, found=found, subject="", text="")
+    return found.passes
+
+
+def test_T6_a_bounces_fields_are_not_read_again_for_each_recipient_of_what_came_back() -> None:
+    assert _passes_for(500) == _passes_for(2)

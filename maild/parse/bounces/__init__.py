@@ -40,15 +40,16 @@ def read_returned(
     raw, leaves = _unwrapped(raw, leaves)
     report = read_report(raw, leaves)
     original = attached_original(raw, leaves)
+    own = _own_addresses(found)
     said = Said()
     if not (report.status and report.recipients and original):
         quoted, ends = quoted_original(text)
         original = original or quoted
-        said = read_spoken(text[:ends], subject, strangers=_own_addresses(found))
+        said = read_spoken(text[:ends], subject, strangers=own)
     original = original or Original()
     return Returned(
         status=report.status or said.status,
-        recipients=_recipients(report, found, said, original)[:GIVEN],
+        recipients=_recipients(report, found, said, _sole(original, own))[:GIVEN],
         is_delayed=report.is_delayed or (not report and said.is_delayed),
         message_id=original.message_id or report.message_id or _answered(found),
         loop_mark=original.loop_mark,
@@ -68,7 +69,7 @@ def said_in(text: str, subject: str) -> Said:
 
 
 def _recipients(
-    report: Report, found: Sequence[Field], said: Said, original: Original
+    report: Report, found: Sequence[Field], said: Said, sole: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return whom the mail did not reach, from the surest source that names anybody."""
     # The field is Exim's and Gmail's; each address of several stands in a field or behind a comma.
@@ -79,9 +80,13 @@ def _recipients(
         for word in decode_field(field.value[: GIVEN * 320]).replace(",", " ").split()
         if "@" in word
     )
-    others = [one for one in original.recipients if one.lower() not in _own_addresses(found)]
-    sole = tuple(others) if len(original.recipients) == 1 else ()
     return report.recipients or tuple(dict.fromkeys(failed)) or said.recipients or sole
+
+
+def _sole(original: Original, own: frozenset[str]) -> tuple[str, ...]:
+    """Return the only recipient of a mail that came back, unless that is the bounce's own writer or reader."""
+    given = original.recipients
+    return given if len(given) == 1 and given[0].lower() not in own else ()
 
 
 def _unwrapped(raw: bytes, leaves: Sequence[Part]) -> tuple[bytes, Sequence[Part]]:
