@@ -106,6 +106,13 @@ def test_F7_who_minds_the_server_is_a_person_too(local: str, subject: str) -> No
     assert found.kind is Kind.NORMAL
 
 
+def test_F7_a_car_in_the_subject_of_a_companys_letter_is_no_automatic_answer() -> None:
+    """Companies set X-Auto-Response-Suppress on people's mail, and German letters are about an Auto."""
+    subject = "Auto: Schaden vom 3. Mai"
+    found = read(SENDERS[0], subject, "X-Auto-Response-Suppress: All\r\n", BODIES["plain"])
+    assert found.kind is Kind.NORMAL
+
+
 def test_F7_what_a_person_passes_on_of_a_bounce_settles_no_mail() -> None:
     for body in BODIES.values():
         assert read(SENDERS[0], "Fwd: failure notice", "", body).returned is None
