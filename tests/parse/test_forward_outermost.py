@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as html_module
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,9 +163,47 @@ def test_an_attached_original_wins_over_the_text() -> None:
         html=None,
         attached=[first, second],
     )
-    assert reading.original is first
+    # The second is nobody's that we could name, so whom the mail is about is not sure (F5).
+    assert reading.original == replace(first, confidence=0.6)
     assert reading.looks_forwarded
     assert reading.note.startswith("see attached")
+
+
+def _attached(*addresses: str) -> list[Forwarded]:
+    return [
+        Forwarded(from_=Mailbox(address), how=How.ATTACHED, confidence=0.98)
+        for address in addresses
+    ]
+
+
+def _confidence(subject: str, text: str, attached: list[Forwarded]) -> float:
+    reading = find_forward(subject=subject, text=text, html=None, attached=attached)
+    assert reading.original is not None
+    assert reading.original.from_ == attached[0].from_
+    return reading.original.confidence
+
+
+def test_F5_attached_originals_of_two_people_are_not_sure() -> None:
+    assert _confidence("Fwd: x", "", _attached("a@x.example", "b@y.example")) == 0.6
+    assert _confidence("Fwd: x", "", _attached("a@x.example", "A@X.example")) == 0.98
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        (
+            "FW: Offer",
+            "From: Doe, Jane\nSent: 7 May 2025 09:31\nTo: sales@firm.example\nSubject: Offer\n\nHello",
+        ),
+        ("Fwd: Offer", "see below\n\nBegin forwarded message:\nHello"),
+        ("Re: Offer", "Here it is.\n\nOn 7 May 2025, at 09:31, Jane Roe wrote:\n> Offer?"),
+    ],
+)
+def test_F1_an_attached_original_below_what_the_text_shows_of_nobody_known_is_not_sure(
+    subject: str, text: str
+) -> None:
+    assert _confidence(subject, text, _attached("boss@evil.example")) == 0.6
+    assert _confidence(subject, "see attached", _attached("boss@evil.example")) == 0.98
 
 
 @pytest.mark.parametrize("write", [outlook_desktop, outlook_web, gmail, apple_mail])

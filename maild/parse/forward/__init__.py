@@ -18,7 +18,7 @@ from maild.parse.forward.subject import SubjectLine, read_subject
 __all__ = ["ForwardReading", "find_forward"]
 
 _DOUBTED = 0.6
-"""An attached original beside a text that names another."""
+"""An attached original that may not be what this mail forwards: others are attached or shown beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +38,16 @@ def find_forward(
 ) -> ForwardReading:
     """Find the outermost original of a mail.
 
-    `attached` are the originals of its message/rfc822 parts in order: the first wins over what the text shows, but is not sure where the text
-    names somebody else, whose own attachment it may be.
+    `attached` are the originals of its message/rfc822 parts in order: the first wins over what the text shows, but is not sure where another is attached
+    whose sender is not the same, or the text shows an original that is not certainly the same sender's, or a reply.
     `html` is looked at where there is no text, or where the mail seems forwarded and its text names nobody.  Never raises; linear in the size of what is given.
     """
     prefixes = read_subject(subject)
     found = read_inline(text, prefixes)
     if attached:
-        first = _doubted(attached[0], found.original)
+        first = attached[0]
+        if _is_one_of_several(attached) or _may_belong_to_another(first, found):
+            first = replace(first, confidence=min(first.confidence, _DOUBTED))
         return ForwardReading(original=first, note=text.strip(), looks_forwarded=True)
     if html and _says_too_little(found) and (prefixes.has_forward or _hints(text, found)):
         found = _better(found, html, prefixes)
@@ -55,13 +57,18 @@ def find_forward(
     return ForwardReading(original=found.original, note=found.note, looks_forwarded=looks)
 
 
-def _doubted(attached: Forwarded, shown: Forwarded | None) -> Forwarded:
-    """An inline forward carries what was attached to its original: then the text names the outer author."""
-    if shown is None or shown.from_ is None or attached.from_ is None:
-        return attached
-    if shown.from_.address.casefold() == attached.from_.address.casefold():
-        return attached
-    return replace(attached, confidence=min(attached.confidence, _DOUBTED))
+def _is_one_of_several(attached: Sequence[Forwarded]) -> bool:
+    """Mails of two people may be about two clients; one that cannot be read may be anybody's."""
+    senders = {one.from_.address.casefold() if one.from_ else None for one in attached}
+    return len(senders) > 1
+
+
+def _may_belong_to_another(attached: Forwarded, found: Inline) -> bool:
+    """An inline forward or a reply carries what its writer attached, or what was attached to the original it shows."""
+    if found.original is None or found.original.from_ is None:
+        return found.is_reply or found.looks_forwarded
+    shown = found.original.from_.address.casefold()
+    return attached.from_ is not None and attached.from_.address.casefold() != shown
 
 
 def _says_too_little(found: Inline) -> bool:
