@@ -272,3 +272,20 @@ def test_a_block_with_cc_only_is_read_and_unsure() -> None:
     assert original.from_ == Mailbox("a@b.example")
     assert original.confidence < 0.8
     assert find("x", text).original is None
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("Agent <agent@x.example> en representación de Jane Roe", False),
+        ("agent@x.example w imieniu: Jane Roe", False),
+        ("Agent <agent@x.example> [mailto:agent@x.example] για Jane Roe", False),
+        ("agent@x.example (Jane Roe)", True),
+        ("Agent <mailto:agent@x.example?subject=Hi>", True),
+        ("Agent [mailto:agent@x.example] ", True),
+        ("Agent agent@x.example <mailto:agent@x.example>", True),
+    ],
+)
+def test_F1_words_behind_the_address_name_nobody_in_any_language(value: str, named: bool) -> None:
+    text = f"{GMAIL_SEPARATOR}\nFrom: {value}\nDate: 1 May 2025 9:00\nTo: c@d.example\nSubject: x\n\nHello"
+    assert sender("Fwd: x", text) == ("agent@x.example" if named else None)

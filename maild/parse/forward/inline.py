@@ -16,7 +16,7 @@ from maild.parse.forward.attribution import Attribution, attribution_at, writer,
 from maild.parse.forward.block import Block, BlockReader, meanings, read_glued, split_label
 from maild.parse.forward.languages import Field, Says
 from maild.parse.forward.lines import Lines
-from maild.parse.forward.mailbox_line import has_address, read_many, read_one
+from maild.parse.forward.mailbox_line import has_address, read_author, read_many
 from maild.parse.forward.separator_line import Mark, less_closing, separator_on
 from maild.parse.forward.subject import SubjectLine
 
@@ -243,7 +243,7 @@ class _Reader:
         body = self._lines.below(block.end, depth=block.depth)
         from_ = None
         if block.has_from and not block.from_twice:
-            from_ = read_one(block.values[Field.FROM])
+            from_ = read_author(block.values[Field.FROM])
         original = Forwarded(
             from_=from_,
             to=read_many(block.values.get(Field.TO, "")),

@@ -17,6 +17,8 @@ MAX_MAILBOXES = 1_000
 _TOKEN = re.compile(r"[^\s<>\[\]()\",;:\u201c\u201d\u201e\u00ab\u00bb]+")
 _ADDRESS_LIKE = re.compile(r"[^\s<>@]@[^\s<>@]")
 _MAILTO = re.compile(r"[<\[(]?\bmailto:\s*$", re.IGNORECASE)
+_REST_OF_ADDRESS = re.compile(r"\A[^\s<>()\[\]]*+[>\])]")
+_BRACKETED = re.compile(r"[<(\[][^<>()\[\]]*+[>)\]]")
 _NAME_EDGE = " \t\n,;:<>*_" + UNSEEN
 _PAIRS = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb", "()", "[]")
 _NAME_MAX = 300
@@ -45,6 +47,18 @@ def read_one(value: str) -> Mailbox | None:
     ):
         return None
     return Mailbox(address=address, name=_name(value[: spots[0].start], value[spots[-1].end :]))
+
+
+def read_author(value: str) -> Mailbox | None:
+    """Return the mailbox of a block's From line, or None also where words stand behind the address.
+
+    Those may say in any language that the address is an agent's; no client writes a name there but in brackets.
+    """
+    found = read_one(value)
+    if found is None:
+        return None
+    after = _REST_OF_ADDRESS.sub("", value[_spots(value)[-1].end :], count=1)
+    return None if any(char.isalpha() for char in _BRACKETED.sub("", after)) else found
 
 
 def read_many(value: str) -> tuple[Mailbox, ...]:
