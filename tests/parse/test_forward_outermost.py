@@ -289,3 +289,16 @@ def test_a_block_with_cc_only_is_read_and_unsure() -> None:
 def test_F1_words_behind_the_address_name_nobody_in_any_language(value: str, named: bool) -> None:
     text = f"{GMAIL_SEPARATOR}\nFrom: {value}\nDate: 1 May 2025 9:00\nTo: c@d.example\nSubject: x\n\nHello"
     assert sender("Fwd: x", text) == ("agent@x.example" if named else None)
+
+
+@pytest.mark.parametrize("prefix", ["Ats", "ATB", "TL", "Отв"])
+def test_F1_a_reply_in_any_known_language_is_no_forward(prefix: str) -> None:
+    assert find(f"{prefix}: FW: Offer", outlook_desktop(OUTLOOK["en"])).original is None
+
+
+def test_F1_an_unknown_word_before_the_prefix_may_be_a_reply_s() -> None:
+    text = outlook_desktop(OUTLOOK["en"])
+    for subject in ("Qzx: FW: Offer", "Spam: FW: Offer"):
+        assert original_of(subject, text).confidence == 0.75
+    for subject in ("EXT: FW: Offer", "SPAM: FW: Offer", "[Qzx] FW: Offer", "FW: Qzx: Offer"):
+        assert original_of(subject, text).confidence == 0.9

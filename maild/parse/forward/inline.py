@@ -165,6 +165,8 @@ class _Reader:
         confidence = table.get((block.complete, marked))
         if confidence is None or self._is_inside_quotation(start):
             return Inline()
+        if self._subject.strange_first:
+            confidence = min(confidence, _MAY_BE_HISTORY)
         return self._found(block, start, confidence)
 
     def _is_header(self, block: Block) -> bool:
@@ -268,6 +270,8 @@ _SURE = {(True, True): 0.93, (True, False): 0.9, (False, True): 0.75, (False, Fa
 """With a forward prefix in the subject, by (complete, marked by a separator)."""
 _UNSURE = {(True, True): 0.6, (True, False): 0.5, (False, True): 0.5}
 """Without any prefix: a reply may look the same."""
+_MAY_BE_HISTORY = 0.75
+"""The mail may be a reply in a language whose prefix we do not know."""
 _ATTRIBUTED = 0.6
 """Below a line that names writer and time, with a forward prefix in the subject."""
 

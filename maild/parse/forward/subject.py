@@ -13,6 +13,8 @@ _LOOKED_AT = 1_000
 _PREFIX_MAX = 20
 _TAG_MAX = 60
 _STRANGE_MAX = 2
+_TAGGED = ("EXT:", "EXTERN:", "EXTERNAL:", "SPAM:")
+"""Words that gateways put before a subject, in capitals; any other may be a reply's prefix in a language that we do not know."""
 _STARRED = re.compile(r"\*{2,10}[^*]{1,40}\*{2,10}")
 _COUNTED = re.compile(r"(\w+)\.? ?(?:\[\d{1,3}\]|\(\d{1,3}\)|\^?\d{1,3})?", re.UNICODE)
 
@@ -27,6 +29,8 @@ class SubjectLine:
     """Whether a forward prefix stands anywhere among the prefixes."""
     bare: str
     """Folded, without prefixes."""
+    strange_first: bool
+    """An unknown word that is no gateway's stands before the outermost prefix: the mail may be a reply."""
 
     def says(self, languages: Collection[str] = ()) -> Says | None:
         """Return the meaning, in those languages where languages differ (VS: is Danish for Fwd:, Finnish for Re:)."""
@@ -44,6 +48,7 @@ def read_subject(subject: str) -> SubjectLine:
     prefixes: list[Mapping[str, Says]] = []
     bare = rest
     strange = 0
+    strange_first = False
     while strange <= _STRANGE_MAX and len(prefixes) < _PREFIX_MAX:
         rest = _less_tag(rest)
         word, colon, after = _split_prefix(rest)
@@ -55,6 +60,7 @@ def read_subject(subject: str) -> SubjectLine:
             bare = after
         elif word.isalpha():
             strange += 1
+            strange_first |= not prefixes and not rest.startswith(_TAGGED)
         else:
             break
         rest = after.lstrip()
@@ -66,6 +72,7 @@ def read_subject(subject: str) -> SubjectLine:
         outermost=prefixes[0] if prefixes else {},
         has_forward=pine or any(_is_forward(meaning) for meaning in prefixes),
         bare=fold(bare),
+        strange_first=strange_first,
     )
 
 
