@@ -302,3 +302,28 @@ def test_F1_an_unknown_word_before_the_prefix_may_be_a_reply_s() -> None:
         assert original_of(subject, text).confidence == 0.75
     for subject in ("EXT: FW: Offer", "SPAM: FW: Offer", "[Qzx] FW: Offer", "FW: Qzx: Offer"):
         assert original_of(subject, text).confidence == 0.9
+
+
+def test_F1_labels_in_a_stranger_s_wrapped_subject_name_nobody() -> None:
+    """Thunderbird writes Subject first, and programs wrap it at words."""
+    forged = [
+        "Offer for the house",
+        "From: anna@client.example",
+        "To: x@y.example",
+        "Date: 1.5.2025 9:00",
+    ]
+    own = "Date: Wed, 7 May 2025 09:31\nFrom: boss@evil.example\nTo: sales@firm.example"
+    text = "\n".join(
+        [
+            "-------- Forwarded Message --------",
+            "Subject: " + forged[0],
+            *forged[1:],
+            own,
+            "",
+            "Hello",
+        ]
+    )
+    found = original_of("Fwd: " + " ".join(forged), text)
+    assert found.from_ == Mailbox("boss@evil.example")
+    # Where the outer subject is another, the subject's end is not known.
+    assert original_of("Fwd: look", text).confidence < 0.8

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from maild.parse.forward.languages import Field, tables
 from maild.parse.forward.lines import Lines, fold
 from maild.parse.forward.mailbox_line import has_address
+from maild.parse.forward.subject import read_subject
 
 LABEL_MAX = 48
 VALUE_MAX = 4 * 1024
@@ -27,6 +28,7 @@ _WRAPPED_MAX: Mapping[Field, int] = {
 _COMMA = re.compile("[,;]")
 _TECHNICAL = re.compile(r"(?:x|arc|content|list|resent|thread)-[a-z0-9-]+")
 _REQUIRED = (Field.TO, Field.DATE, Field.SUBJECT)
+_NEVER_TWICE = (Field.FROM, Field.TO, Field.DATE)
 _LISTS = (Field.TO, Field.CC, Field.OTHER)
 
 
@@ -43,6 +45,8 @@ class Block:
     values: dict[Field, str] = field(default_factory=dict)
     """Wrapped values keep their line ends."""
     from_twice: bool = False
+    repeats: bool = False
+    """It began with Subject, and From, To or Date follow at once again: the first ones may be a wrapped subject's."""
     spaced: bool = False
     """Blank lines stand between the header lines."""
     rest: str = ""
@@ -178,8 +182,14 @@ class BlockReader:
         if following > at and not self._may_follow_blank(block, following):
             return None
         taken = self._take(block, following)
+        block.repeats |= taken is None and following == at and self._repeats(block, at)
         block.spaced |= taken is not None and following > at
         return taken
+
+    def _repeats(self, block: Block, at: int) -> bool:
+        fitting = self._fitting(block, meanings(self._lines[at].content)[0])
+        begun_with_subject = next(iter(block.values)) is Field.SUBJECT
+        return begun_with_subject and fitting is not None and fitting[0] in _NEVER_TWICE
 
     def _may_follow_blank(self, block: Block, at: int) -> bool:
         """Past a blank line, only what is plainly missing is still taken for a header, so that bodies are left alone."""
@@ -196,6 +206,8 @@ class BlockReader:
 
     def _wrapped(self, block: Block, name: Field, at: int) -> int:
         """Return the first line from `at` on that does not belong to the value that was just begun."""
+        if name is Field.SUBJECT and (told := self._subject_told(block, at)) > at:
+            return told
         if block.complete:
             return self._wrapped_last(block, name, at)
         limit = _WRAPPED_MAX[name]
@@ -234,6 +246,18 @@ class BlockReader:
             if meanings(line.content)[0] or not _goes_on(value, line.content):
                 break
             value = line.content
+            end += 1
+        return end
+
+    def _subject_told(self, block: Block, at: int) -> int:
+        """Take what the outer subject repeats, whatever it looks like: a stranger may have put labels into a subject."""
+        value = read_subject(block.values[Field.SUBJECT]).bare
+        end = at
+        while value and end < min(at + _WRAPPED_MAX[Field.SUBJECT], len(self._lines)):
+            line = self._lines[end]
+            value = f"{value} {fold(line.content)}"
+            if line.blank or line.depth != block.depth or not self._bare_subject.startswith(value):
+                break
             end += 1
         return end
 

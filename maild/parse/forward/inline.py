@@ -246,6 +246,8 @@ class _Reader:
         from_ = None
         if block.has_from and not block.from_twice:
             from_ = read_author(block.values[Field.FROM])
+        if block.repeats:
+            confidence = min(confidence, _REPEATING)
         original = Forwarded(
             from_=from_,
             to=read_many(block.values.get(Field.TO, "")),
@@ -272,6 +274,8 @@ _UNSURE = {(True, True): 0.6, (True, False): 0.5, (False, True): 0.5}
 """Without any prefix: a reply may look the same."""
 _MAY_BE_HISTORY = 0.75
 """The mail may be a reply in a language whose prefix we do not know."""
+_REPEATING = 0.75
+"""Below a Subject that may go on over lines which look like headers."""
 _ATTRIBUTED = 0.6
 """Below a line that names writer and time, with a forward prefix in the subject."""
 
