@@ -327,3 +327,10 @@ def test_F1_labels_in_a_stranger_s_wrapped_subject_name_nobody() -> None:
     assert found.from_ == Mailbox("boss@evil.example")
     # Where the outer subject is another, the subject's end is not known.
     assert original_of("Fwd: look", text).confidence < 0.8
+
+
+def test_F1_a_header_pasted_into_the_note_is_not_surely_the_original_s() -> None:
+    pasted = "From: boss@evil.example\nSent: 6 May 2025 9:00\nTo: c@d.example\nSubject: Other\n\nas he said.\n\n"
+    assert original_of("Fwd: Offer 4711", pasted + gmail(GMAIL["en"])).confidence == 0.75
+    same = pasted.replace("Other", "Offer 4711")
+    assert original_of("Fwd: Offer 4711", same + gmail(GMAIL["en"])).confidence == 0.9

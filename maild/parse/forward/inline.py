@@ -18,7 +18,7 @@ from maild.parse.forward.languages import Field, Says
 from maild.parse.forward.lines import Lines
 from maild.parse.forward.mailbox_line import has_address, read_author, read_many
 from maild.parse.forward.separator_line import Mark, less_closing, separator_on
-from maild.parse.forward.subject import SubjectLine
+from maild.parse.forward.subject import SubjectLine, read_subject
 
 _VALUE_LOOKED_AT = 400
 _BLANKS_BELOW_SEPARATOR = 5
@@ -167,7 +167,19 @@ class _Reader:
             return Inline()
         if self._subject.strange_first:
             confidence = min(confidence, _MAY_BE_HISTORY)
+        if confidence > _PASTED and self._may_be_pasted(block):
+            confidence = _PASTED
         return self._found(block, start, confidence)
+
+    def _may_be_pasted(self, block: Block) -> bool:
+        """Tell whether a block of another subject may be the note's, with what the client itself forwarded below."""
+        if read_subject(block.value(Field.SUBJECT)).bare == self._subject.bare:
+            return False
+        return any(
+            mark.separator.decides and self._lines[at].depth == block.depth
+            for at in range(block.end, len(self._lines))
+            if (mark := separator_on(self._lines[at].content, at))
+        )
 
     def _is_header(self, block: Block) -> bool:
         """Tell whether this is a header block or, with what stood just above, the pieces that wrapping left of one.
@@ -276,6 +288,8 @@ _MAY_BE_HISTORY = 0.75
 """The mail may be a reply in a language whose prefix we do not know."""
 _REPEATING = 0.75
 """Below a Subject that may go on over lines which look like headers."""
+_PASTED = 0.75
+"""A block of another subject above a forward's own separator."""
 _ATTRIBUTED = 0.6
 """Below a line that names writer and time, with a forward prefix in the subject."""
 
