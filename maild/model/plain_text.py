@@ -18,7 +18,7 @@ def one_line(what: str, text: str, *, most: int = NAME_MAX) -> str:
 
     Raises RefusedError INVALID_VALUE when it is empty, too long, or holds what no line of text holds.
     """
-    clean = unicodedata.normalize("NFC", text.strip())
+    clean = trimmed(text)
     why = None
     if not clean:
         why = "it is empty"
@@ -31,6 +31,11 @@ def one_line(what: str, text: str, *, most: int = NAME_MAX) -> str:
     if why is not None:
         raise RefusedError(Reason.INVALID_VALUE, what=what, value=short(text), why=why)
     return clean
+
+
+def trimmed(text: str) -> str:
+    """Return the one form in which a name or key is kept, and looked up."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def short(text: str, most: int = 60) -> str:

@@ -30,6 +30,8 @@ class ClientFile:
 
     lines: list[Line]
     notes: tuple[str, ...] = ()
+    may_be_cut: bool = False
+    """Whether it may be half of a list; where a half shows as an entry that is none, that says so."""
 
 
 def read_client_file(raw: bytes, suffix: str) -> ClientFile:
@@ -46,7 +48,7 @@ def read_client_file(raw: bytes, suffix: str) -> ClientFile:
 def _read_csv(raw: bytes) -> ClientFile:
     sheet = read_sheet(raw, needed=("name",), known=COLUMNS)
     lines: list[Line] = [(one.line, _card(one, sheet.columns)) for one in sheet.records]
-    return ClientFile(lines, sheet.notes)
+    return ClientFile(lines, sheet.notes, may_be_cut=sheet.may_be_cut)
 
 
 def _card(record: Record, columns: frozenset[str]) -> ClientCard | Wrong:

@@ -24,6 +24,8 @@ class Record:
     """By column; a column that the file has not is empty."""
     problem: str | None = None
     """Why the line cannot be used at all."""
+    is_whole: bool = True
+    """Whether it has a value for each column, and the last of them ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +36,15 @@ class Sheet:
     columns: frozenset[str]
     """Those that the file has, of the known ones."""
     notes: tuple[str, ...]
+    may_be_cut: bool
+    """Whether it may be half of a table, as one that is being written."""
 
 
 def read_sheet(raw: bytes, *, needed: Sequence[str], known: Sequence[str]) -> Sheet:
     """Read a table with a header row.  Raises RefusedError when it has no header with the needed columns."""
     text, notes = _decoded(raw)
+    # Cut within a character UTF-8 is none any more: what had to be guessed may be that, too.
+    may_be_cut = bool(notes) or not text.endswith(("\n", "\r"))
     first = text.lstrip("\r\n ").split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=first.count)
     csv.field_size_limit(FIELD_MAX)
@@ -47,10 +53,12 @@ def read_sheet(raw: bytes, *, needed: Sequence[str], known: Sequence[str]) -> Sh
     strange = [name for name in header if name and name not in known]
     if strange:
         notes.append(f"These columns are not known and were left out: {', '.join(strange[:10])}.")
+    records = tuple(_records(reader, header, known))
     return Sheet(
-        records=tuple(_records(reader, header, known)),
+        records=records,
         columns=frozenset(header) & frozenset(known),
         notes=tuple(notes),
+        may_be_cut=may_be_cut or not all(one.is_whole for one in records[-1:]),
     )
 
 
@@ -113,4 +121,6 @@ def _records(
         problem = None
         if any(cell.strip() for cell in row[len(header) :]):
             problem = f"the line has {len(row)} values for {len(header)} columns"
-        yield Record(line=line_of, cells=cells, problem=problem)
+        # A line break at the end of a value is one that a quote hides, and no quote may have come behind it.
+        is_whole = len(row) >= len(header) and not row[-1].endswith(("\n", "\r"))
+        yield Record(line=line_of, cells=cells, problem=problem, is_whole=is_whole)

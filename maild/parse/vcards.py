@@ -44,6 +44,8 @@ class _Client:
     line: int
     name: str
     key: str | None
+    identity: tuple[str, str]
+    """What cards of one client have in common."""
     contacts: dict[str, None]
 
 
@@ -51,7 +53,8 @@ def read_vcards(raw: bytes) -> list[tuple[int, ClientCard | Wrong]]:
     """Read the clients that a file of vCards tells of, each with the line on which its first card begins.
 
     Cards of one organisation (ORG) are one client of that name with all their addresses; a card without one is a client
-    by itself, and its UID is its key.  Raises RefusedError INVALID_VALUE for a file without any card.
+    by itself, and its UID is its key; of people who only have the same name nobody knows whether they are one.  A client whose
+    cards have no EMAIL has contacts None: they do not say.  Raises RefusedError INVALID_VALUE for a file without any card.
     """
     found: dict[tuple[str, str], _Client] = {}
     wrong: list[tuple[int, ClientCard | Wrong]] = []
@@ -60,8 +63,7 @@ def read_vcards(raw: bytes) -> list[tuple[int, ClientCard | Wrong]]:
             wrong.append((card.line, Wrong(card.first("FN"), _no_card(card.problem))))
             continue
         client = _client_of(card)
-        identity = ("org", client.name) if client.key is None else ("uid", client.key)
-        found.setdefault(identity, client).contacts.update(client.contacts)
+        found.setdefault(client.identity, client).contacts.update(client.contacts)
     if not (found or wrong):
         raise RefusedError(
             Reason.INVALID_VALUE,
@@ -70,7 +72,7 @@ def read_vcards(raw: bytes) -> list[tuple[int, ClientCard | Wrong]]:
             why="it has no card; one begins with BEGIN:VCARD",
         )
     read: list[tuple[int, ClientCard | Wrong]] = [
-        (one.line, ClientCard(name=one.name, key=one.key, contacts=tuple(one.contacts)))
+        (one.line, ClientCard(name=one.name, key=one.key, contacts=tuple(one.contacts) or None))
         for one in found.values()
     ]
     return sorted([*read, *wrong], key=lambda pair: pair[0])
@@ -84,9 +86,11 @@ def _client_of(card: _Card) -> _Client:
     contacts = dict.fromkeys(card.values.get("EMAIL", ()))
     company = _plain(card.first("ORG"))
     if company:
-        return _Client(card.line, company, None, contacts)
+        return _Client(card.line, company, None, ("org", company), contacts)
     name = _plain(card.first("FN")) or _plain(card.first("N"))
-    return _Client(card.line, name, _plain(card.first("UID")) or None, contacts)
+    key = _plain(card.first("UID")) or None
+    identity = ("card", str(card.line)) if key is None else ("uid", key)
+    return _Client(card.line, name, key, identity, contacts)
 
 
 def _plain(text: str) -> str:

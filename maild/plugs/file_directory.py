@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from maild.model.client_card import ClientCard, ClientPage
+from maild.model.plain_text import trimmed
 from maild.model.wrong import Wrong
 from maild.parse.client_files import SUFFIXES, read_client_file
 
@@ -56,10 +57,24 @@ class FileDirectory:
 
 
 def _cards(raw: bytes, suffix: str) -> list[ClientCard]:
-    """Return the clients; half a file, as one that is being written, is none at all."""
+    """Return the clients; what shows to be half a file, as one that is being written, is none at all."""
+    file = read_client_file(raw, suffix)
+    if file.may_be_cut:
+        raise ValueError(
+            "its last line does not end or lacks values, or it is not UTF-8: it may be half written; "
+            "end it with a line break"
+        )
     cards = []
-    for line, card in read_client_file(raw, suffix).lines:
+    first: dict[tuple[str, str], int] = {}
+    for line, card in file.lines:
         if isinstance(card, Wrong):
             raise ValueError(f"line {line}: {card.refusal}")  # noqa: TRY004 - the file's fault, not a type's
+        identity = ("key", trimmed(card.key)) if card.key else ("name", trimmed(card.name))
+        before = first.setdefault(identity, line)
+        if before != line:
+            raise ValueError(
+                f"line {line}: the client of line {before} again; "
+                "a client stands once, with all its contacts"
+            )
         cards.append(card)
     return cards

@@ -55,6 +55,22 @@ def test_F6_cards_of_one_organisation_are_one_client() -> None:
     ]
 
 
+def test_F6_people_who_only_have_the_same_name_are_not_one_client() -> None:
+    raw = card("FN:Anna Rossi", "EMAIL:a@one.test") + card("FN:Anna Rossi", "EMAIL:a@two.test")
+    assert [one.contacts for one in cards(raw) if isinstance(one, ClientCard)] == [
+        ("a@one.test",),
+        ("a@two.test",),
+    ]
+    again = card("FN:Anna", "UID:7", "EMAIL:a@one.test") + card(
+        "FN:Anna", "UID:7", "EMAIL:b@x.test"
+    )
+    assert cards(again) == [ClientCard(name="Anna", key="7", contacts=("a@one.test", "b@x.test"))]
+
+
+def test_F6_a_card_without_an_address_does_not_say_that_there_is_none() -> None:
+    assert cards(card("FN:Anna", "UID:7")) == [ClientCard(name="Anna", key="7", contacts=None)]
+
+
 def test_F6_version_2_1_with_quoted_printable_of_windows() -> None:
     raw = (
         b"BEGIN:VCARD\r\nVERSION:2.1\r\n"
@@ -68,7 +84,7 @@ def test_F6_version_2_1_with_quoted_printable_of_windows() -> None:
 
 def test_F6_a_card_without_an_end_and_one_within_another() -> None:
     raw = card("FN:Out", "AGENT:", "BEGIN:VCARD", "FN:In", "EMAIL:in@x.test", "END:VCARD")
-    assert cards(raw) == [ClientCard(name="Out", key=None, contacts=())]
+    assert cards(raw) == [ClientCard(name="Out", key=None)]
     [wrong] = cards(b"BEGIN:VCARD\nFN:Half\nEMAIL:h@x.test\n")
     assert isinstance(wrong, Wrong)
     assert "END:VCARD is missing" in str(wrong.refusal)
@@ -151,3 +167,19 @@ def test_F6_a_line_that_is_no_client_stops_no_other(line: str) -> None:
     good, wrong = cards(raw, ".json")
     assert good == ClientCard(name="Good")
     assert isinstance(wrong, Wrong)
+
+
+WHOLE = 'name,key,contacts\r\nMüller,1,a@m.test\r\nRossi,2,"b@r.test;c@r.test"\r\n'.encode()
+
+
+def test_F6_a_table_that_is_cut_within_a_line_shows_it() -> None:
+    ends = {at + 2 for at in range(len(WHOLE)) if WHOLE[at : at + 2] == b"\r\n"}
+    # Between CR and LF nothing is missing.
+    ends |= {end - 1 for end in ends}
+    for at in range(len(b"name"), len(WHOLE) + 1):
+        assert read_client_file(WHOLE[:at], ".csv").may_be_cut is (at not in ends), WHOLE[:at]
+
+
+@pytest.mark.parametrize("text", ['name,contacts\nRossi,"a@r.test\n', "name,key\nA,1\nRossi\n"])
+def test_F6_a_table_that_is_cut_behind_a_line_break_within_a_line_shows_it(text: str) -> None:
+    assert read_client_file(text.encode(), ".csv").may_be_cut

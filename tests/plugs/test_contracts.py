@@ -41,6 +41,25 @@ def test_F6_the_directory_that_maild_brings_passes(tmp_path: Path, count: int) -
     directory_keeps_contract(lambda: FileDirectory({"path": str(file)}))
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"name,key,contacts\nNovum,1,a@novum.test\nRossi,2,b@ro", "half written"),
+        ("name,key\nM\u00fc".encode()[:-1], "half written"),
+        (b"name,key\nNovum,1\nRossi\n", "half written"),
+        (b"name,key\nNovum,1\nOther,2\nNovum AG, 1\n", "line 4: the client of line 2 again"),
+        ("name\nM\u00fcller\nMu\u0308ller\n".encode(), "line 3: the client of line 2 again"),
+    ],
+)
+def test_F6_half_a_file_or_one_that_says_two_things_is_not_taken(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    file = tmp_path / "clients.csv"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=says):
+        FileDirectory({"path": str(file)}).changes("acme", None)
+
+
 def crm(changes: Callable[[str | None], Any]) -> Callable[[], Directory]:
     class Bad:
         def changes(self, account: str, since: str | None) -> Any:
