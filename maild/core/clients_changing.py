@@ -23,7 +23,7 @@ from maild.core.clients_listing import Refused, listed_in
 from maild.core.standing import home, note, parse_address, require_member
 from maild.core.waiting import let_heal
 from maild.model.client_card import ClientCard
-from maild.model.plain_text import one_line, short
+from maild.model.plain_text import one_line, short, storable, trimmed
 from maild.model.reason import Reason, RefusedError
 from maild.store.accounts import AccountRow
 from maild.store.clients import ClientRow
@@ -71,7 +71,7 @@ class ClientChanges:
 
 def tag_of(client: ClientView) -> str:
     """Return what is the same exactly as long as the client is."""
-    said = [client.id, client.name, client.key, client.contacts, client.domains]
+    said = [client.id, client.name, client.key, client.contacts, client.domains, client.shared]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
 
@@ -92,7 +92,9 @@ def show_client_by_key(app: App, key: str, *, account: str | None = None, by: Ac
 
 
 def _by_key(tx: Tx, where: AccountRow, key: str) -> ClientView | None:
-    found = tx.clients.client_by_key(where.id, key)
+    wanted = trimmed(key)
+    # What no database takes as text is nobody's key.
+    found = tx.clients.client_by_key(where.id, wanted) if storable(wanted) == wanted else None
     return None if found is None else client_views(tx, [found])[0]
 
 
@@ -174,7 +176,9 @@ def change_client(
         after = client_views(tx, [client])[0]
         if tag_of(after) != tag_of(before):
             note(tx, app, by, "client.changed", where.id, client=client.id)
-            let_heal(tx, app, [where.id], names_of(added, add_domains))
+            # Who is taken off one of two clients is no longer two people's, too.
+            names = names_of([*added, *removed], [*add_domains, *remove_domains])
+            let_heal(tx, app, [where.id], names)
         return after
 
 

@@ -15,7 +15,7 @@ from maild.core.app import OPERATOR, Actor, App
 from maild.core.clients_listing import Line, Refused, listed_in
 from maild.core.standing import home, in_sight, note, require_member, require_operator
 from maild.model.client_card import ClientCard, ClientPage
-from maild.model.plain_text import one_line, short
+from maild.model.plain_text import one_line, short, storable, trimmed
 from maild.model.reason import Reason, RefusedError
 from maild.store.accounts import AccountRow
 from maild.store.directories import DirectoryRow
@@ -217,12 +217,13 @@ def take_page(app: App, following: Following, page: ClientPage) -> Counter[str]:
         row = _held(tx, following)
         where = tx.people.account_by_id(following.account_id)
         refusal = row.last_refusal
-        for lines in (_cards(page), _farewells(tx, where, page.gone)):
+        farewells = _farewells(tx, where, page.gone)
+        for lines in (_cards(page), farewells):
             for one in listed_in(tx, app, where, lines, OPERATOR, stated={}):
                 counts["refused" if isinstance(one, Refused) else one.outcome] += 1
                 if isinstance(one, Refused):
                     refusal = short(f"{one.subject}: {one.refusal}", ERROR_MAX)
-        counts["gone"] = len(page.gone)
+        counts["gone"] = len(farewells)
         tx.directories.write(
             where.id,
             cursor=page.cursor,
@@ -244,36 +245,43 @@ def _held(tx: Tx, following: Following) -> DirectoryRow:
 
 def _cards(page: ClientPage) -> list[Line]:
     """Return the entries of a page; of one that stands there twice, the last is how it is now."""
-    last = {("key", card.key) if card.key else ("name", card.name): card for card in page.clients}
+    last = {
+        ("key", trimmed(card.key)) if card.key else ("name", trimmed(card.name)): card
+        for card in page.clients
+    }
     return list(enumerate(last.values(), 1))
 
 
 def _farewells(tx: Tx, where: AccountRow, gone: Sequence[str]) -> list[Line]:
     """Return what takes from clients that are gone what lists gave them."""
-    found = tx.client_lists.by_key(where.id, gone)
+    keys = {trimmed(key) for key in gone}
+    # What no database takes as text is nobody's key.
+    found = tx.client_lists.by_key(where.id, [key for key in keys if storable(key) == key])
     return [
         (number, ClientCard(name=client.name, key=key, contacts=(), domains=()))
         for number, (key, client) in enumerate(found.items(), 1)
     ]
 
 
-def note_round(app: App, following: Following, *, trouble: str | None) -> datetime:
+def note_round(
+    app: App, following: Following, *, trouble: str | None, has_more: bool = False
+) -> datetime:
     """Write down how asking went, and return when it is done next; after trouble later each time, up to an hour.
 
-    Commits one transaction.  Raises DirectoryLostError.
+    With `has_more`, where the round was ended before the directory, that is at once, behind those who wait.  Commits one transaction.  Raises DirectoryLostError.
     """
     now = app.clock()
     with app.store.write() as tx:
         row = _held(tx, following)
         every = timedelta(seconds=row.every_s)
         if trouble is None:
-            next_at = now + every
+            next_at = now if has_more else now + every
             tx.directories.write(
                 row.account_id,
                 lease=None,
                 due_at=next_at,
                 fail_count=0,
-                last_ok_at=now,
+                last_ok_at=row.last_ok_at if has_more else now,
                 last_error=None,
             )
         else:

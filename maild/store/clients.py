@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from maild.model.address import Address
 from maild.store.people_tables import client_domains, clients, contacts
@@ -100,18 +100,29 @@ class ClientRows:
         )
 
     def add_contact(self, account_id: int, client_id: int, norm: str) -> bool:
-        """Give a client a contact address; False when it has it already."""
-        return self._add(contacts, account_id=account_id, client_id=client_id, norm=norm)
+        """Give a client a contact address by hand, so that no list takes it away; False when it has it already."""
+        added = self._add(contacts, account_id=account_id, client_id=client_id, norm=norm)
+        if not added:
+            self._by_hand(contacts, client_id, contacts.c.norm == norm)
+        return added
 
     def add_domain(self, account_id: int, client_id: int, domain: str) -> bool:
-        """Give a client a domain; False when it has it already."""
-        return self._add(client_domains, account_id=account_id, client_id=client_id, domain=domain)
+        """Give a client a domain by hand, so that no list takes it away; False when it has it already."""
+        added = self._add(client_domains, account_id=account_id, client_id=client_id, domain=domain)
+        if not added:
+            self._by_hand(client_domains, client_id, client_domains.c.domain == domain)
+        return added
 
     def _add(self, table: Any, **values: Any) -> bool:
         added = self._connection.execute(
             insert_new(self._connection, table).values(values).returning(table.c.id)
         ).scalar_one_or_none()
         return added is not None
+
+    def _by_hand(self, table: Any, client_id: int, is_it: ColumnElement[bool]) -> None:
+        self._connection.execute(
+            update(table).where(table.c.client_id == client_id, is_it).values(listed=False)
+        )
 
     def remove_contact(self, client_id: int, norm: str) -> bool:
         """Take a contact address from a client; False when it did not have it."""

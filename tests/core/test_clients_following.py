@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from maild.core.accounts import add_account
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.clients import list_clients
 from maild.core.clients_changing import ClientChanges, change_client
@@ -152,7 +153,7 @@ def test_F6_a_client_that_is_gone_matches_nothing_new_and_keeps_what_it_has(post
     [client] = [one for one in list_clients(post.app, by=OPERATOR).clients if one.key == "N"]
     change_client(post.app, client.id, ClientChanges(add=["hand@novum.test"]), by=OPERATOR)
     counts = take_page(post.app, following, ClientPage(cursor="2", gone=("N", "unknown")))
-    assert (counts["gone"], counts["changed"]) == (2, 1)
+    assert (counts["gone"], counts["changed"]) == (1, 1)
     assert contacts(post, "N") == ("hand@novum.test",)
     post.send(post.mail("n@novum.test"), "info@acme.example")
     post.decide()
@@ -181,3 +182,26 @@ def test_F6_who_follows_none_any_more_keeps_the_clients(post: Post) -> None:
     assert list_directories(post.app, by=OPERATOR) == []
     assert refusal(lambda: show_directory(post.app, by=OPERATOR)) is Reason.NOT_FOUND
     assert contacts(post, "N")
+
+
+def test_F6_who_is_gone_is_found_however_his_key_is_written(post: Post) -> None:
+    following = taken(post)
+    card = ClientCard(name="Novum", key="Zu\u0308rich ", contacts=("n@novum.test",))
+    take_page(post.app, following, ClientPage(cursor="1", clients=(card,)))
+    gone = ("Zu\u0308rich ", "Z\u00fcrich", "x\0", "\ud800")
+    counts = take_page(post.app, following, ClientPage(cursor="2", gone=gone))
+    assert counts["gone"] == 1
+    assert contacts(post, "Z\u00fcrich") == ()
+
+
+def test_F6_a_round_that_was_ended_goes_on_at_once_behind_those_who_wait(
+    post: Post, clock: Frozen
+) -> None:
+    add_account(post.app, slug="other", name="Other", by=OPERATOR)
+    clock.advance(timedelta(seconds=1))
+    set_directory(post.app, "crm2", {}, account="other", by=OPERATOR)
+    first = taken(post)
+    clock.advance(timedelta(seconds=1))
+    assert note_round(post.app, first, trouble=None, has_more=True) == clock()
+    assert show_directory(post.app, account="acme", by=OPERATOR).state == "WAITING"
+    assert [taken(post).plug, taken(post).plug] == ["crm2", "crm"]

@@ -10,13 +10,15 @@ from sqlalchemy import event
 from maild.core.accounts import set_account
 from maild.core.app import OPERATOR, App
 from maild.core.clients import ClientView, list_clients
-from maild.core.clients_changing import ClientChanges, change_client
+from maild.core.clients_changing import ClientChanges, change_client, show_client_by_key, tag_of
 from maild.core.clients_listing import BATCH, import_clients
 from maild.core.clients_sweeping import file_matching, matching_clients, sweep
 from maild.core.importing import Outcome
 from maild.model.client_card import ClientCard
+from maild.model.reason import Reason
 from maild.store import client_tables
 from tests.core.company import READER, Post, a_company
+from tests.core.moments import refusal
 
 ROSSI = ClientCard(
     name="Rossi SA", key="R1", contacts=("a@rossi.test", "b@rossi.test"), domains=("rossi.test",)
@@ -92,6 +94,16 @@ def test_F6_what_a_person_put_there_by_hand_no_list_takes_away(post: Post) -> No
     change_client(post.app, added.id or "", ClientChanges(add=["hand@rossi.test"]), by=OPERATOR)
     assert words(listed(post, ROSSI)) == ["unchanged"]
     assert "hand@rossi.test" in client(post, "Rossi SA").contacts
+
+
+def test_F6_what_a_list_put_there_and_a_person_again_no_list_takes_away(post: Post) -> None:
+    [added] = listed(post, ROSSI)
+    by_hand = ClientChanges(add=["a@rossi.test"], add_domains=["rossi.test"])
+    change_client(post.app, added.id or "", by_hand, by=OPERATOR)
+    [emptied] = listed(post, ClientCard(name="Rossi SA", key="R1", contacts=(), domains=()))
+    assert emptied.changes == ("- b@rossi.test",)
+    found = client(post, "Rossi SA")
+    assert (found.contacts, found.domains) == (("a@rossi.test",), ("rossi.test",))
 
 
 def test_F6_a_client_stands_once_in_a_list(post: Post) -> None:
@@ -278,3 +290,45 @@ def test_I4_a_mail_of_two_clients_is_offered_once_it_is_ones(post: Post) -> None
     listed(post, ClientCard(name="Twin", key="T", contacts=()))
     assert file_matching(post.app, READER, by=OPERATOR).filed == 1
     assert states(post) == [FILED]
+
+
+@pytest.mark.parametrize("by_domain", [False, True])
+def test_I4_a_mail_of_two_clients_heals_once_a_person_takes_it_off_one(
+    post: Post, by_domain: bool
+) -> None:
+    set_account(post.app, "acme", {"heal": "self"}, by=OPERATOR)
+    twins = [
+        ClientCard(name=name, key=name, contacts=("c@twin.test",), domains=("twin.test",))
+        for name in ("T1", "T2")
+    ]
+    [_, second] = listed(post, *twins)
+    waiting(post, "x@twin.test" if by_domain else "c@twin.test")
+    assert states(post) == [("unfiled", "CLIENT_AMBIGUOUS")]
+    taken = (
+        ClientChanges(remove_domains=["twin.test"])
+        if by_domain
+        else ClientChanges(remove=["c@twin.test"])
+    )
+    change_client(post.app, second.id or "", taken, by=OPERATOR)
+    post.decide()
+    assert states(post) == [("filed", "FILED_DOMAIN") if by_domain else FILED]
+
+
+def test_F6_a_tag_is_another_where_the_client_is_shown_otherwise(post: Post) -> None:
+    listed(post, ROSSI)
+    before = client(post, "Rossi SA")
+    listed(post, ClientCard(name="Twin", contacts=("a@rossi.test",)))
+    after = client(post, "Rossi SA")
+    assert (before.shared, after.shared) == ((), ("a@rossi.test",))
+    assert tag_of(before) != tag_of(after)
+
+
+def test_F6_a_key_is_looked_up_in_the_form_in_which_it_is_kept(post: Post) -> None:
+    listed(post, ClientCard(name="Rossi SA", key=" Zu\u0308rich "))
+    found = show_client_by_key(post.app, "Zu\u0308rich ", by=OPERATOR)
+    assert found.key == "Z\u00fcrich"
+
+
+@pytest.mark.parametrize("key", ["\0", "x\0", "\ud800", "", " "])
+def test_F6_a_key_that_can_be_nobodys_is_not_found(post: Post, key: str) -> None:
+    assert refusal(lambda: show_client_by_key(post.app, key, by=OPERATOR)) is Reason.NOT_FOUND

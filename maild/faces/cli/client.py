@@ -155,7 +155,8 @@ def _change(ctx: typer.Context, id_: str, changes: ClientChanges) -> None:
     changed = change_client(cli.app, id_, changes, account=cli.account_slug, by=cli.by)
     _tell(cli, changed)
     _warn(cli, changed)
-    names = [*changes.add, *(f"@{one}" for one in changes.add_domains)]
+    domains = [*changes.add_domains, *changes.remove_domains]
+    names = [*changes.add, *changes.remove, *(f"@{one.removeprefix('@')}" for one in domains)]
     if names:
         tell_matching(cli, names)
 
