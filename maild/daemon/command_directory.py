@@ -81,9 +81,10 @@ def _tell(cli: Context, found: DirectoryView) -> None:
 def sync(ctx: typer.Context) -> None:
     """Ask an account's directory now, to its end."""
     import asyncio
+    import math
 
     from maild.core.clients_following import DirectoryLostError, take_directory
-    from maild.daemon.directories import follow
+    from maild.daemon.directories import Patience, follow
     from maild.faces.cli.client import offer_clients
     from maild.model.reason import Reason, RefusedError
     from maild.plugs.loader import PlugError
@@ -91,7 +92,7 @@ def sync(ctx: typer.Context) -> None:
     cli = of(ctx)
     following = take_directory(cli.app, account=cli.account_slug, by=cli.by)
     try:
-        counts = asyncio.run(follow(cli.app, following))
+        counts = asyncio.run(follow(cli.app, following, Patience(round=math.inf)))
     except PlugError as error:
         why = f"The directory {following.plug} does not answer as it should: {error}"
         raise RefusedError(Reason.CONFLICT, why=why) from error

@@ -42,6 +42,8 @@ class Patience:
 
     begin: float = 30
     page: float = 60
+    round: float = 300
+    """After which the others have their turn, between two pages."""
 
 
 class Asked:
@@ -109,28 +111,40 @@ async def asking(following: Following, patience: Patience) -> AsyncGenerator[Ask
 async def follow(app: App, following: Following, patience: Patience | None = None) -> Counter[str]:
     """Take what changed in a directory, page by page, and write down how it went; cut off, it goes on when the lease ends.
 
-    Raises PlugError with what the operator is to know, DirectoryLostError, StoreDownError.
+    A round that takes too long ends where it is, and the next goes on there.  Raises PlugError with what the operator is to
+    know, DirectoryLostError, StoreDownError.
     """
     patience, counts = patience or Patience(), Counter[str]()
     try:
         async with asking(following, patience) as asked:
-            await _walk(app, following, asked, patience, counts)
+            has_more = await _walk(app, following, asked, patience, counts)
+    except (DirectoryLostError, StoreDownError):
+        raise
     except PlugError as error:
         await do(note_round, app, following, trouble=str(error))
         raise
-    await do(note_round, app, following, trouble=None)
+    except Exception as error:
+        # What one account's page does to us must not stop the others'.
+        _log.exception("directory_broke account=%d", following.account_id)
+        trouble = f"maild failed at what it says ({type(error).__name__}); the log has more"
+        await do(note_round, app, following, trouble=trouble)
+        raise PlugError(trouble) from error
+    await do(note_round, app, following, trouble=None, has_more=has_more)
     return counts
 
 
 async def _walk(
     app: App, following: Following, asked: Asked, patience: Patience, counts: Counter[str]
-) -> None:
+) -> bool:
+    """Take page after page; return whether the round's time was over before the pages were."""
+    clock = asyncio.get_running_loop().time
+    ends_at = clock() + patience.round
     cursor, seen, empty = following.cursor, {following.cursor}, 0
     for _ in range(ROUND_PAGES):
         page = await asked.page(cursor, patience.page)
         counts += await do(take_page, app, following, page)
         if not page.more:
-            return
+            return False
         if page.cursor in seen:
             raise PlugError("it says that there is more, and its cursor comes back to where it was")
         empty = 0 if page.clients or page.gone else empty + 1
@@ -138,6 +152,9 @@ async def _walk(
             raise PlugError(f"{empty} pages in a row say that there is more, and hold nothing")
         seen.add(page.cursor)
         cursor = page.cursor
+        if clock() >= ends_at:
+            return True
+    return False
 
 
 class Directories:

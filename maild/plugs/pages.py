@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 from maild.model.client_card import ClientCard, ClientPage
+from maild.model.plain_text import storable
 from maild.plugs.loader import PlugError
 
 CLIENTS_MAX = 2000
 """Clients, and gone ones, of one page."""
-VALUES_MAX = 1000
-"""Contacts, and domains, of one client."""
-TEXT_MAX = 1000
+VALUES_MAX = 100_000
+"""Contacts, and domains, of one client.  What a client may have core says, and refuses that one entry alone."""
+TEXT_MAX = 100_000
 CURSOR_MAX = 10_000
 PAGE_OCTETS_MAX = 16 * 2**20
 
@@ -88,6 +89,8 @@ def _text(said: Any, most: int, what: str) -> str:
         raise _broken(f"{what} holds what is no text")
     if len(said) > most:
         raise _broken(f"a text in {what} has {len(said)} characters, and {most} is the most")
+    if storable(said) != said:
+        raise _broken(f"a text in {what} holds NUL or half a character, which no database takes")
     return said
 
 

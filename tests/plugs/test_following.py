@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from maild.core.accounts import add_account
 from maild.core.app import OPERATOR, App
 from maild.core.clients import list_clients
-from maild.core.clients_following import set_directory, show_directory, take_directory
+from maild.core.clients_following import (
+    Following,
+    directory_due,
+    set_directory,
+    show_directory,
+    take_directory,
+    take_page,
+)
 from maild.core.doctor import examine
 from maild.daemon.directories import Directories, Patience, follow
+from maild.model.client_card import ClientPage
 from maild.plugs.loader import PlugError
 from maild.store.store import Store
 from tests.conftest import UrlOf
@@ -73,6 +83,11 @@ def test_F6_a_directory_is_walked_to_its_end(app: App, install: Install) -> None
             "20 pages in a row say that there is more",
         ),
         ("return ClientPage(cursor='1', gone=('x',) * 2001)", "2000 is the most"),
+        ("return ClientPage(cursor='a\\0b')", "cursor holds NUL"),
+        (
+            "return ClientPage(cursor='1', clients=(ClientCard(name='x', contacts=('\\ud800',)),))",
+            "contacts holds NUL or half a character",
+        ),
         ("return ClientPage(cursor='x' * 17 * 2**20)", "over 16 MiB"),
         ("return bytearray(4 * 2**30)", "MemoryError"),
     ],
@@ -157,3 +172,56 @@ def test_F6_the_schedule_asks_who_is_due_and_no_fault_ends_it(
     asyncio.run(directories.tick())
     assert names(app)[-1] == "Novum AG"
     assert show_directory(app, by=OPERATOR).trouble is None
+
+
+def test_F6_a_client_that_is_too_large_stops_no_other(app: App, install: Install) -> None:
+    install(
+        "large",
+        CHANGES + "many = tuple(f'a{n}@large.test' for n in range(1001))\n"
+        "        cards = (ClientCard(name='Large', contacts=many), ClientCard(name='x' * 1001),\n"
+        "            ClientCard(name='Good'))\n"
+        "        return ClientPage(cursor='1', clients=cards)\n",
+    )
+    counts = followed(app, "large")
+    assert (counts["refused"], counts["added"]) == (2, 1)
+    assert names(app)[-1] == "Good"
+
+
+def test_F6_a_round_ends_when_its_time_is_over_and_the_next_goes_on(
+    app: App, install: Install
+) -> None:
+    install(
+        "slow",
+        CHANGES + "at = int(since or 0)\n"
+        "        card = ClientCard(name=f'C{at}', key=str(at))\n"
+        "        return ClientPage(cursor=str(at + 1), clients=(card,), more=at < 2)\n",
+    )
+    set_directory(app, "slow", {}, by=OPERATOR)
+    for name, state in (("C0", "WAITING"), ("C1", "WAITING"), ("C2", "OK")):
+        following = directory_due(app)
+        assert following is not None
+        asyncio.run(follow(app, following, Patience(begin=60, page=60, round=0)))
+        assert names(app)[-1] == name
+        assert show_directory(app, by=OPERATOR).state == state
+
+
+def test_F6_a_fault_of_ours_at_one_accounts_page_stops_no_other_account(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "clients.csv"
+    file.write_text("name,key\nNovum,N\n")
+    add_account(app, slug="other", name="Other", by=OPERATOR)
+    for account in ("acme", "other"):
+        set_directory(app, "file", {"path": str(file)}, account=account, by=OPERATOR)
+
+    def fails_for_acme(app: App, following: Following, page: ClientPage) -> Counter[str]:
+        if following.account == "acme":
+            raise UnicodeEncodeError("utf-8", "x", 0, 1, "surrogates not allowed")
+        return take_page(app, following, page)
+
+    monkeypatch.setattr("maild.daemon.directories.take_page", fails_for_acme)
+    asyncio.run(Directories(app).tick())
+    broken = show_directory(app, account="acme", by=OPERATOR)
+    assert (broken.state, broken.fail_count) == ("BACKOFF", 1)
+    assert "UnicodeEncodeError" in (broken.trouble or "")
+    assert show_directory(app, account="other", by=OPERATOR).state == "OK"
