@@ -7,9 +7,10 @@ put at a client by hand, no list takes away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 
 from maild.core.app import Actor, App
@@ -50,6 +51,8 @@ class _Entry:
     line: int
     card: ClientCard
     ready: ReadyClient
+    namesake: int | None = None
+    """The line of an earlier entry of its name that has a key where this one has none, or the other way about."""
     client: ClientRow | None = None
     """The one that it is; None: it will be added."""
     contacts: Difference = field(default_factory=Difference)
@@ -89,9 +92,11 @@ def import_clients(
 ) -> Iterator[Outcome]:
     """Add or change clients entry by entry; yield each outcome after its batch was committed.
 
-    A transaction for each five hundred entries; with `dry_run` none is kept.  Safe to repeat: who is there as the list
+    A transaction for each five hundred entries; with `dry_run` none is kept: then who is added has no id, and the warnings do
+    not know of contacts and domains that earlier transactions of the list would have brought.  Safe to repeat: who is there as the list
     says is unchanged, so an import that was cut off is begun again.  A key, or a name without a key, that stands twice in
-    one list is refused the second time.  Raises RefusedError before the first entry where the account or the right is wrong.
+    one list is refused the second time; so is a new client of a name that the list has given to one with a key, or without,
+    where it is the other.  Raises RefusedError before the first entry where the account or the right is wrong.
     """
     with app.store.read() as tx:
         require_member(tx, home(tx, account, by), by)
@@ -106,13 +111,16 @@ def _batches(
     while batch := list(islice(rest, BATCH)):
         with app.store.write() as tx:
             where = home(tx, account, by, hold=True)
-            # A block that nothing of is kept, and still each outcome is that of the act itself.
+            # A block that nothing of is kept, and still what becomes of each entry is what the act would make of it.
             with tx.trial() if dry_run else nullcontext():
                 found = listed_in(tx, app, where, batch, by, stated=stated)
-        yield from (
-            refused_line(one.line, one.subject, one.refusal) if isinstance(one, Refused) else one
-            for one in found
-        )
+        yield from (_told(one, dry_run=dry_run) for one in found)
+
+
+def _told(one: Outcome | Refused, *, dry_run: bool) -> Outcome:
+    if isinstance(one, Refused):
+        return refused_line(one.line, one.subject, one.refusal)
+    return replace(one, id=None) if dry_run and one.outcome == "added" else one
 
 
 def listed_in(
@@ -139,7 +147,7 @@ def listed_in(
             entries.append((number, _read(line, card, stated)))
         except RefusedError as refused:
             outcomes[number] = Refused(line, card.name, refused)
-    for check in (_recognise, _compare):
+    for check in (partial(_recognise, stated=stated), _compare):
         judge = check(tx, where, [entry for _, entry in entries])
         kept = []
         for number, entry in entries:
@@ -169,14 +177,24 @@ def _read(line: int, card: ClientCard, stated: dict[tuple[str, str], int]) -> _E
             value=value,
             hint=f"Line {first} of this list has it; a client stands once in a list, with all its contacts.",
         )
+    if entry.ready.key is None:
+        entry.namesake = stated.get(("name of a key", entry.ready.name))
+    else:
+        entry.namesake = stated.get(("name", entry.ready.name))
+        stated.setdefault(("name of a key", entry.ready.name), line)
     return entry
 
 
 Judge = Callable[[_Entry], None]
 
 
-def _recognise(tx: Tx, where: AccountRow, entries: Sequence[_Entry]) -> Judge:
-    """Return what finds the client that an entry is.  It raises RefusedError where that is not certain."""
+def _recognise(
+    tx: Tx, where: AccountRow, entries: Sequence[_Entry], *, stated: Mapping[tuple[str, str], int]
+) -> Judge:
+    """Return what finds the client that an entry is.  It raises RefusedError where that is not certain.
+
+    What the list stated before an entry counts as if it were written already, whichever transaction it is in.
+    """
     keyed = tx.client_lists.by_key(where.id, (e.ready.key for e in entries if e.ready.key))
     named = tx.client_lists.by_name(where.id, {entry.ready.name for entry in entries})
 
@@ -185,6 +203,8 @@ def _recognise(tx: Tx, where: AccountRow, entries: Sequence[_Entry]) -> Judge:
         without_key = [one for one in same_name if one.external_key is None]
         if entry.ready.key is not None:
             entry.client = keyed.get(entry.ready.key)
+            if entry.client is None and entry.namesake is not None:
+                raise _two_of_a_name(entry, entry.namesake)
             if entry.client is None and without_key:
                 twin = without_key[0]
                 entry.warnings.append(
@@ -192,11 +212,29 @@ def _recognise(tx: Tx, where: AccountRow, entries: Sequence[_Entry]) -> Judge:
                     f"maild client set {twin.ulid} key={entry.ready.key}"
                 )
             return
-        if len(without_key) > 1 or (same_name and not without_key):
-            raise _not_certain(entry, without_key or same_name)
+        if len(without_key) > 1:
+            raise _not_certain(entry, without_key)
         entry.client = without_key[0] if without_key else None
+        if entry.client is None and entry.namesake is not None:
+            raise _two_of_a_name(entry, entry.namesake)
+        # Those of which the list said before that they have another name by now are none of this one.
+        others = [
+            one
+            for one in same_name
+            if stated.get(("key", one.external_key or ""), entry.line) >= entry.line
+        ]
+        if entry.client is None and others:
+            raise _not_certain(entry, others)
 
     return judge
+
+
+def _two_of_a_name(entry: _Entry, line: int) -> RefusedError:
+    return RefusedError(
+        Reason.CONFLICT,
+        why=f"Line {line} of this list names {entry.ready.name}, too, and of the two only one has a key: "
+        "give each its key.",
+    )
 
 
 def _not_certain(entry: _Entry, found: Sequence[ClientRow]) -> RefusedError:

@@ -178,6 +178,41 @@ def test_F6_a_dry_run_says_the_same_and_keeps_nothing(post: Post) -> None:
     assert [one.changes for one in tried] == [one.changes for one in done]
 
 
+KEYED, KEYLESS = ClientCard(name="Same", key="S"), ClientCard(name="Same")
+
+
+@pytest.mark.parametrize("between", [0, BATCH])
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("pair", [(KEYED, KEYLESS), (KEYLESS, KEYED)])
+def test_F6_two_of_a_name_of_which_one_has_a_key_are_not_guessed_wherever_they_stand(
+    post: Post, pair: tuple[ClientCard, ClientCard], between: int, dry_run: bool
+) -> None:
+    many = [ClientCard(name=f"C{number}") for number in range(between)]
+    first, *_, second = listed(post, pair[0], *many, pair[1], dry_run=dry_run)
+    assert words([first, second]) == ["added", "CONFLICT"]
+    assert "Line 1 of this list" in (second.message or "")
+    assert (first.id is None) is dry_run
+
+
+@pytest.mark.parametrize("between", [0, BATCH])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_F6_a_name_that_the_list_took_from_a_keyed_client_is_free_wherever_it_stands(
+    post: Post, between: int, dry_run: bool
+) -> None:
+    listed(post, KEYED)
+    many = [ClientCard(name=f"C{number}") for number in range(between)]
+    renamed = ClientCard(name="Renamed", key="S")
+    first, *_, second = listed(post, renamed, *many, KEYLESS, dry_run=dry_run)
+    assert words([first, second]) == ["changed", "added"]
+
+
+def test_F6_two_of_a_name_that_are_both_there_are_known(post: Post) -> None:
+    assert words(listed(post, KEYLESS)) == ["added"]
+    assert words(listed(post, KEYED)) == ["added"]
+    assert words(listed(post, KEYED, KEYLESS)) == ["unchanged", "unchanged"]
+    assert words(listed(post, KEYLESS, KEYED)) == ["unchanged", "unchanged"]
+
+
 # --- mails that waited (I4) ---------------------------------------------------------------------------------------------
 
 
