@@ -109,6 +109,20 @@ def test_a_new_client_offers_what_its_contact_wrote(maild: Line) -> None:
     assert "1 other mail waits for this and may be filed now" in said
 
 
+@pytest.mark.parametrize(
+    ("word", "value"), [("contact", "nina@novum.example"), ("domain", "@novum.example")]
+)
+def test_I4_who_is_taken_off_one_of_two_clients_offers_his_mails(
+    maild: Line, word: str, value: str
+) -> None:
+    ids = [
+        maild.json("client", "add", name, f"--{word}", value)["id"] for name in ("Novum", "Twin")
+    ]
+    maild.a_mail("nina@novum.example")
+    _, _, said = maild("client", word, ids[1], "--remove", value)
+    assert "1 other mail waits for this and may be filed now" in said
+
+
 def test_what_is_filed_is_remembered_when_it_is_asked_for(maild: Line) -> None:
     ulid = maild.a_mail("nina@novum.example")
     filed = maild.json("mail", "file", ulid, "--client", "C1", "--remember")

@@ -156,7 +156,11 @@ def _change(ctx: typer.Context, id_: str, changes: ClientChanges) -> None:
     _tell(cli, changed)
     _warn(cli, changed)
     domains = [*changes.add_domains, *changes.remove_domains]
-    names = [*changes.add, *changes.remove, *(f"@{one.removeprefix('@')}" for one in domains)]
+    names = [
+        *changes.add,
+        *changes.remove,
+        *(f"@{one.strip().removeprefix('@')}" for one in domains),
+    ]
     if names:
         tell_matching(cli, names)
 
