@@ -99,7 +99,9 @@ def retract(tx: Tx, row: EntryRow, act: Act) -> bool:
     """
     given = standing(tx.facts.rulings([row.id]).get(row.id, ()))
     own = [one for one in given if one.change == act.undoes and one.question in RETRACTABLE]
-    if not own or any(newest(given, one.question) is not one for one in own):
+    if not own or any(
+        (last := newest(given, one.question)) is None or last.change != act.undoes for one in own
+    ):
         return False
     if any(one.question == "trust" for one in own) and not is_admin(tx, row.account_id, act.by):
         raise RefusedError(

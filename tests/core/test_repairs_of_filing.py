@@ -108,6 +108,22 @@ def test_F3_taken_off_one_of_two_clients_it_stays_with_the_other(maker: Maker) -
     assert lies(maker)[:3] == ("filed", "FILED_BY_HAND", ["Dupont"])
 
 
+@pytest.mark.parametrize("action", ["unfile", "move"])
+def test_E2_what_was_answered_of_several_clients_is_undone_as_a_whole(
+    maker: Maker, action: str
+) -> None:
+    lea = a_client(maker, "Third", "lea@third.example")
+    other = a_client(maker, "Bianchi")
+    boxes = f"{ANNA}, marc@dupont.example, lea@third.example"
+    maker.send(CRM, Sent(to=boxes, trust=SIGNED_IN))
+    was = lies(maker)
+    assert was[2] == ["Rossi Bau", "Dupont", "Third"]
+    change = done(maker, action, {"unfile": lea, "move": other}[action]).change
+    assert lies(maker)[2] != was[2]
+    undo(maker.app, READER, by=OPERATOR, change_id=change)
+    assert lies(maker) == was
+
+
 def test_E2_what_is_not_filed_there_is_not_taken_off(maker: Maker) -> None:
     maker.send(INFO, Sent(from_=ANNA))
     other = a_client(maker, "Bianchi")
