@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from maild.model.reason import Reason, RefusedError
 
 NAME_MAX = 200
+MARKS_MAX = 30
 _BIDI_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
@@ -35,7 +37,30 @@ def one_line(what: str, text: str, *, most: int = NAME_MAX) -> str:
 
 def trimmed(text: str) -> str:
     """Return the one form in which a name or key is kept, and looked up."""
-    return unicodedata.normalize("NFC", text.strip())
+    return unicodedata.normalize("NFC", few_marks(text.strip()))
+
+
+def few_marks(text: str) -> str:
+    """Return the text with at most MARKS_MAX combining marks in a row, so that normalising it takes linear time.
+
+    A normal form sorts each run of marks, and does that in the square of its length; no language needs as many as
+    UAX 15 leaves (its Stream-Safe Text Format).
+    """
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    run = 0
+    for char in text:
+        run = run + 1 if _is_mark(char) else 0
+        if run <= MARKS_MAX:
+            kept.append(char)
+    return "".join(kept)
+
+
+@lru_cache(maxsize=4096)
+def _is_mark(char: str) -> bool:
+    """Whether its decomposition begins with a mark: some are none themselves, and become two."""
+    return unicodedata.combining(unicodedata.normalize("NFKD", char)[0]) != 0
 
 
 def short(text: str, most: int = 60) -> str:

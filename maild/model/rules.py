@@ -17,6 +17,7 @@ from maild.model.facts import ClientRef
 from maild.model.letter import Letter, Mailbox
 from maild.model.match import Hit
 from maild.model.people import MemberState
+from maild.model.plain_text import few_marks
 from maild.model.reason import Reason
 from maild.model.states import Move
 from maild.model.trace import Trace
@@ -152,7 +153,7 @@ class Seen:
         self._direction = direction
         self._clients = clients
         self.size = size
-        self._ready: dict[tuple[Field, Operator], tuple[str, ...]] = {}
+        self._ready: dict[tuple[Field, Operator | None], tuple[str, ...]] = {}
 
     @property
     def has_attachment(self) -> bool:
@@ -161,7 +162,8 @@ class Seen:
 
     def values(self, field: Field, operator: Operator) -> tuple[str, ...]:
         """Return what an operator compares of a field."""
-        key = field, operator
+        # Every operator compares the same of a text; of an address each its own.
+        key = field, None if self._boxes(field) is None else operator
         if key not in self._ready:
             self._ready[key] = tuple(self._made(field, operator))
         return self._ready[key]
@@ -215,6 +217,7 @@ class Seen:
 
 def folded(text: str) -> str:
     """Return text for comparing without regard to case."""
+    text = few_marks(text)
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 

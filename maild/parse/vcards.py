@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from maild.model.client_card import ClientCard
+from maild.model.plain_text import few_marks
 from maild.model.reason import Reason, RefusedError
 from maild.model.wrong import Wrong
 
@@ -94,7 +95,7 @@ def _client_of(card: _Card) -> _Client:
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(text.split()))
+    return unicodedata.normalize("NFC", few_marks(" ".join(text.split())))
 
 
 def _cards(raw: bytes) -> Iterator[_Card]:

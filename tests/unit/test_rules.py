@@ -10,6 +10,7 @@ from hypothesis import event, given, settings, strategies as st
 
 from maild.model.facts import ClientRef
 from maild.model.letter import Attachment, Author, Forwarded, How, Kind, Letter, Mailbox
+from maild.model.plain_text import MARKS_MAX
 from maild.model.rule_text import (
     CONDITIONS_MAX,
     TEXT_MAX,
@@ -34,6 +35,7 @@ from maild.model.rules import (
     Seen,
     StatusRef,
     When,
+    folded,
     hear,
     is_met,
 )
@@ -352,3 +354,10 @@ def test_M11_who_cannot_own_mail_is_named_in_the_trace() -> None:
     found, said = heard(a_rule("one", owner=gone), a_rule("two", owner=JAN))
     assert found.owner == gone  # The first counts, also when the mail cannot be theirs.
     assert "it would give it to Ole, who is inactive: the inbox's owners have it" in said[0]
+
+
+@pytest.mark.parametrize("marks", ["\u0315\u0300", "\u0f73", "\u3099\u0300"])
+def test_T6_a_run_of_marks_is_cut_before_it_is_sorted(marks: str) -> None:
+    assert len(folded("a" + marks * 200 + "b")) <= 2 * MARKS_MAX + 2
+    few = "a" + marks * (MARKS_MAX // len(marks))
+    assert folded(few + "b" + few) == unicodedata.normalize("NFC", few + "b" + few)

@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from maild.model.plain_text import few_marks
+
 MAX_LINES = 5_000
 MAX_CHARS = 512 * 1024
 """An original that begins below this many lines or characters is not found; its body may reach as far as it likes."""
@@ -35,7 +37,7 @@ _ONE_LEVEL = re.compile(r"^[ \t]{0,3}> ?", re.MULTILINE)
 def fold(words: str) -> str:
     """Return the words for comparing: one case, one kind of space, no bold stars, no marks."""
     if not words.isascii():
-        words = unicodedata.normalize("NFKC", words.translate(_DROP_UNSEEN))
+        words = unicodedata.normalize("NFKC", few_marks(words.translate(_DROP_UNSEEN)))
     return " ".join(words.casefold().split()).strip("*_ ")
 
 
