@@ -17,7 +17,7 @@ from maild.model.address import Address
 from maild.model.facts import ClientRef, TokenHit, Witness
 from maild.model.letter import Letter
 from maild.model.reason import Reason, RefusedError
-from maild.model.reference import in_addresses, in_subject, number_of, quoted, spelled
+from maild.model.reference import in_addresses, in_subject, is_put_to, number_of, quoted, spelled
 from maild.store.deliveries import Claimed
 from maild.store.store import Tx
 
@@ -127,10 +127,11 @@ def tokens_of(
             hit = TokenHit(
                 reference=text,
                 client=client,
-                in_subject=text in subject,
                 in_fields=text in fields,
                 in_envelope=text in envelope,
-                in_original=original is not None and text in in_subject(original.subject),
+                is_put_to_original=text in subject
+                and original is not None
+                and is_put_to(letter.subject, text, original.subject),
                 known=frozenset(norm for of, norm in found.written_to if of == client.id),
             )
             tokens.append(hit)

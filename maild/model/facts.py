@@ -70,13 +70,12 @@ class TokenHit:
 
     reference: str
     client: ClientRef
-    in_subject: bool = False
     in_fields: bool = False
     """As the +tag of an inbox in To or Cc."""
     in_envelope: bool = False
     """As the +tag of an envelope's recipient."""
-    in_original: bool = False
-    """In the subject of the mail that is forwarded: its author may have put it there."""
+    is_put_to_original: bool = False
+    """In the subject of a forward, and not in that of its original: who forwards it put it there."""
     known: frozenset[str] = frozenset()
     """Those of the mail's addresses to which a user wrote in a mail that is filed with the client."""
 

@@ -145,14 +145,14 @@ def _forward(case: Case, trace: Trace) -> Decision:
 def _by_users_token(case: Case, trace: Trace) -> Hit | None:
     """Match a forward by the reference that its user put to it, or that the original's own people quote.
 
-    A subject that came with the original is its author's word: that one may have seen another client's reference.
+    A subject that came with the original is its author's word: that one may have seen another client's reference.  One
+    that was not read may be any.
     """
     original = case.letter.forwarded
     authors = () if original is None or original.from_ is None else (original.from_,)
 
     def is_own(token: TokenHit) -> bool:
-        is_users_subject = original is not None and token.in_subject and not token.in_original
-        return token.in_fields or token.in_envelope or is_users_subject
+        return token.in_fields or token.in_envelope or token.is_put_to_original
 
     return by_token(case.tokens, _outside(case, authors), is_own, case.directory, trace)
 

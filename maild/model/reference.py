@@ -49,6 +49,24 @@ def in_subject(subject: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def is_put_to(subject: str, reference: str, original: str) -> bool:
+    """Whether the subject is that of an original with this reference put to it: less the reference it holds all of it.
+
+    Where the original's was not read, or not as it was forwarded, the reference may have come with it.
+    """
+    head, *pieces = subject.split("[#")
+    kept = [head]
+    for piece in pieces:
+        text, closing, rest = piece.partition("]")
+        kept.append(rest if closing and _read(text) == reference else f"[#{piece}")
+    original = _squeezed(original)
+    return bool(original) and original in _squeezed("".join(kept))
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
 def in_addresses(texts: Iterable[str], inboxes: Container[str] | None = None) -> tuple[str, ...]:
     """Return what may be references in +tags: of these inboxes alone, as other people's tags are their own."""
     found: dict[str, None] = {}

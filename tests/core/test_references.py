@@ -16,7 +16,7 @@ from maild.core.seal import SealingKey
 from maild.core.views import explain_mail
 from maild.model.people import Role
 from maild.model.reason import Reason, RefusedError
-from maild.model.reference import number_of
+from maild.model.reference import FOUND_MAX, number_of
 from tests.core.company import EVA, SIGNED_IN, Post, a_company
 from tests.core.firm import FORWARD, refusal
 
@@ -145,6 +145,26 @@ def test_F4_what_the_originals_author_wrote_into_the_subject_is_not_the_users_wo
     body = FORWARD.replace("Subject: Order", f"Subject: {novum.subject} Order")
     mail = sent(post, USER, subject, at=CRM, body=body, proven=True)
     assert mail == ("filed", "FILED_FORWARD", ["Rossi Bau"])
+
+
+@pytest.mark.parametrize("read", ["", "Subject: harmless\r\n", "Subject: {} Order\r\n"])
+def test_F4_a_subject_that_is_not_the_originals_with_a_reference_put_to_it_is_nobodys_word(
+    post: Post, novum: ClientReference, read: str
+) -> None:
+    lines = read.format("[#1] " * FOUND_MAX + novum.subject)
+    body = FORWARD.replace("Subject: Order\r\n", lines)
+    assert body != FORWARD
+    subject = f"Fwd: {'[#1] ' * (FOUND_MAX - 1)}{novum.subject} Order"
+    mail = sent(post, USER, subject, at=CRM, body=body, proven=True)
+    assert mail == ("filed", "FILED_FORWARD", ["Rossi Bau"])
+
+
+def test_F4_a_reference_may_be_put_anywhere_into_a_forwards_subject(
+    post: Post, novum: ClientReference
+) -> None:
+    body = FORWARD.replace("Subject: Order", "Subject: Order  of a Roof")
+    subject = f"WG: order {novum.subject} of a roof, please file"
+    assert sent(post, USER, subject, at=CRM, body=body, proven=True) == NOVUM
 
 
 def test_F4_nor_is_what_stands_in_an_answer_to_a_stranger(
