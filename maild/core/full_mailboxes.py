@@ -26,6 +26,7 @@ REPORTED_FOR = timedelta(days=10)
 NAMED_MAX = 10
 """People that a notice names; the others are counted."""
 
+_CAME_BACK = "it came back"
 _FULL = re.compile(r"(?<![\d.])[45]\.2\.2(?!\.?\d)", re.ASCII)
 
 
@@ -62,18 +63,22 @@ def pause_digests(tx: Tx, app: App, to: str, *, sent_at: datetime | None = None)
 def note_returned(
     tx: Tx, app: App, claimed: Claimed, letter: Letter | None, returned: str | None
 ) -> None:
-    """Write on a mail of ours that it came back, or waits, the first time that its report is decided (F7, U14).
+    """Write on a mail of ours that it came back, or waits, the first time that its report is read and decided (F7, U14).
 
+    A report that it waits says nothing any more about a mail that came back.
     `returned` is the errand that it went by.  Within the caller's transaction.
     """
     if returned is None or letter is None or letter.returned is None:
         return
-    if claimed.state is not State.RECEIVED:
+    if claimed.state not in {State.RECEIVED, State.FAILED}:
         return
     code = letter.returned.status
     errand = tx.outbox.by_ulid(returned)
-    fate = "it is delayed" if letter.returned.is_delayed else "it came back"
-    to = tx.outbox.mark_returned(returned, f"{fate}: {code or 'no code'}")
+    is_delayed = letter.returned.is_delayed
+    fate = "it is delayed" if is_delayed else _CAME_BACK
+    to = tx.outbox.mark_returned(
+        returned, f"{fate}: {code or 'no code'}", unless=_CAME_BACK if is_delayed else None
+    )
     if errand is not None and to and is_full(code):
         pause_digests(tx, app, to, sent_at=errand.created_at)
 

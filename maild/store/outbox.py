@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from maild.model.errand import ErrandState, Topic
 from maild.store.outbox_tables import outbox
@@ -153,12 +153,19 @@ class OutboxRows:
         )
         return done.rowcount == 1
 
-    def mark_returned(self, ulid: str, why: str) -> str | None:
-        """Write on an errand that its mail came back; return to whom it went, None where there is no such errand."""
+    def mark_returned(self, ulid: str, why: str, *, unless: str | None = None) -> str | None:
+        """Write on an errand what a report says; return to whom its mail went, None where there is no such errand.
+
+        What stands there and begins with `unless` stays.
+        """
+        said: Any = why
+        if unless is not None:
+            was = outbox.c.last_error
+            said = case((was.startswith(unless, autoescape=True), was), else_=why)
         row = self._connection.execute(
             update(outbox)
             .where(outbox.c.ulid == ulid)
-            .values(last_error=why)
+            .values(last_error=said)
             .returning(outbox.c.payload)
         ).one_or_none()
         return None if row is None else str(row.payload.get("to", ""))
