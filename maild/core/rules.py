@@ -14,13 +14,14 @@ from maild.core.rules_applied import ready_rules, when_of
 from maild.core.standing import find_user, home, note, require_member
 from maild.model.facts import ClientRef
 from maild.model.people import MemberState, Role
-from maild.model.plain_text import one_line, short
+from maild.model.plain_text import few_marks, one_line, short
 from maild.model.reason import Reason, RefusedError
 from maild.model.rule_text import (
     Acts,
     RuleSyntaxError,
     Written,
     read_rule,
+    read_when,
     write_rule,
     write_when,
 )
@@ -175,7 +176,9 @@ def order_rule(
 def parsed(text: str) -> Written:
     """Return a rule as it was typed.  Raises RefusedError INVALID_VALUE with the place and the nearest word."""
     try:
-        return read_rule(text)
+        written = read_rule(text)
+        read_when(write_when(written.when))  # Its one form may be longer than what was typed.
+        return written
     except RuleSyntaxError as error:
         raise RefusedError(
             Reason.INVALID_VALUE, what="The rule", value=short(error.word or text), why=str(error)
@@ -233,7 +236,7 @@ def _checked_name(name: str) -> str:
 
 
 def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", text.strip()).casefold()
+    return unicodedata.normalize("NFC", few_marks(text.strip())).casefold()
 
 
 def _owner(tx: Tx, where: AccountRow, word: str, by: Actor) -> Assignee:

@@ -139,10 +139,12 @@ def place_of(decision: Decision, heard: Heard, chain_owner: int | None) -> Place
     return Place(owner, unread, None if heard.status is None else heard.status.id)
 
 
-def stays_by_rule(tx: Tx, decision: Decision, heard: Heard, row: EntryRow) -> bool:
-    """Whether a mail that is decided again stays whose it is because a rule, gone or changed since, gave it once."""
-    says_nothing = decision.owner is None and heard.owner is None
-    return says_nothing and row.owner_id is not None and tx.rules.gave(row.id)
+def stays_by_rule(tx: Tx, heard: Heard, row: EntryRow) -> bool:
+    """Whether a mail that is decided again stays whose it is because a rule, gone or changed since, gave it once.
+
+    A forward, too: it would be its forwarder's, of whom the rule took it.
+    """
+    return heard.owner is None and row.owner_id is not None and tx.rules.gave(row.id)
 
 
 Placed = tuple[Claimed, Heard, EntryRow | None]

@@ -284,7 +284,14 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
     new = [{**row, "owner_id": heirs[row["owner_id"]]} for row in new]
     _require_readers(tx, [(row["account_id"], row["owner_id"]) for row in new])
     tx.settling.add_entries(new)
-    note_rules(tx, [(one.claimed, one.heard, there.get(one.claimed.id)) for one in placed], act.at)
+    by_rule = [one for one in placed if _back_where(one) is None]
+    note_rules(tx, [(one.claimed, one.heard, there.get(one.claimed.id)) for one in by_rule], act.at)
+
+
+def _back_where(one: Done) -> dict[str, Any] | None:
+    """Return where a released mail goes back to, whatever rules say by now; None: it is placed as any other."""
+    lay_there = one.released is not None and one.released.get("owner_id") is not None
+    return one.released if lay_there else None
 
 
 def _require_readers(tx: Tx, owners: Sequence[tuple[int, int]]) -> None:
@@ -303,14 +310,15 @@ def _place_again(tx: Tx, one: Done, row: EntryRow, chain_owner: int | None, act:
     """Place a delivery that was decided before, or released."""
     place = place_of(one.decision, one.heard, chain_owner)
     owner, unread, status = place.owner, place.unread, place.status_id
-    if one.released is not None and one.released.get("owner_id") is not None:
-        unread, status = one.released["unread"], one.released.get("status_id")
-        owner = _back_to(tx, row, one.released, chain_owner, act)
-        unread = unread or owner != one.released["owner_id"]
+    back = _back_where(one)
+    if back is not None:
+        unread, status = back["unread"], back.get("status_id")
+        owner = _back_to(tx, row, back, chain_owner, act)
+        unread = unread or owner != back["owner_id"]
     elif owner is not None:
         owner = tx.people.heirs([owner], hold=True)[owner]
     if row.owner_id not in {None, owner}:
-        if tx.mailbox.transfers(row.id) or stays_by_rule(tx, one.decision, one.heard, row):
+        if tx.mailbox.transfers(row.id) or stays_by_rule(tx, one.heard, row):
             owner = row.owner_id  # Somebody chose; it stays, whoever would have it.
         elif unread and not row.unread:
             # To who has never seen it, though another one has (M2).

@@ -47,7 +47,7 @@ class RuleRow:
     client_id: int | None
     client: str | None
     client_word: str | None
-    """What means this client alone: its name, or its id where another one has that name too."""
+    """What means this client alone: its name, or its id where that word may mean another one, too."""
     unread: bool | None
     stops: bool
     is_on: bool
@@ -94,7 +94,11 @@ _SELECT = (
         exists()
         .where(
             _namesake.c.account_id == clients.c.account_id,
-            _namesake.c.name == clients.c.name,
+            or_(
+                _namesake.c.name == clients.c.name,
+                _namesake.c.external_key == clients.c.name,
+                _namesake.c.ulid == clients.c.name,
+            ),
             _namesake.c.id != clients.c.id,
         )
         .label("has_namesake"),
@@ -189,11 +193,10 @@ class RuleRows:
         return found
 
     def clients_called(self, account_id: int, word: str) -> list[ClientRef]:
-        """Return the account's clients of that id or external key, else those of that name; a few at most."""
-        known = clients.c.external_key == word
-        if could_be_id(word):
-            known = or_(known, clients.c.ulid == word)
-        return self._clients(account_id, known) or self._clients(account_id, clients.c.name == word)
+        """Return the account's client of that id, else those of that external key or name; a few at most."""
+        found = self._clients(account_id, clients.c.ulid == word) if could_be_id(word) else []
+        is_called = or_(clients.c.external_key == word, clients.c.name == word)
+        return found or self._clients(account_id, is_called)
 
     def _clients(self, account_id: int, condition: Any) -> list[ClientRef]:
         rows = self._connection.execute(

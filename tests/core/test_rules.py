@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from maild.core.app import OPERATOR, Actor, App
+from maild.core.clients import NewClient, add_client
 from maild.core.decide import decide_again
 from maild.core.mailbox import give, set_status
 from maild.core.rules import (
@@ -25,6 +26,7 @@ from maild.core.rules import (
 )
 from maild.core.rules_applied import apply_rules
 from maild.core.rules_tried import LAST_MAX, SHOWN, Tried, try_rule
+from maild.core.rulings import dismiss, release_mails
 from maild.core.statuses import remove_status
 from maild.core.unmerging import unmerge
 from maild.core.views import explain_mail, mail_history
@@ -123,6 +125,24 @@ class TestTheList:
         assert refused.value.reason is reason
         assert list_rules(desk.app, by=OPERATOR) == []
 
+    @pytest.mark.parametrize(
+        ("conditions", "says"),
+        [
+            (" or ".join(["subject contains " + "\\" * 180] * 9), "longer than 2000 characters"),
+            (
+                f"from domain is {'.'.join(['漢字仮名交文章例題漢字仮'] * 5)}.example",
+                "1 to 200 characters",
+            ),
+        ],
+    )
+    def test_M11_a_rule_whose_one_form_could_not_be_read_again_is_refused(
+        self, desk: Desk, conditions: str, says: str
+    ) -> None:
+        with pytest.raises(RefusedError, match=says) as refused:
+            desk.add("one", f"{conditions}: stop")
+        assert refused.value.reason is Reason.INVALID_VALUE
+        assert list_rules(desk.app, by=OPERATOR) == []
+
     def test_M11_a_rule_that_names_somebody_inactive_is_refused(self, desk: Desk) -> None:
         desk.disable(EVA)
         for owner in ("Eva", "eva@acme.example"):
@@ -183,6 +203,26 @@ class TestTheList:
         assert (
             refusal(lambda: switch_rule(desk.app, "one", on=True, by=OPERATOR)) is Reason.CONFLICT
         )
+
+    def test_M11_a_word_that_is_ones_name_and_anothers_key_means_neither(self, desk: Desk) -> None:
+        one = add_client(desk.app, NewClient(name="Weiss"), by=OPERATOR)
+        assert desk.add("one", f"text is x: file = {one.id}").text == "text is x: file = Weiss"
+        add_client(desk.app, NewClient(name="Weiss Holding", key="Weiss"), by=OPERATOR)
+        # Written so that it goes on meaning the one whom it meant.
+        said = show_rule(desk.app, "one", by=OPERATOR).text
+        assert said == f"text is x: file = {one.id}"
+        assert desk.add("again", said).text == said
+        with pytest.raises(RefusedError, match="several clients are called that"):
+            desk.add("two", "text is x: file = Weiss")
+
+    def test_M11_a_clients_id_means_that_client_whatever_others_are_called(
+        self, desk: Desk
+    ) -> None:
+        one = add_client(desk.app, NewClient(name="Weiss"), by=OPERATOR)
+        other = add_client(desk.app, NewClient(name=one.id), by=OPERATOR)
+        assert desk.add("one", f"text is x: file = {one.id}").text == "text is x: file = Weiss"
+        said = desk.add("two", f"text is x: file = {other.id}").text
+        assert said == f"text is x: file = {other.id}"
 
     def test_M11_of_two_people_of_one_name_the_address_is_asked_for(self, desk: Desk) -> None:
         with desk.app.store.write() as tx:
@@ -366,6 +406,26 @@ class TestDecidedAgain:
         desk.comes()
         remove_rule(desk.app, "Invoices", by=OPERATOR)
         assert desk.again()["owner"] == "eva@acme.example"
+
+    def test_M11_also_of_a_forward_which_its_forwarder_would_have(self, desk: Desk) -> None:
+        desk.add("Offers", "inbox is crm@acme.example: owner = Jan")
+        body = FORWARD.replace("nobody@gone.example", "marc@dupont.example")
+        mail = desk.post.mail("eva@acme.example", to="crm@acme.example", body=body)
+        desk.post.send(mail, "crm@acme.example", trust=SIGNED_IN)
+        desk.post.decide()
+        assert desk.newest()["owner"] == "jan@acme.example"
+        remove_rule(desk.app, "Offers", by=OPERATOR)
+        assert desk.again()["owner"] == "jan@acme.example"
+
+    def test_M11_a_released_mail_goes_back_and_no_rule_says_that_it_gave_it(
+        self, desk: Desk
+    ) -> None:
+        mail = desk.comes()
+        dismiss(desk.app, READER, [mail["ulid"]], by=OPERATOR)
+        desk.add("Invoices", "text contains invoice: owner = Jan, status = Waiting")
+        release_mails(desk.app, READER, [mail["ulid"]], by=OPERATOR)
+        assert desk.newest() == mail
+        assert not any("rule" in text for text in desk.history())
 
 
 class TestTrying:
