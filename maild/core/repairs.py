@@ -338,8 +338,9 @@ def _pick_header(app: App, errand: _Errand) -> Told:
             why=f"of this mail's, those that name an inbox are {', '.join(fields) or 'none'}",
         )
     account, by = errand.slug, errand.act.by
-    set_source(app, errand.source, {"recipient_header": name}, account=account, by=by)
+    # The mail first: where its answer is refused, the source goes on as before.
     told = _within(app, errand.ulid, Asked(action="recipient", value=inbox), errand.act)
+    set_source(app, errand.source, {"recipient_header": name}, account=account, by=by)
     return Told(text=f"{errand.source} believes {name} from now on. {told.text}")
 
 

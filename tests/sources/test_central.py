@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from maild.core.app import OPERATOR
 from maild.core.repairs import Asked, repair, repairs_of
 from maild.core.sources import show_source
 from maild.model.reason import Reason, RefusedError
+from maild.store import people_tables, schema
 from tests.core.company import READER
 from tests.sources.site import INBOX, Collector, Mailbox, letter
 
@@ -128,4 +130,25 @@ def test_E2_a_field_that_names_no_inbox_here_is_not_picked(here: Collector, box:
     with pytest.raises(RefusedError) as caught:
         repair(here.app, READER, mail["ulid"], asked, by=OPERATOR)
     assert caught.value.reason is Reason.INVALID_VALUE
+    assert show_source(here.app, "box", by=OPERATOR).recipient_header is None
+
+
+def test_E2_a_field_whose_inbox_has_the_mail_already_leaves_the_source_as_it_was(
+    here: Collector, box: Mailbox
+) -> None:
+    collected(here, box, f"X-Our-Own: {INBOX}")
+    [mail] = here.mails()
+    with here.app.store.write() as tx:
+        [row] = tx.connection.execute(select(schema.deliveries)).mappings().all()
+        inboxes = people_tables.inboxes
+        told = tx.connection.execute(
+            select(inboxes.c.id).where(inboxes.c.norm == INBOX)
+        ).scalar_one()
+        twin = {key: value for key, value in row.items() if key != "id"}
+        twin |= {"ulid": here.app.ids(), "inbox_id": told, "state": "ignored", "reason": "SPAM"}
+        tx.connection.execute(schema.deliveries.insert().values(**twin))
+    asked = Asked(action="pick-header", value="X-Our-Own")
+    with pytest.raises(RefusedError) as caught:
+        repair(here.app, READER, mail["ulid"], asked, by=OPERATOR)
+    assert caught.value.reason is Reason.CONFLICT
     assert show_source(here.app, "box", by=OPERATOR).recipient_header is None
