@@ -84,7 +84,7 @@ def test_a_forward_by_swaks_is_filed_and_explained(place: Installation) -> None:
     told = place.run("explain", ref[1]).stdout.decode()
     for fact in (
         "eva@acme.example",
-        "authenticated users",
+        "people of acme.example who have signed in",
         "anna@rossi.example",
         "Rossi Bau",
         "FILED_FORWARD",
