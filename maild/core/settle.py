@@ -42,8 +42,8 @@ SHOWN_MAX = 998
 _log = logging.getLogger("maild.decide")
 
 
-class NoReaderError(Exception):
-    """Nobody could own a mail; it stays due until the account has an active user again."""
+class OvertakenError(Exception):
+    """What was decided cannot stand: nobody could own the mail, or its status is gone.  It stays due, and is decided anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +153,8 @@ def settle(app: App, done: list[Done], later: list[Later], lease: str) -> None:
 def _settle_fault(app: App, one: Done, error: Exception, lease: str) -> None:
     """Say on the delivery that it could not be settled; where not even that can be written, it stays due."""
     claimed = one.claimed
-    if isinstance(error, NoReaderError):
-        _log.warning("no_owner delivery=%s", claimed.ulid)
+    if isinstance(error, OvertakenError):
+        _log.warning("overtaken delivery=%s why=%s", claimed.ulid, error)
         settle(app, [], [Later(claimed, TRY_LATER, counts=False)], lease)
         return
     _log.error("settle_failed delivery=%s", claimed.ulid, exc_info=error)
@@ -282,7 +282,7 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
     # Somebody who was merged since the batch was judged has no mailbox any more; who is just being merged is waited for.
     heirs = tx.people.heirs({row["owner_id"] for row in new}, hold=True)
     new = [{**row, "owner_id": heirs[row["owner_id"]]} for row in new]
-    _require_readers(tx, [(row["account_id"], row["owner_id"]) for row in new])
+    _require_there(tx, [(row["account_id"], row["owner_id"], row["status_id"]) for row in new])
     tx.settling.add_entries(new)
     by_rule = [one for one in placed if _back_where(one) is None]
     note_rules(tx, [(one.claimed, one.heard, there.get(one.claimed.id)) for one in by_rule], act.at)
@@ -294,15 +294,18 @@ def _back_where(one: Done) -> dict[str, Any] | None:
     return one.released if lay_there else None
 
 
-def _require_readers(tx: Tx, owners: Sequence[tuple[int, int]]) -> None:
-    """Refuse owners who left the account since the batch was judged; it is judged again."""
-    for account_id, user_id in tx.leaving.strangers(owners):
-        raise NoReaderError(f"user {user_id} has left account {account_id}")
+def _require_there(tx: Tx, places: Sequence[tuple[int, int, int | None]]) -> None:
+    """Refuse (account, owner, status) whose owner left, or whose status was removed, since the batch was judged."""
+    for account_id, user_id in tx.leaving.strangers([place[:2] for place in places]):
+        raise OvertakenError(f"user {user_id} has left account {account_id}")
+    statuses = {status_id for _, _, status_id in places if status_id is not None}
+    for status_id in tx.people.gone_statuses(statuses):
+        raise OvertakenError(f"status {status_id} was removed")
 
 
 def _some(owner: int | None, one: Done) -> int:
     if owner is None:
-        raise NoReaderError(f"no active user can own the mail of inbox {one.claimed.inbox_id}")
+        raise OvertakenError(f"no active user can own the mail of inbox {one.claimed.inbox_id}")
     return owner
 
 
@@ -323,7 +326,7 @@ def _place_again(tx: Tx, one: Done, row: EntryRow, chain_owner: int | None, act:
         elif unread and not row.unread:
             # To who has never seen it, though another one has (M2).
             tx.mailbox.set_unread(row.id, unread=True, cause=None)
-    _require_readers(tx, [(row.account_id, _some(owner, one))])
+    _require_there(tx, [(row.account_id, _some(owner, one), status)])
     tx.mailbox.place(
         row,
         owner_id=_some(owner, one),

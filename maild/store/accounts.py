@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,6 +68,14 @@ class AccountRows:
         return self._connection.execute(
             select(func.count()).select_from(entries).where(entries.c.status_id == status_id)
         ).scalar_one()
+
+    def gone_statuses(self, status_ids: Collection[int]) -> set[int]:
+        """Return which of these statuses are not there any more; the others stay until the transaction's end."""
+        if not status_ids:
+            return set()
+        held = select(statuses.c.id).where(statuses.c.id.in_(status_ids))
+        there = self._connection.execute(held.with_for_update(read=True, key_share=True))
+        return set(status_ids) - set(there.scalars())
 
     def remove_status(self, status_id: int) -> None:
         """Remove a status that nothing refers to."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
+from maild.core import decide as deciding
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.clients import NewClient, add_client
 from maild.core.decide import decide_again
@@ -27,6 +28,7 @@ from maild.core.rules import (
 from maild.core.rules_applied import apply_rules
 from maild.core.rules_tried import LAST_MAX, SHOWN, Tried, try_rule
 from maild.core.rulings import dismiss, release_mails
+from maild.core.settle import TRY_LATER, settle
 from maild.core.statuses import remove_status
 from maild.core.unmerging import unmerge
 from maild.core.views import explain_mail, mail_history
@@ -376,6 +378,23 @@ class TestNewMail:
         desk.post.decide()
         assert (desk.newest()["state"], desk.newest()["owner"]) == ("ignored", None)
         assert "rule" not in desk.trace()
+
+    def test_M11_a_status_that_is_removed_while_a_mail_is_judged_is_no_fault_of_the_mail(
+        self, desk: Desk, clock: Frozen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        desk.add("Inv", "text contains invoice: status = Waiting")
+
+        def late(app: App, *given: Any) -> None:
+            monkeypatch.setattr(deciding, "settle", settle)
+            remove_rule(app, "Inv", by=OPERATOR)
+            remove_status(app, "Waiting", account="acme", by=OPERATOR)
+            settle(app, *given)
+
+        monkeypatch.setattr(deciding, "settle", late)
+        assert desk.comes()["state"] == "received"
+        clock.advance(TRY_LATER)
+        desk.post.decide()
+        assert (desk.newest()["state"], desk.newest()["status"]) == ("filed", None)
 
 
 class TestDecidedAgain:
