@@ -72,7 +72,7 @@ class Maker:
     def collected(self, **how: object) -> None:
         """Take in a mail as a source does that told this of it."""
         incoming = self.post.incoming(self.post.mail(ANNA), INFO, door=Door.IMAP)
-        where = Collected(source_id=1, copy_id=1, **how)  # type: ignore[arg-type]
+        where = Collected(source_id=1, copy_id=1, **how)  # type: ignore[arg-type]  # each row has its own fields
         accept(self.app, [replace(incoming, envelope=replace(incoming.envelope, collected=where))])
         self.post.decide()
 

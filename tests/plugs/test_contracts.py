@@ -85,7 +85,7 @@ BAD: dict[str, tuple[Callable[[str | None], Any], str]] = {
     "raises": (fails, "ConnectionError: no route"),
     "no page": (lambda _: [], "returned list, and not a ClientPage"),
     "dicts": (lambda _: page(clients=({"name": "x"},)), "no ClientCard"),
-    "number": (lambda _: page(clients=(ClientCard(name=1),)), "no text"),  # type: ignore[arg-type]
+    "number": (lambda _: page(clients=(ClientCard(name=1),)), "no text"),  # type: ignore[arg-type]  # what a plug may do
     "bytes": (lambda _: page(gone=(b"x",)), "no text"),
     "lists": (lambda _: page(clients=[ClientCard(name="x")]), "lists where tuples belong"),
     "flood": (lambda _: page(clients=(ClientCard(name="x"),) * 2001), "2000 is the most"),
@@ -115,7 +115,7 @@ class Told:
         self._answer = answer
 
     def tell(self, errand: News) -> None:
-        return self._answer(errand)  # type: ignore[no-any-return]
+        return self._answer(errand)  # type: ignore[no-any-return]  # the sample answers what no Fate is, too
 
 
 def test_a_good_notifier_passes_and_others_do_not() -> None:
@@ -144,4 +144,4 @@ def test_a_good_screen_passes_and_others_do_not() -> None:
         (lambda: 1 / 0, "raises ZeroDivisionError"),
     ):
         with pytest.raises(BrokenContractError, match=says):
-            screen_keeps_contract(lambda answer=answer: Asked(answer))  # type: ignore[misc]
+            screen_keeps_contract(lambda answer=answer: Asked(answer))  # type: ignore[misc]  # mypy infers no lambda with a default

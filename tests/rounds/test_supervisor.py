@@ -218,7 +218,7 @@ def test_D9_a_source_whose_task_died_keeps_no_other_from_ending(
 
     async def run() -> None:
         pollers = Pollers(site.app, site.settings)
-        pollers._tasks = {1: Dead(), 2: Slow()}  # type: ignore[dict-item]
+        pollers._tasks = {1: Dead(), 2: Slow()}  # type: ignore[dict-item]  # stand-ins with what `stop` asks of a task
         await pollers.stop()
 
     asyncio.run(run())
