@@ -21,7 +21,7 @@ from typing import Any
 from maild import failpoint
 from maild.faces.cli.main import COMMANDS, run
 
-START_S = 30.0
+START_S = 120.0
 """How long a daemon may take to open its doors on a busy machine."""
 
 
