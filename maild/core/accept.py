@@ -16,6 +16,7 @@ from maild.core.app import App
 from maild.core.drops import drops_among
 from maild.core.share import Incoming, Outline, Share, outline_of, retry_key
 from maild.core.share_rows import store
+from maild.core.unknown_senders import unknown_senders
 from maild.model.address import Address, InvalidAddressError
 from maild.model.drop import masked
 from maild.model.reason import Answer, Reason
@@ -117,6 +118,8 @@ def accept(app: App, batch: Sequence[Incoming], beside: Beside | None = None) ->
         _publish_late(app, shares)
         tx.intake.hold_accounts(share.account_id for share in shares)
         _recognise(tx.intake, shares, now)
+        refused = unknown_senders(tx.intake, shares)
+        shares = [share for share in shares if id(share.mail) not in refused]
         store(app, tx.intake, shares, now)
         if beside is not None:
             found = {id(share.mail): share.message_id for share in shares}
@@ -130,7 +133,7 @@ def accept(app: App, batch: Sequence[Incoming], beside: Beside | None = None) ->
         [
             Answer(Reason.DROP_ADDRESS_ROTATED, {"address": masked(text)})
             if _is_dead(drops, text)
-            else _answer(mail, text, reached, by_mail)
+            else _answer(mail, text, reached, by_mail, refused)
             for text in mail.envelope.recipients
         ]
         for mail in batch
@@ -213,11 +216,18 @@ def _recognise(rows: IntakeRows, shares: list[Share], now: datetime) -> None:
 
 
 def _answer(
-    mail: Incoming, text: str, reached: dict[str, InboxRow], shares: dict[tuple[int, int], Share]
+    mail: Incoming,
+    text: str,
+    reached: dict[str, InboxRow],
+    shares: dict[tuple[int, int], Share],
+    refused: dict[int, str],
 ) -> Answer:
     inbox = reached.get(text)
     if inbox is None:
         return Answer(Reason.NO_SUCH_RECIPIENT, {"address": text})
     if _too_large(mail, inbox):
         return Answer(Reason.TOO_LARGE, {"size": mail.raw.size, "limit": inbox.max_size})
+    if id(mail) in refused:
+        facts = {"inbox": inbox.norm, "address": refused[id(mail)]}
+        return Answer(Reason.UNKNOWN_SENDER_REFUSED, facts)
     return Answer(Reason.ACCEPTED, {"ref": shares[id(mail), inbox.account_id].refs[inbox.id]})

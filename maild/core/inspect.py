@@ -12,11 +12,12 @@ from maild.core.drops import drops_among
 from maild.core.facts import Gathered, case_of, gather
 from maild.core.rules_applied import apply_rules, place_of, rules_of
 from maild.core.standing import home, parse_address
+from maild.core.unknown_senders import knows
 from maild.model.case import Decision
 from maild.model.decide import decide
 from maild.model.drop import masked
 from maild.model.facts import Proven, Unproven, Witness
-from maild.model.letter import Letter
+from maild.model.letter import Author, Letter
 from maild.model.reason import Reason
 from maild.model.rules import NOTHING, Heard, Rule
 from maild.model.states import IN_A_MAILBOX, Move, State, moved
@@ -88,6 +89,10 @@ class WhatIf:
                     outcomes[at] = _refused(
                         Reason.TOO_LARGE, size=sample.size, limit=inbox.max_size
                     )
+                elif dropped is None and (stranger := self._turned_away(tx, inbox, sample)):
+                    outcomes[at] = _refused(
+                        Reason.UNKNOWN_SENDER_REFUSED, inbox=inbox.norm, address=stranger
+                    )
                 elif isinstance(sample.letter, Letter):
                     cases.append((at, inbox, self._claimed(at, inbox, sample), sample.letter))
                 else:
@@ -127,6 +132,15 @@ class WhatIf:
             boxes = (*sample.letter.to, *sample.letter.cc)
             texts = [*sample.letter.delivered_to, *(box.address for box in boxes)]
         return texts if self._default is None else [*texts, self._default]
+
+    def _turned_away(self, tx: Tx, inbox: InboxRow, sample: Sample) -> str | None:
+        """Return the sender whom the inbox does not take mail of."""
+        sender = sample.letter.sender if isinstance(sample.letter, Letter) else None
+        if not inbox.refuses_unknown or self._asked.mail_from == "":
+            return None
+        if not isinstance(sender, Author) or knows(tx.intake, inbox.account_id, sender):
+            return None
+        return sender.address
 
     def _nowhere(self) -> dict[str, Any] | None:
         if self._asked.rcpt is None:

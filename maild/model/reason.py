@@ -61,6 +61,9 @@ class Reason(Enum):
     DROP_ADDRESS_ROTATED = _door(
         550, "5.1.6", EX_NOUSER, 404, "{address} has been replaced; its owner knows the new one"
     )
+    UNKNOWN_SENDER_REFUSED = _door(
+        550, "5.7.1", EX_DATAERR, 403, "{inbox} takes mail of its own users only; {address} is none"
+    )
     TOO_LARGE = Spec(
         "the mail has {size} octets; the limit is {limit}",
         smtp=552,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, Row, Table, and_, bindparam, func, or_, select, text, update
 
+from maild.model.people import InboxKind, MemberState
 from maild.model.reason import Reason
 from maild.model.states import State
-from maild.store.people_tables import accounts, inboxes
+from maild.store.people_tables import accounts, addresses, inboxes, memberships
 from maild.store.schema import arrivals, bodies, deliveries, events, messages, recipients
 from maild.store.sql import ForEach, slices
 
@@ -24,6 +25,8 @@ class InboxRow:
     account_id: int
     norm: str
     max_size: int | None
+    refuses_unknown: bool
+    """A forward inbox that turns mail away at the door of whom the account does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,31 @@ class KnownArrival:
 
 
 # The statements of every commit are made once: making one takes longer than running it.
-_NAMED = select(inboxes.c.id, inboxes.c.account_id, inboxes.c.norm, inboxes.c.max_size).where(
-    inboxes.c.norm.in_(bindparam("norms", expanding=True))
+_INBOXES = select(
+    inboxes.c.id,
+    inboxes.c.account_id,
+    inboxes.c.norm,
+    inboxes.c.max_size,
+    and_(inboxes.c.kind == InboxKind.FORWARD, inboxes.c.unknown_policy == "refuse").label(
+        "refuses_unknown"
+    ),
 )
-_ONE_NAMED = select(inboxes.c.id, inboxes.c.account_id, inboxes.c.norm, inboxes.c.max_size).where(
-    inboxes.c.norm == bindparam("norm")
+_NAMED = _INBOXES.where(inboxes.c.norm.in_(bindparam("norms", expanding=True)))
+_ONE_NAMED = _INBOXES.where(inboxes.c.norm == bindparam("norm"))
+_KNOWN = (
+    select(addresses.c.id)
+    .join(memberships, memberships.c.user_id == addresses.c.user_id)
+    .where(
+        memberships.c.account_id == bindparam("account"),
+        memberships.c.state != MemberState.REFUSED,
+        addresses.c.valid_to.is_(None),
+        # The base of a tagged address, and a tag of a known one, are held as a question about a user (U6).
+        or_(
+            addresses.c.norm.in_((bindparam("norm"), bindparam("base"))),
+            addresses.c.base == bindparam("norm"),
+        ),
+    )
+    .limit(1)
 )
 _ARRIVED = (
     select(
@@ -83,6 +106,11 @@ _NEWEST = select(
 _NEXT = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
 
 
+def _inbox(row: Row[Any]) -> InboxRow:
+    # A truth value is a number on SQLite.
+    return InboxRow(**{**row._mapping, "refuses_unknown": bool(row.refuses_unknown)})  # noqa: SLF001 - public in spite of its name
+
+
 class IntakeRows:
     """Queries of the accepting transaction."""
 
@@ -98,15 +126,18 @@ class IntakeRows:
         found = {}
         for some in slices(norms):
             for row in self._connection.execute(_NAMED, {"norms": some}):
-                found[row.norm] = InboxRow(
-                    id=row.id, account_id=row.account_id, norm=row.norm, max_size=row.max_size
-                )
+                found[row.norm] = _inbox(row)
         return found
 
     def inbox_named(self, norm: str) -> InboxRow | None:
         """Return the inbox of this canonical name: the quick way for one."""
         row = self._connection.execute(_ONE_NAMED, {"norm": norm}).one_or_none()
-        return None if row is None else InboxRow(**row._mapping)  # noqa: SLF001 - public in spite of its name
+        return None if row is None else _inbox(row)
+
+    def knows(self, account_id: int, norm: str, base: str) -> bool:
+        """Say whether an address may be one of the account's people, confirmed or not."""
+        values = {"account": account_id, "norm": norm, "base": base}
+        return self._connection.execute(_KNOWN, values).first() is not None
 
     def hold_accounts(self, account_ids: Iterable[int]) -> None:
         """Let acceptances for the same account wait for each other: what one stores, the next one recognises (D6).
