@@ -35,8 +35,6 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "acceptor.accept_all",
         "inbox_keys.open_inbox",
         "share_rows.store",
-        "unknown_senders.knows",
-        "unknown_senders.unknown_senders",
     ),
     "the pollers, under the lease of one source": (
         "collect.begin_acts",
