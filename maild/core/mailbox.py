@@ -251,6 +251,7 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
     A colleague who reads a mail in All Received does not clear the owner's flag (M2): refused as NOT_ALLOWED.
     Commits one transaction.
     """
+    act = new_act(app, by)
     with app.store.write() as tx:
         for row in mails(tx, ulids, by):
             _require_entry(row)
@@ -259,6 +260,8 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
                     Reason.NOT_ALLOWED,
                     why="Only its owner marks a mail read or unread; take it first.",
                 )
+            if row.unread is not unread:
+                note_event(tx, row, act, "unread" if unread else "read", {})
             tx.mailbox.set_unread(row.id, unread=unread, cause=None)
 
 

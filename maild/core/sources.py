@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from maild.core import source_keys
-from maild.core.app import Actor, App
+from maild.core.app import OPERATOR, Actor, App
 from maild.core.keys import nearest_key, yes_or_no
 from maild.core.source_views import SourceView, view_of
 from maild.core.standing import (
@@ -259,9 +259,20 @@ def is_polling_asked(app: App) -> bool:
 
 
 def note_round(app: App, source_id: int, values: Mapping[str, Any]) -> None:
-    """Write down how polling a source goes.  Commits.  Raises StoreDownError."""
+    """Write down how polling a source goes; an event where it begins or ceases to fail.  Commits.  Raises StoreDownError."""
     with app.store.write() as tx:
+        if "last_trouble" in values:
+            _note_trouble(tx, app, source_id, values["last_trouble"])
         tx.sources.note(source_id, **values)
+
+
+def _note_trouble(tx: Tx, app: App, source_id: int, trouble: str | None) -> None:
+    before = tx.sources.by_id(source_id)
+    if before is None or before.last_trouble == trouble:
+        return
+    kind = "source.recovered" if trouble is None else "source.failed"
+    said = {} if trouble is None else {"trouble": str(trouble)}
+    note(tx, app, OPERATOR, kind, before.account_id, source=source_id, **said)
 
 
 def keep_secret(

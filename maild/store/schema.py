@@ -312,6 +312,22 @@ events = Table(
     Column("kind", Text, nullable=False),
     ref("delivery_id", "deliveries.id", nullable=True),
     Column("subject", Json, nullable=False),  # ids and codes; never addresses or subjects
+    Column(
+        "position", BigId
+    ),  # PostgreSQL: its place in the feed, given after its commit (store/feed.py); SQLite: its id is that
     Index("ix_events_delivery_id", "delivery_id"),
     Index("ix_events_account_id_id", "account_id", "id"),
+    Index(
+        "ix_events_account_id_position",
+        "account_id",
+        "position",
+        sqlite_where=text("position IS NOT NULL"),
+        postgresql_where=text("position IS NOT NULL"),
+    ),
+    Index(
+        "ix_events_without_position",
+        "id",
+        sqlite_where=text("position IS NOT NULL"),  # nowhere: SQLite gives none
+        postgresql_where=text("position IS NULL"),
+    ),
 )

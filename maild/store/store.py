@@ -18,6 +18,7 @@ from maild.store.directories import DirectoryRows
 from maild.store.drops import DropRows
 from maild.store.engine import Database
 from maild.store.facts import DecisionRows
+from maild.store.feed import FeedRows
 from maild.store.healing import HealingRows
 from maild.store.identities import IdentityRows
 from maild.store.inbox_keys import InboxKeyRows
@@ -181,6 +182,11 @@ class Tx:
     def facts(self) -> DecisionRows:
         """What a decision is made from."""
         return DecisionRows(self.connection)
+
+    @cached_property
+    def feed(self) -> FeedRows:
+        """What happened, in the order of the commits."""
+        return FeedRows(self.connection)
 
     @cached_property
     def mailbox(self) -> MailboxRows:

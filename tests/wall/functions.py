@@ -90,6 +90,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "clients_following.take_page",
         "clients_sweeping.sweep",
         "digest.send_digests",
+        "feed.place_events",
         "forgetting.forget_ended",
         "letters.returns_to",
         "outbox.give_back",

@@ -10,6 +10,7 @@ from maild.core import (
     counts,
     delivers_to,
     digest,
+    feed,
     giants,
     healing,
     mailbox,
@@ -85,6 +86,12 @@ _MAILS = [
         lambda app, by, it, at: views.list_mails(app, Wanted(account=at, after=it), by=by),
         note="cursor",
     ),
+    Row(
+        feed.events_after,
+        "none",
+        lambda app, by, it, at: feed.events_after(app, account=at, by=by),
+    ),
+    Row(feed.feed_end, "none", lambda app, by, it, at: feed.feed_end(app, account=at, by=by)),
     Row(views.user_id_of, "user", lambda app, by, it, at: views.user_id_of(app, it, by=by)),
     *(
         Row(

@@ -7,6 +7,7 @@ from alembic import context
 import maild.store.change_tables
 import maild.store.client_tables
 import maild.store.drop_tables
+import maild.store.feed_tables
 import maild.store.login_tables
 import maild.store.outbox_tables
 import maild.store.people_tables
