@@ -34,26 +34,31 @@ def ask_for_whole(app: App, ulids: Sequence[str], *, max_size: int, by: Actor) -
     Commits one transaction.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, CONFLICT: not a header's record, its server
     has it no more, or it is still too large); then nothing was asked for.
     """
+    with app.store.write() as tx:
+        return ask_for_whole_in(tx, app, ulids, max_size=max_size, by=by)
+
+
+def ask_for_whole_in(tx: Tx, app: App, ulids: Sequence[str], *, max_size: int, by: Actor) -> Asked:
+    """Do as `ask_for_whole`, within an open transaction."""
     now = app.clock()
     names: list[str] = []
-    with app.store.write() as tx:
-        for row in mails(tx, ulids, by):
-            require_right(tx, row, by)
-            copies = tx.ledger.of_message(row.message_id)
-            if not copies:
-                _conflict(f"There is nothing more to fetch of the mail {row.ulid}.")
-            copy = copies[0]
-            if copy.is_gone:
-                _conflict(f"The server of {copy.source} no longer has the mail {row.ulid}.")
-            most = min(max_size, copy.inbox_max_size or max_size)
-            if copy.size > most:
-                _conflict(
-                    f"The mail {row.ulid} has {copy.size} octets; {most} are allowed. Raise sources.max_size in "
-                    "maild.toml, and max_size of the inbox if it has one, then ask again."
-                )
-            tx.ledger.open_again([copy.id])
-            tx.sources.note(copy.source_id, asked_at=now)
-            names.append(copy.source)
+    for row in mails(tx, ulids, by):
+        require_right(tx, row, by)
+        copies = tx.ledger.of_message(row.message_id)
+        if not copies:
+            _conflict(f"There is nothing more to fetch of the mail {row.ulid}.")
+        copy = copies[0]
+        if copy.is_gone:
+            _conflict(f"The server of {copy.source} no longer has the mail {row.ulid}.")
+        most = min(max_size, copy.inbox_max_size or max_size)
+        if copy.size > most:
+            _conflict(
+                f"The mail {row.ulid} has {copy.size} octets; {most} are allowed. Raise sources.max_size in "
+                "maild.toml, and max_size of the inbox if it has one, then ask again."
+            )
+        tx.ledger.open_again([copy.id])
+        tx.sources.note(copy.source_id, asked_at=now)
+        names.append(copy.source)
     return Asked(mails=tuple(dict.fromkeys(ulids)), sources=tuple(dict.fromkeys(names)))
 
 

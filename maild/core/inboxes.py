@@ -248,6 +248,20 @@ def set_inbox(
 
     Commits one transaction; one wrong key or value and nothing is changed.  Raises RefusedError.
     """
+    with app.store.write() as tx:
+        return set_inbox_in(tx, app, text, changes, account=account, by=by)
+
+
+def set_inbox_in(
+    tx: Tx,
+    app: App,
+    text: str,
+    changes: Mapping[str, str],
+    *,
+    account: str | None = None,
+    by: Actor,
+) -> InboxView:
+    """Do as `set_inbox`, within an open transaction that has written nothing yet."""
     known = (*_READ, "owner", "substitutes")
     for key in changes:
         if key in {"kind", "address"}:
@@ -257,22 +271,21 @@ def set_inbox(
         if key not in known:
             raise nearest_key(key, known)
     values = {key: _READ[key](value) for key, value in changes.items() if key in _READ}
-    with app.store.write() as tx:
-        where = home(tx, account, by, hold=True)
-        require_admin(tx, where, by)
-        inbox = _inbox(tx, where, text)
-        _mode(values.get("mode", inbox.mode), inbox.kind)
-        if values.get("mode") == "distributed" and inbox.communal_user_id is not None:
-            raise RefusedError(
-                Reason.CONFLICT, why=f"{inbox.norm} has a communal user and stays communal."
-            )
-        if values:
-            tx.people.set_inbox(inbox.id, values)
-        if "owner" in changes or "substitutes" in changes:
-            tx.people.set_owner_chain(inbox.id, _changed_chain(tx, where, inbox, changes, by))
-        _require_reader(tx, where, inbox)
-        note(tx, app, by, "inbox.changed", where.id, inbox=inbox.id, keys=sorted(changes))
-        return _view(tx, where, _inbox(tx, where, text))
+    where = home(tx, account, by, hold=True)
+    require_admin(tx, where, by)
+    inbox = _inbox(tx, where, text)
+    _mode(values.get("mode", inbox.mode), inbox.kind)
+    if values.get("mode") == "distributed" and inbox.communal_user_id is not None:
+        raise RefusedError(
+            Reason.CONFLICT, why=f"{inbox.norm} has a communal user and stays communal."
+        )
+    if values:
+        tx.people.set_inbox(inbox.id, values)
+    if "owner" in changes or "substitutes" in changes:
+        tx.people.set_owner_chain(inbox.id, _changed_chain(tx, where, inbox, changes, by))
+    _require_reader(tx, where, inbox)
+    note(tx, app, by, "inbox.changed", where.id, inbox=inbox.id, keys=sorted(changes))
+    return _view(tx, where, _inbox(tx, where, text))
 
 
 def _changed_chain(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from maild.core.acts import Act, Change, mails, new_act, no_mail, require_right
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
-from maild.core.giants import ask_for_whole
+from maild.core.giants import ask_for_whole_in
 from maild.core.healing import Matching, matching_held
-from maild.core.inboxes import set_inbox
+from maild.core.inboxes import set_inbox_in
 from maild.core.joining import invite
 from maild.core.look import Look
 from maild.core.repair_acts import ACTS, nothing_to_trust
@@ -314,10 +314,13 @@ def _resend(app: App, errand: _Errand) -> Told:
 
 def _fetch(app: App, errand: _Errand) -> Told:
     by = errand.act.by
-    if errand.value is not None:
-        limit = {"max_size": errand.value}
-        set_inbox(app, errand.inbox, limit, account=errand.slug, by=by)
-    asked = ask_for_whole(app, [errand.ulid], max_size=app.fetch_max, by=by)
+    with (
+        app.store.write() as tx
+    ):  # One: a limit is not raised for a mail that is refused all the same.
+        if errand.value is not None:
+            limit = {"max_size": errand.value}
+            set_inbox_in(tx, app, errand.inbox, limit, account=errand.slug, by=by)
+        asked = ask_for_whole_in(tx, app, [errand.ulid], max_size=app.fetch_max, by=by)
     return Told(
         text=f"Asked for, from {', '.join(asked.sources)}. The whole mail comes in as a mail of its own; this record is "
         "put away then."

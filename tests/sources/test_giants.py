@@ -108,6 +108,9 @@ def test_E2_a_giant_mail_is_fetched_whole_by_its_repair_once_the_limit_is_raised
     with pytest.raises(RefusedError, match=r"Raise sources\.max_size"):
         repair(tight, READER, giant["ulid"], Asked(action="fetch"), by=OPERATOR)
     asked = Asked(action="fetch", value="1MiB")
+    with pytest.raises(RefusedError, match=r"Raise sources\.max_size"):
+        repair(tight, READER, giant["ulid"], asked, by=OPERATOR)
+    assert show_inbox(here.app, INBOX, by=OPERATOR).max_size is None
     assert "box" in repair(wide, READER, giant["ulid"], asked, by=OPERATOR).text
     assert show_inbox(here.app, INBOX, by=OPERATOR).max_size == 1024 * 1024
     assert here.poll("box").stored == 1
