@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,11 +50,14 @@ def mails(tx: Tx, ulids: Sequence[str], by: Actor) -> list[EntryRow]:
     Those of accounts that the actor does not work in are as if they were not there: the first of either sort is named.
     They are held in one order, whatever order was asked for: two acts at once never wait for each other in a circle.
     """
-    held = {ulid: tx.mailbox.entry(ulid, for_update=True) for ulid in sorted(set(ulids))}
+    held = tx.mailbox.hold(ulids)
+    seen = {
+        account: in_sight(tx, account, by) for account in {row.account_id for row in held.values()}
+    }
     found = []
     for ulid in dict.fromkeys(ulids):
-        row = held[ulid]
-        if row is None or row.state is State.ERASED or not in_sight(tx, row.account_id, by):
+        row = held.get(ulid)
+        if row is None or row.state is State.ERASED or not seen[row.account_id]:
             raise no_mail(ulid)
         found.append(row)
     return found
@@ -71,31 +74,47 @@ def no_mail(ulid: str) -> RefusedError:
 
 
 def require_right(tx: Tx, row: EntryRow, by: Actor) -> None:
-    """Let the owner, distributors, admins and the operator act; members on shared mail if they may see it (M5).
+    """Refuse who has no right to a mail (`right_to`); to everybody of other accounts the mail is not there.
 
-    To everybody else of other accounts the mail is not there.
+    Raises RefusedError NOT_FOUND, NOT_ALLOWED.
     """
-    if not in_sight(tx, row.account_id, by):
-        raise no_mail(row.ulid)
-    if by.user_id is None or by.user_id == row.owner_id:
-        return
-    role = tx.rights.active_role(row.account_id, by.user_id)
-    if role in {Role.ADMIN, Role.DISTRIBUTOR}:
-        return
-    if (
-        role is Role.MEMBER
-        and row.inbox_kind is InboxKind.SHARED
-        and tx.rights.setting(row.account_id, "all_received")
-    ):
-        return
-    raise RefusedError(
-        Reason.NOT_ALLOWED, why=f"{name_of(tx, by)} has no right to the mail {row.ulid}."
+    require_rights(tx, [row], by)
+
+
+def require_rights(tx: Tx, rows: Sequence[EntryRow], by: Actor) -> None:
+    """Refuse who has no right to each of some mails.  Raises as `require_right`, for the first of them."""
+    may: dict[int, Callable[[EntryRow], bool]] = {}
+    for row in rows:
+        if row.account_id not in may:
+            if not in_sight(tx, row.account_id, by):
+                raise no_mail(row.ulid)
+            may[row.account_id] = right_to(tx, row.account_id, by)
+        if not may[row.account_id](row):
+            raise RefusedError(
+                Reason.NOT_ALLOWED, why=f"{name_of(tx, by)} has no right to the mail {row.ulid}."
+            )
+
+
+def right_to(tx: Tx, account_id: int, by: Actor) -> Callable[[EntryRow], bool]:
+    """Return what says on which mails of an account somebody may act.
+
+    The owner, distributors, admins and the operator may; members on shared mail if they may see it (M5).
+    """
+    if not in_sight(tx, account_id, by):
+        return lambda row: False
+    role = None if by.user_id is None else tx.rights.active_role(account_id, by.user_id)
+    if by.user_id is None or role in {Role.ADMIN, Role.DISTRIBUTOR}:
+        return lambda row: True
+    sees_shared = bool(tx.rights.setting(account_id, "all_received"))
+    return lambda row: (
+        row.owner_id == by.user_id or (sees_shared and row.inbox_kind is InboxKind.SHARED)
     )
 
 
-def require_reader(tx: Tx, account_id: int, user_id: int) -> None:
+def require_reader(tx: Tx, account_id: int, user_id: int, *, hold: bool = True) -> None:
     """Refuse an owner who could not read the mail (M1: an owner is an active member)."""
-    tx.people.heirs([user_id], hold=True)  # Nobody is merged away until the mail is theirs.
+    if hold:  # Nobody is merged away until the mail is theirs.
+        tx.people.heirs([user_id], hold=True)
     if tx.people.member(account_id, user_id) is None:
         raise RefusedError(
             Reason.NOT_FOUND,
@@ -117,15 +136,16 @@ def name_of(tx: Tx, by: Actor) -> str:
 
 def note_event(tx: Tx, row: EntryRow, act: Act, kind: str, subject: dict[str, Any]) -> None:
     """Append to the events, with ids only."""
-    tx.deliveries.add_events(
-        [
-            {
-                "at": act.at,
-                "account_id": row.account_id,
-                "actor_id": act.by.user_id,
-                "kind": kind,
-                "delivery_id": row.id,
-                "subject": subject,
-            }
-        ]
-    )
+    tx.deliveries.add_events([event_of(row, act, kind, subject)])
+
+
+def event_of(row: EntryRow, act: Act, kind: str, subject: dict[str, Any]) -> dict[str, Any]:
+    """Return an event of an act, with ids only."""
+    return {
+        "at": act.at,
+        "account_id": row.account_id,
+        "actor_id": act.by.user_id,
+        "kind": kind,
+        "delivery_id": row.id,
+        "subject": subject,
+    }

@@ -5,7 +5,8 @@ Nothing here touches how a mail came in or what is known of its server: the ledg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,14 +15,15 @@ from maild.core.acts import (
     Act,
     Change,
     mails,
-    name_of,
     new_act,
     note_event,
     require_reader,
     require_right,
+    require_rights,
 )
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
+from maild.core.handing import hand_over, owner_changed, require_place, take_back
 from maild.core.rulings import release, retract, withdraw
 from maild.core.standing import in_sight
 from maild.model.plain_text import short, storable
@@ -32,6 +34,11 @@ from maild.store.store import Tx
 
 NOTE_MAX = 10_000
 """Characters of a note."""
+PORTION = 500
+"""Mails of one transaction of an act on many: others wait no longer than for these."""
+
+GoOn = Callable[[int, int], bool]
+"""Hears after each portion how many of how many mails are done, and says whether to go on."""
 
 
 def give(
@@ -51,21 +58,24 @@ def give(
     then nothing was moved.
     """
     if note:
-        _require_note(note)
+        require_note(note)
     act = new_act(app, by, note)
-    moved, unchanged = [], []
     with app.store.write() as tx:
-        for row in mails(tx, ulids, by):
-            require_right(tx, row, by)
+        rows = mails(tx, ulids, by)
+        require_rights(tx, rows, by)
+        for row in rows:
             if seen_version is not None and row.version != seen_version:
-                raise _owner_changed(tx, row)
-            if row.owner_id == to:
-                unchanged.append(row.ulid)
-                continue
-            require_reader(tx, row.account_id, to)
-            transfer_in(tx, row, to, act)
-            moved.append(row.ulid)
-    return Change(id=act.change_id, moved=tuple(moved), unchanged=tuple(unchanged))
+                raise owner_changed(tx, row, act.at)
+        given = [row for row in rows if row.owner_id != to]
+        for account_id in {row.account_id for row in given}:
+            require_reader(tx, account_id, to)
+        moved = hand_over(tx, given, to, act)
+        done = {row.id for row in moved}
+        late = next((row for row in given if row.id not in done), None)
+        if late is not None:
+            raise owner_changed(tx, late, act.at)
+    unchanged = tuple(row.ulid for row in rows if row.owner_id == to)
+    return Change(id=act.change_id, moved=tuple(row.ulid for row in moved), unchanged=unchanged)
 
 
 def take(app: App, ulid: str, *, by: Actor, seen_version: int | None = None) -> Change:
@@ -77,47 +87,8 @@ def take(app: App, ulid: str, *, by: Actor, seen_version: int | None = None) -> 
 
 def transfer_in(tx: Tx, row: EntryRow, to: int, act: Act) -> None:
     """Give a mail to another owner within an open transaction.  Raises RefusedError NOT_ALLOWED, OWNER_CHANGED."""
-    if row.owner_id is None or row.unread is None:
-        raise RefusedError(
-            Reason.NOT_ALLOWED,
-            why=f"The mail {row.ulid} is {row.state.value} and lies in no mailbox.",
-        )
-    unread, cause = row.unread, row.unread_cause
-    if act.by.user_id != to:
-        unread = row.unread or tx.rights.setting(row.account_id, "unread_on_transfer")
-        cause = {"by": name_of(tx, act.by), "at": act.at.isoformat()}
-    if not tx.mailbox.move(row, to=to, unread=unread, cause=cause if unread else None):
-        raise _owner_changed(tx, row)
-    _append(tx, row, act, to=to, unread=unread)
-
-
-def _append(tx: Tx, row: EntryRow, act: Act, *, to: int, unread: bool) -> None:
-    """Write the owner change into history and events (M3)."""
-    tx.mailbox.add_transfer(
-        {
-            "delivery_id": row.id,
-            "from_user_id": row.owner_id,
-            "to_user_id": to,
-            "by_user_id": act.by.user_id,
-            "at": act.at,
-            "note": act.note,
-            "was_unread": bool(row.unread),
-            "became_unread": unread,
-            "change_id": act.change_id,
-            "undoes": act.undoes,
-        }
-    )
-    note_event(tx, row, act, "owner.changed", {"from": row.owner_id, "to": to})
-
-
-def _owner_changed(tx: Tx, row: EntryRow) -> RefusedError:
-    last = next(reversed(tx.mailbox.transfers(row.id)), None)
-    return RefusedError(
-        Reason.OWNER_CHANGED,
-        other=name_of(tx, Actor(last.by_user_id)) if last else "Somebody",
-        user=tx.rights.display_name(last.to_user_id) if last else "somebody else",
-        time=f"{last.at:%H:%M}" if last else "this moment",
-    )
+    if not hand_over(tx, [row], to, act):
+        raise owner_changed(tx, row, act.at)
 
 
 def newest_change(app: App, account_id: int, *, by: Actor) -> str:
@@ -133,32 +104,70 @@ def newest_change(app: App, account_id: int, *, by: Actor) -> str:
     return found
 
 
-def undo(app: App, reader: Reader, *, by: Actor, change_id: str) -> Change:
+def undo(
+    app: App, reader: Reader, *, by: Actor, change_id: str, go_on: GoOn | None = None
+) -> Change:
     """Undo an act: owners and read flags are restored (M4).
 
-    A mail that somebody moved since is left alone and listed.  Commits one transaction for owner changes; a dismissal
-    is released by a ruling, a release withdrawn by one, another answer retracted by one, and the mail decided again.
-    Raises RefusedError NOT_FOUND.
+    A mail that somebody moved since is left alone and listed.  Commits one transaction for owner changes, of an act on
+    many mails one for each portion of them: what is not taken back when it stops, as by `go_on`, is by doing it again.
+    A dismissal is released by a ruling, a release withdrawn by one, another answer retracted by one, and the mail
+    decided again.  Raises RefusedError NOT_FOUND, NOT_ALLOWED, CONFLICT before anything is done.
     """
     act = new_act(app, by, "undone", undoes=change_id)
-    moved: list[str] = []
-    unchanged: list[str] = []
-    released: list[EntryRow] = []
-    with app.store.write() as tx:
-        _require_change(tx, change_id, by)
-        for transfer in tx.mailbox.transfers_of_change(change_id):
-            row = _entry(tx, transfer.delivery_id)
-            (moved if _take_back(tx, row, transfer, act) else unchanged).append(row.ulid)
-        for delivery_id, takes_back in _answers_of(tx, act, change_id):
-            row = _entry(tx, delivery_id)
-            if takes_back(row):
-                released.append(row)
-            else:
-                unchanged.append(row.ulid)
-        tx.healing.decide_soon([row.id for row in released], act.at)
-    decide_again(app, reader, [row.id for row in released])
-    moved = list(dict.fromkeys([*moved, *(row.ulid for row in released)]))
-    return Change(id=act.change_id, moved=tuple(moved), unchanged=tuple(unchanged))
+    with app.store.read() as tx:
+        transfers = tx.mailbox.transfers_of_change(change_id)
+        _require_change(tx, transfers, change_id, by)
+    undone = _Undone()
+    portions = [transfers[at : at + PORTION] for at in range(0, len(transfers), PORTION)] or [[]]
+    for number, portion in enumerate(portions, 1):
+        with app.store.write() as tx:
+            _take_back(tx, portion, act, undone)
+            if portion is portions[-1]:
+                # With the last ones: an act that moved and answered is taken back as one where it is small.
+                _take_back_answers(tx, act, change_id, undone)
+        done = min(number * PORTION, len(transfers))
+        if go_on is not None and not go_on(done, len(transfers)):
+            break
+    decide_again(app, reader, [row.id for row in undone.released])
+    moved = list(dict.fromkeys([*undone.moved, *(row.ulid for row in undone.released)]))
+    return Change(id=act.change_id, moved=tuple(moved), unchanged=tuple(undone.unchanged))
+
+
+@dataclass(slots=True)
+class _Undone:
+    moved: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    released: list[EntryRow] = field(default_factory=list)
+    """To be decided again."""
+
+
+def _held(tx: Tx, delivery_ids: Iterable[int], by: Actor) -> dict[int, EntryRow]:
+    """Hold mails, and refuse who has no right to one of them; what was erased is not held, as nobody moves it."""
+    rows = tx.mailbox.entries_of(delivery_ids)
+    there = [row.ulid for row in rows.values() if row.state is not State.ERASED]
+    held = mails(tx, there, by)
+    require_rights(tx, held, by)
+    return rows | {row.id: row for row in held}
+
+
+def _take_back(tx: Tx, transfers: Sequence[TransferRow], act: Act, undone: _Undone) -> None:
+    rows = _held(tx, (one.delivery_id for one in transfers), act.by)
+    done = take_back(tx, transfers, rows, act)
+    for one in transfers:
+        (undone.moved if one.id in done else undone.unchanged).append(rows[one.delivery_id].ulid)
+
+
+def _take_back_answers(tx: Tx, act: Act, change_id: str, undone: _Undone) -> None:
+    answers = _answers_of(tx, act, change_id)
+    rows = _held(tx, (delivery_id for delivery_id, _ in answers), act.by)
+    for delivery_id, takes_back in answers:
+        row = rows[delivery_id]
+        if takes_back(row):
+            undone.released.append(row)
+        else:
+            undone.unchanged.append(row.ulid)
+    tx.healing.decide_soon([row.id for row in undone.released], act.at)
 
 
 def _answers_of(tx: Tx, act: Act, change_id: str) -> list[tuple[int, Callable[[EntryRow], bool]]]:
@@ -190,36 +199,30 @@ def _retracted(tx: Tx, act: Act, row: EntryRow) -> bool:
     return retract(tx, row, act)
 
 
-def _require_change(tx: Tx, change_id: str, by: Actor) -> None:
-    """Hold a change's mails; refuse one that is not there, or of whose mails one is not there for who asks, or not theirs."""
+def _require_change(tx: Tx, transfers: Sequence[TransferRow], change_id: str, by: Actor) -> None:
+    """Refuse a change that is not there, or of whose mails one is not there for who asks, or not theirs."""
     touched = [
-        *(transfer.delivery_id for transfer in tx.mailbox.transfers_of_change(change_id)),
+        *(transfer.delivery_id for transfer in transfers),
         *(delivery_id for delivery_id, _ in tx.mailbox.dismissals_of_change(change_id)),
         *(delivery_id for delivery_id, _ in tx.mailbox.releases_of_change(change_id)),
         *tx.mailbox.answers_of_change(change_id),
     ]
-    rows = tx.mailbox.entries_of(touched).values()
-    if not rows or not all(in_sight(tx, row.account_id, by) for row in rows):
+    rows = list(tx.mailbox.entries_of(touched).values())
+    accounts = {row.account_id for row in rows}
+    if not rows or not all(in_sight(tx, account_id, by) for account_id in accounts):
         raise RefusedError(
             Reason.NOT_FOUND,
             noun="change",
             value=short(change_id),
             hint="Nothing was undone.",
         )
-    for row in rows:
-        require_right(tx, row, by)
+    require_rights(tx, rows, by)
     if tx.changes.change(change_id) is not None:
         raise RefusedError(
             Reason.CONFLICT,
             actions=(f"The operator takes it back: maild user unmerge {change_id}",),
             why="These mails changed hands because two users turned out to be one (a merge); mails alone do not go back.",
         )
-    # All are held before one is touched, in the order of everybody who takes several.
-    mails(tx, [row.ulid for row in rows if row.state is not State.ERASED], by)
-
-
-def _entry(tx: Tx, delivery_id: int) -> EntryRow:
-    return tx.mailbox.entries_of([delivery_id])[delivery_id]
 
 
 def _withdrawn(tx: Tx, act: Act, since: datetime, row: EntryRow) -> bool:
@@ -232,19 +235,6 @@ def _withdrawn(tx: Tx, act: Act, since: datetime, row: EntryRow) -> bool:
     return True
 
 
-def _take_back(tx: Tx, row: EntryRow, transfer: TransferRow, act: Act) -> bool:
-    """Reverse one owner change, unless the mail moved since or its former owner has left."""
-    newest = tx.mailbox.transfers(row.id)[-1]
-    if newest.id != transfer.id or row.owner_id != transfer.to_user_id:
-        return False
-    if tx.rights.active_role(row.account_id, transfer.from_user_id) is None:
-        return False
-    if not tx.mailbox.move(row, to=transfer.from_user_id, unread=transfer.was_unread, cause=None):
-        return False
-    _append(tx, row, act, to=transfer.from_user_id, unread=transfer.was_unread)
-    return True
-
-
 def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> None:
     """Set or clear the owner's unread flag.
 
@@ -254,7 +244,7 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
     act = new_act(app, by)
     with app.store.write() as tx:
         for row in mails(tx, ulids, by):
-            _require_entry(row)
+            require_place(row)
             if by.user_id not in {None, row.owner_id}:
                 raise RefusedError(
                     Reason.NOT_ALLOWED,
@@ -271,7 +261,7 @@ def set_status(app: App, ulids: Sequence[str], status: str, *, by: Actor) -> Non
     with app.store.write() as tx:
         for row in mails(tx, ulids, by):
             require_right(tx, row, by)
-            _require_entry(row)
+            require_place(row)
             names = tx.mailbox.status_names(row.account_id)
             found = next((name for name in names if name.casefold() == status.casefold()), None)
             if found is None:
@@ -285,17 +275,9 @@ def set_status(app: App, ulids: Sequence[str], status: str, *, by: Actor) -> Non
             note_event(tx, row, act, "status.changed", {"status": names[found]})
 
 
-def _require_entry(row: EntryRow) -> None:
-    if row.owner_id is None:
-        raise RefusedError(
-            Reason.NOT_ALLOWED,
-            why=f"The mail {row.ulid} is {row.state.value} and lies in no mailbox.",
-        )
-
-
 def add_note(app: App, ulid: str, text: str, *, by: Actor) -> None:
     """Append a note; it never touches unread.  Commits one transaction.  Raises RefusedError."""
-    _require_note(text)
+    require_note(text)
     act = new_act(app, by)
     with app.store.write() as tx:
         for row in mails(tx, [ulid], by):
@@ -306,7 +288,8 @@ def add_note(app: App, ulid: str, text: str, *, by: Actor) -> None:
             note_event(tx, row, act, "noted", {})
 
 
-def _require_note(text: str) -> None:
+def require_note(text: str) -> None:
+    """Refuse a note that is none.  Raises RefusedError INVALID_VALUE."""
     if not text.strip() or len(text) > NOTE_MAX or storable(text) != text:
         raise RefusedError(
             Reason.INVALID_VALUE,

@@ -23,7 +23,7 @@ from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.parse import codec
-from maild.store.lists import Filter
+from maild.store.lists import Filter, Place
 from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
 
@@ -82,6 +82,12 @@ def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
         shown = rows[: wanted.limit]
         mails = documents(tx, account_id, shown, app.clock())
     return Page(mails=mails, next=shown[-1]["ulid"] if more else None)
+
+
+def places(tx: Tx, wanted: Wanted, *, but_owner: int, by: Actor) -> tuple[int, list[Place]]:
+    """Return the account, and the mails of a list that lie in mailboxes but one's, newest first.  Raises as `list_mails`."""
+    account_id = home(tx, wanted.account, by).id
+    return account_id, tx.lists.places(_filter(tx, account_id, wanted, by), but_owner=but_owner)
 
 
 def user_id_of(app: App, email: str, *, by: Actor) -> int:

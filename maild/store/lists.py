@@ -56,6 +56,15 @@ class Filter:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A mail in a mailbox, as it was when it was found."""
+
+    ulid: str
+    version: int
+    """Of the entry."""
+
+
 class ListRows:
     """Queries that show mails."""
 
@@ -78,6 +87,21 @@ class ListRows:
             last_at = literal(last, deliveries.c.received_at.type)
             query = query.where(tuple_(at, number) < tuple_(last_at, literal(wanted.after)))
         return self._filled(query.order_by(at.desc(), number.desc()).limit(wanted.limit))
+
+    def places(self, wanted: Filter, *, but_owner: int) -> list[Place]:
+        """Return the mails of a list that lie in other mailboxes than this one, newest first."""
+        query = _narrowed(_mails().where(deliveries.c.account_id == wanted.account_id), wanted)
+        query = query.where(entries.c.owner_id != but_owner)
+        at, number = deliveries.c.received_at, deliveries.c.id
+        if wanted.owner_id is not None:
+            at, number = entries.c.received_at, entries.c.delivery_id
+        query = query.with_only_columns(
+            deliveries.c.ulid, entries.c.version, maintain_column_froms=True
+        )
+        rows = self._connection.execute(
+            query.order_by(at.desc(), number.desc()).limit(wanted.limit)
+        )
+        return [Place(row.ulid, row.version) for row in rows]
 
     def mail(self, delivery_id: int) -> dict[str, Any]:
         """Return one mail as lists show it."""

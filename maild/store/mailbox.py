@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Select,
     Table,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -25,7 +27,7 @@ from maild.model.states import State
 from maild.store.change_tables import people_changes
 from maild.store.people_tables import inboxes
 from maild.store.schema import deliveries, entries, notes, rulings, statuses, transfers
-from maild.store.sql import could_be_id, insert_new, slices
+from maild.store.sql import ForEach, could_be_id, insert_new, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,24 @@ class TransferRow:
     became_unread: bool
     change_id: str
     undoes: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A mail's way to another owner."""
+
+    row: EntryRow
+    """As it was read within the transaction."""
+    to: int
+    unread: bool
+    cause: dict[str, Any] | None
+
+
+_ADD_TRANSFERS = ForEach.insert(
+    transfers,
+    *("delivery_id", "from_user_id", "to_user_id", "by_user_id", "at", "note"),
+    *("was_unread", "became_unread", "change_id", "undoes"),
+)
 
 
 def _is_undone(table: Table) -> ColumnElement[bool]:
@@ -121,6 +141,17 @@ class MailboxRows:
             for row in self._entries(deliveries.c.id.in_(some))
         }
 
+    def hold(self, ulids: Iterable[str]) -> dict[str, EntryRow]:
+        """Return deliveries and their entries by the public id, held until the commit.
+
+        They are held in one order, whatever order was asked for: two acts at once never wait for each other in a circle.
+        """
+        return {
+            row.ulid: row
+            for some in slices(ulid for ulid in ulids if could_be_id(ulid))
+            for row in self._entries(deliveries.c.ulid.in_(some), for_update=True)
+        }
+
     def _entries(self, condition: Any, *, for_update: bool = False) -> list[EntryRow]:
         query: Select[Any] = (
             select(
@@ -142,7 +173,7 @@ class MailboxRows:
             .where(condition)
         )
         if for_update and self._connection.dialect.name == "postgresql":
-            query = query.with_for_update(of=deliveries)
+            query = query.order_by(deliveries.c.ulid).with_for_update(of=deliveries)
         return [
             EntryRow(
                 **{**row, "state": State(row["state"]), "inbox_kind": InboxKind(row["inbox_kind"])}
@@ -152,14 +183,43 @@ class MailboxRows:
 
     # --- owner changes ----------------------------------------------------------------------------------------------
 
-    def move(self, row: EntryRow, *, to: int, unread: bool, cause: dict[str, Any] | None) -> bool:
-        """Change the owner if nobody did since `row` was read."""
-        result = self._connection.execute(
-            update(entries)
-            .where(entries.c.delivery_id == row.id, entries.c.version == row.version)
-            .values(owner_id=to, unread=unread, unread_cause=cause, version=entries.c.version + 1)
-        )
-        return result.rowcount == 1
+    def move(self, moves: Sequence[Move]) -> list[Move]:
+        """Change owners, each if nobody did since its row was read; return the moves that were made."""
+        there = self._versions(move.row.id for move in moves)
+        done = [move for move in moves if there.get(move.row.id) == move.row.version]
+        alike: dict[tuple[int, bool, str], list[Move]] = defaultdict(list)
+        for move in done:
+            alike[move.to, move.unread, repr(move.cause)].append(move)
+        for (to, unread, _), some in alike.items():
+            for ids in slices(move.row.id for move in some):
+                self._connection.execute(
+                    update(entries)
+                    .where(entries.c.delivery_id.in_(ids))
+                    .values(
+                        owner_id=to,
+                        unread=unread,
+                        unread_cause=some[0].cause,
+                        version=entries.c.version + 1,
+                    )
+                )
+        return done
+
+    def _versions(self, delivery_ids: Iterable[int]) -> dict[int, int]:
+        """Return the entries' versions; whoever moves one of them, as a merge does, waits for the commit."""
+        found = {}
+        for some in slices(delivery_ids):
+            rows = self._connection.execute(
+                select(entries.c.delivery_id, entries.c.version)
+                .where(entries.c.delivery_id.in_(some))
+                .order_by(entries.c.delivery_id)
+                .with_for_update()
+            )
+            found.update({row.delivery_id: row.version for row in rows})
+        return found
+
+    def add_transfers(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Append to the history."""
+        _ADD_TRANSFERS.run(self._connection, rows)
 
     def add_transfer(self, values: dict[str, Any]) -> None:
         """Append to the history."""
@@ -174,6 +234,18 @@ class MailboxRows:
         if not could_be_id(change_id):
             return []
         return self._transfers(transfers.c.change_id == change_id)
+
+    def newest_transfers(self, delivery_ids: Iterable[int]) -> dict[int, int]:
+        """Return the ids of the deliveries' newest owner changes."""
+        found = {}
+        for some in slices(delivery_ids):
+            rows = self._connection.execute(
+                select(transfers.c.delivery_id, func.max(transfers.c.id).label("newest"))
+                .where(transfers.c.delivery_id.in_(some))
+                .group_by(transfers.c.delivery_id)
+            )
+            found.update({row.delivery_id: row.newest for row in rows})
+        return found
 
     def _transfers(self, condition: Any) -> list[TransferRow]:
         rows = self._connection.execute(

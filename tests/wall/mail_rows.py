@@ -12,6 +12,7 @@ from maild.core import (
     digest,
     feed,
     giants,
+    giving,
     healing,
     mailbox,
     repairs,
@@ -19,6 +20,7 @@ from maild.core import (
     standing_rulings,
     views,
 )
+from maild.core.app import Actor, App
 from maild.core.views import Wanted
 from maild.model.reason import Reason
 from tests.core.company import READER
@@ -37,6 +39,20 @@ from tests.wall.rows import (
 
 def _decided(function: Callable[..., Any]) -> Look:
     return lambda app, by, it, at: function(app, READER, [it], by=by)
+
+
+def _by_search(function: Callable[..., Any], name: str) -> Look:
+    """Look at what giving by search does of what one word of it names."""
+
+    def look(app: App, by: Actor, it: str, at: str | None) -> Any:
+        words: dict[str, Any] = {name: it}
+        return function(app, Wanted(account=at or "acme", **words), to=4, by=by)
+
+    return look
+
+
+def _by_search_to(function: Callable[..., Any]) -> Look:
+    return lambda app, by, it, at: function(app, Wanted(account="acme"), to=int(it), by=by)
 
 
 def _filed(function: Callable[..., Any]) -> Look:
@@ -135,6 +151,25 @@ _MAILS = [
         colleagues=NONE,
         refused="NOT_FOUND",
         note="with one that is not there",
+    ),
+    *(
+        Row(
+            function,
+            kind,
+            _by_search(function, name),
+            note=name,
+        )
+        for function in (giving.find_to_give, giving.give_found)
+        for kind, name in (("user", "owner"), ("inbox", "inbox"), ("client", "client"))
+    ),
+    *(
+        Row(
+            function,
+            "number",
+            _by_search_to(function),
+            note="to",
+        )
+        for function in (giving.find_to_give, giving.give_found)
     ),
     Row(mailbox.take, "mail", lambda app, by, it, at: mailbox.take(app, it, by=by)),
     Row(

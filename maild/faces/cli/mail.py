@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maild.faces.cli import mail_repair, mail_rulings, mail_words
+from maild.faces.cli import mail_giving, mail_repair, mail_rulings, mail_words
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import group
 from maild.faces.cli.mail_shared import (
@@ -20,7 +20,6 @@ from maild.faces.cli.mail_shared import (
     reason_of,
     state_of,
     tell,
-    told,
 )
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.plain import block, line
@@ -157,66 +156,6 @@ def counts(
 
 
 @commands.command()
-def give(
-    ctx: typer.Context,
-    ids: Ids,
-    to: Annotated[str, typer.Option(metavar="EMAIL", help="Who gets it.")],
-    note: Annotated[str, typer.Option(help="Why; it is kept in the history.")] = "",
-    version: Annotated[
-        int | None,
-        typer.Option(help="The version that you saw; refused if somebody moved it since."),
-    ] = None,
-) -> None:
-    """Give mails to a colleague, who sees them unread."""
-    from maild.core.mailbox import give as give_mails
-    from maild.core.views import user_id_of
-
-    cli = of(ctx)
-    change = give_mails(
-        cli.app,
-        ids,
-        to=user_id_of(cli.app, to, by=cli.by),
-        by=cli.by,
-        note=note,
-        seen_version=version,
-    )
-    told(cli, change, f"Given to {line(to)}")
-
-
-@commands.command()
-def take(
-    ctx: typer.Context,
-    id_: Id,
-    version: Annotated[int | None, typer.Option(help="The version that you saw.")] = None,
-) -> None:
-    """Take a mail into the mailbox of --by EMAIL."""
-    from maild.core.mailbox import take as take_mail
-
-    cli = of(ctx)
-    told(cli, take_mail(cli.app, id_, by=cli.by, seen_version=version), "Taken")
-
-
-@commands.command()
-def undo(
-    ctx: typer.Context,
-    change: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[CHANGE]", help="Which act; without it your newest, or with no --by anybody's."
-        ),
-    ] = None,
-) -> None:
-    """Undo giving, taking, dismissing or releasing: owners and read flags are restored."""
-    from maild.core.mailbox import newest_change, undo as undo_change
-
-    cli = of(ctx)
-    change_id = change if change is not None else newest_change(cli.app, cli.account_id, by=cli.by)
-    with a_reader() as reader:
-        done = undo_change(cli.app, reader, by=cli.by, change_id=change_id)
-    told(cli, done, "Undone")
-
-
-@commands.command()
 def read(ctx: typer.Context, ids: Ids) -> None:
     """Mark mails as read."""
     _set_unread(of(ctx), ids, unread=False)
@@ -276,5 +215,6 @@ def note(
     _marked(cli, [id_], "note added")
 
 
+commands.add_typer(mail_giving.commands)
 commands.add_typer(mail_rulings.commands)
 commands.add_typer(mail_repair.commands)

@@ -69,7 +69,11 @@ def told(cli: Context, change: Change, done: str) -> None:
     count = len(change.moved)
     lines = [f"{done}: {count} mail{'' if count == 1 else 's'}."]
     if change.unchanged:
-        lines.append(f"Left as they were: {', '.join(change.unchanged)}")
+        count_left = len(change.unchanged)
+        shown = ", ".join(change.unchanged[:SHOWN_AFTER])
+        lines.append(
+            f"Left as they were: {f'{count_left} mails, first ' if count_left > SHOWN_AFTER else ''}{shown}"
+        )
     if count:
         lines.append(f"Change {change.id}")
     tell(cli, document, lines)

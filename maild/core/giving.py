@@ -1,0 +1,122 @@
+"""Giving mails by search: ten thousand in one act, in portions, undone as one (M4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from maild.core.acts import Act, new_act, require_reader, right_to
+from maild.core.app import Actor, App
+from maild.core.handing import hand_over
+from maild.core.mailbox import PORTION, GoOn, require_note
+from maild.core.views import Wanted, places
+from maild.model.reason import RefusedError
+from maild.store.lists import Place
+from maild.store.store import Tx
+
+GIVEN_MAX = 10_000
+"""Mails of one act by search."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundToGive:
+    """What giving by search would move."""
+
+    found: int
+    more: bool
+    """There are more than one act takes: those are the newest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenBySearch:
+    """What giving by search did."""
+
+    id: str
+    """The change that `undo` takes: one for all portions."""
+    found: int
+    """How many were to be given."""
+    more: bool
+    """There are more than one act takes; doing it again gives them, too."""
+    moved: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    """Mails that somebody changed since they were found."""
+    stopped: str | None
+    """Why it ended before all were given; None: it did not.  Doing it again goes on."""
+
+
+def find_to_give(app: App, wanted: Wanted, *, to: int, by: Actor) -> FoundToGive:
+    """Count what `give_found` would move.  Reads only.  Raises RefusedError as it."""
+    _, found = _found(app, wanted, to, by)
+    return FoundToGive(found=min(len(found), GIVEN_MAX), more=len(found) > GIVEN_MAX)
+
+
+def give_found(
+    app: App, wanted: Wanted, *, to: int, by: Actor, note: str = "", go_on: GoOn | None = None
+) -> GivenBySearch:
+    """Give all mails that a list would show to another user's mailbox, the newest 10,000 (M1, M2, M4).
+
+    What is found is fixed at the beginning.  Commits one transaction for each portion of 500, all of one change, so that
+    nobody waits for long; after each `go_on` may end it.  A mail that somebody changed since it was found is left
+    alone and listed.  Mails that are the user's already, or lie in no mailbox, are not found: doing it again goes on
+    where it ended.  `limit` and `after` of the list mean nothing here.  Raises RefusedError (as `list_mails` and `give`)
+    before anything is moved.
+    """
+    if note:
+        require_note(note)
+    act = new_act(app, by, note)
+    account_id, found = _found(app, wanted, to, by)
+    given = _Given(account_id, to, act)
+    rest = found[:GIVEN_MAX]
+    for at in range(0, len(rest), PORTION):
+        try:
+            with app.store.write() as tx:
+                _give_portion(tx, rest[at : at + PORTION], given)
+        except RefusedError as refused:
+            given.stopped = str(refused)
+            break
+        done = min(at + PORTION, len(rest))
+        if go_on is not None and not go_on(done, len(rest)) and done < len(rest):
+            given.stopped = f"It was stopped after {done} of {len(rest)} mails."
+            break
+    return GivenBySearch(
+        id=act.change_id,
+        found=len(rest),
+        more=len(found) > GIVEN_MAX,
+        moved=tuple(given.moved),
+        unchanged=tuple(given.unchanged),
+        stopped=given.stopped,
+    )
+
+
+@dataclass(slots=True)
+class _Given:
+    account_id: int
+    to: int
+    act: Act
+    moved: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    stopped: str | None = None
+
+
+def _found(app: App, wanted: Wanted, to: int, by: Actor) -> tuple[int, Sequence[Place]]:
+    with app.store.read() as tx:
+        account_id, found = places(
+            tx, replace(wanted, limit=GIVEN_MAX + 1, after=None), but_owner=to, by=by
+        )
+        require_reader(tx, account_id, to, hold=False)
+    return account_id, found
+
+
+def _give_portion(tx: Tx, some: Sequence[Place], given: _Given) -> None:
+    """Give those that are still as they were found."""
+    rows = tx.mailbox.hold(place.ulid for place in some)
+    may = right_to(tx, given.account_id, given.act.by)
+    require_reader(tx, given.account_id, given.to)
+    ready = [
+        rows[place.ulid]
+        for place in some
+        if rows[place.ulid].version == place.version and may(rows[place.ulid])
+    ]
+    done = {row.ulid for row in hand_over(tx, ready, given.to, given.act)}
+    given.moved += (place.ulid for place in some if place.ulid in done)
+    given.unchanged += (place.ulid for place in some if place.ulid not in done)
