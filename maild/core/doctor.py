@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from maild.core.app import App
 from maild.store import doctor
+from maild.store.doctor_checks import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Report:
     """What was checked, and what is broken."""
 
     checks: tuple[str, ...]
-    broken: tuple[doctor.Finding, ...]
+    broken: tuple[Finding, ...]
 
 
 def examine(app: App, told: Callable[[int], None] = lambda _: None) -> Report:
