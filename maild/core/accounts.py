@@ -27,6 +27,8 @@ from maild.store.store import Tx
 
 FIRST_STATUSES = ("New", "In progress", "Waiting", "Done")
 """What a new account begins with (M7)."""
+FIRST_CLOSING, FIRST_REOPENED = "Done", "In progress"
+"""An answer from the client takes a mail from the one to the other."""
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
@@ -77,7 +79,13 @@ def add_account(app: App, *, slug: str, name: str, by: Actor) -> AccountView:
                 Reason.ALREADY_EXISTS, noun="account", value=slug, hint="Choose another slug."
             )
         for rank, status in enumerate(FIRST_STATUSES):
-            tx.people.add_status(account_id, status, rank)
+            tx.people.add_status(
+                account_id,
+                status,
+                rank,
+                closes=status == FIRST_CLOSING,
+                reopens=status == FIRST_REOPENED,
+            )
         note(tx, app, by, "account.added", account_id)
         return _view(tx, tx.people.account_by_id(account_id))
 

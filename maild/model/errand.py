@@ -22,6 +22,9 @@ class Topic(StrEnum):
     """What sort of errand it is; each has its worker."""
 
     MAIL = "mail"
+    """What maild itself writes."""
+    LETTER = "letter"
+    """What somebody wrote here, to one of its recipients (M8)."""
 
 
 class ErrandState(StrEnum):
@@ -35,6 +38,9 @@ class ErrandState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Done:
     """The world has taken it."""
+
+    said: str = ""
+    """What it answered."""
 
 
 @dataclass(frozen=True, slots=True)

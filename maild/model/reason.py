@@ -260,6 +260,10 @@ class Reason(Enum):
     INVALID_VALUE = _refusal("{what} cannot be “{value}”: {why}", http=422)
     ALREADY_EXISTS = _refusal("The {noun} “{value}” exists already. {hint}")
     NOT_ALLOWED = _refusal("{why}", http=403)
+    SENDER_NOT_ALLOWED = _refusal(
+        "You have no right to write as {address}. An admin gives it; or write as an address that is yours.",
+        http=403,
+    )
     ACCOUNT_NEEDED = _refusal(
         "There are several accounts: {slugs}. Say which with --account.", http=400
     )

@@ -28,6 +28,18 @@ class AccountRow:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRow:
+    """One of an account's statuses."""
+
+    id: int
+    name: str
+    closes: bool
+    """Work on a mail that has it is done: an answer from the client re-opens that mail (M7)."""
+    reopens: bool
+    """It is what a mail gets then."""
+
+
 _COLUMNS = (
     accounts.c.id,
     accounts.c.slug,
@@ -53,6 +65,23 @@ class AccountRows:
             .returning(accounts.c.id)
         ).scalar_one_or_none()
         return None if added is None else int(added)
+
+    def status_roles(self, account_id: int) -> list[StatusRow]:
+        """Return the account's statuses in their order, with what they do."""
+        rows = self._connection.execute(
+            select(statuses.c.id, statuses.c.name, statuses.c.closes, statuses.c.reopens)
+            .where(statuses.c.account_id == account_id)
+            .order_by(statuses.c.rank)
+        )
+        return [StatusRow(**row._mapping) for row in rows]  # noqa: SLF001 - public in spite of its name
+
+    def set_status_roles(self, status_id: int, *, closes: bool, reopens: bool) -> None:
+        """Say what a status does (M7)."""
+        self._connection.execute(
+            update(statuses)
+            .where(statuses.c.id == status_id)
+            .values(closes=closes, reopens=reopens)
+        )
 
     def next_status_rank(self, account_id: int) -> int:
         """Return the rank behind the account's last status."""
@@ -81,10 +110,20 @@ class AccountRows:
         """Remove a status that nothing refers to."""
         self._connection.execute(delete(statuses).where(statuses.c.id == status_id))
 
-    def add_status(self, account_id: int, name: str, rank: int) -> None:
+    def add_status(
+        self,
+        account_id: int,
+        name: str,
+        rank: int,
+        *,
+        closes: bool = False,
+        reopens: bool = False,
+    ) -> None:
         """Add a status to an account's own list (M7)."""
         self._connection.execute(
-            insert(statuses).values(account_id=account_id, name=name, rank=rank)
+            insert(statuses).values(
+                account_id=account_id, name=name, rank=rank, closes=closes, reopens=reopens
+            )
         )
 
     def accounts(self) -> list[AccountRow]:

@@ -20,6 +20,7 @@ from maild.store.people_tables import (
 )
 from maild.store.schema import entries
 from maild.store.sql import slices
+from maild.store.writing_tables import send_rights
 
 
 class LeavingRows:
@@ -51,9 +52,9 @@ class LeavingRows:
         ).scalar_one()
 
     def end_duties(self, account_id: int, user_id: int) -> None:
-        """Take a user out of the account's owner chains and communal inboxes, and as its default owner."""
+        """Take a user out of the account's owner chains, communal inboxes and senders, and as its default owner."""
         here = select(inboxes.c.id).where(inboxes.c.account_id == account_id)
-        for table in (owner_chain, communal_members):
+        for table in (owner_chain, communal_members, send_rights):
             self._connection.execute(
                 delete(table).where(table.c.user_id == user_id, table.c.inbox_id.in_(here))
             )

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -203,6 +204,10 @@ statuses = Table(
     ref("account_id", "accounts.id"),
     Column("name", Text, nullable=False),
     Column("rank", Integer, nullable=False),
+    # Work on a mail that has it is done; an answer from the client re-opens that mail (M7).
+    Column("closes", Boolean, nullable=False, server_default=false()),
+    # What a mail gets that is re-opened; of none, the account's first.
+    Column("reopens", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("account_id", "name"),
 )
 

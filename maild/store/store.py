@@ -39,11 +39,13 @@ from maild.store.settling import SettlingRows
 from maild.store.sources import LeaseRows, SourceRows
 from maild.store.standing_rulings import StandingRows
 from maild.store.sweeps import SweepRows
+from maild.store.templates import TemplateRows
 from maild.store.throttles import ThrottleRows
 from maild.store.tokens import TokenRows
 from maild.store.verdicts import VerdictRows
 from maild.store.verifications import VerificationRows
 from maild.store.views import ViewRows
+from maild.store.writing import WritingRows
 
 
 class Tx:
@@ -222,6 +224,16 @@ class Tx:
     def rules(self) -> RuleRows:
         """Rules of accounts."""
         return RuleRows(self.connection)
+
+    @cached_property
+    def templates(self) -> TemplateRows:
+        """Templates of accounts."""
+        return TemplateRows(self.connection)
+
+    @cached_property
+    def writing(self) -> WritingRows:
+        """What people write, and as whom they may."""
+        return WritingRows(self.connection)
 
     @cached_property
     def standing(self) -> StandingRows:

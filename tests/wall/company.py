@@ -32,6 +32,7 @@ from maild.core.signing_in import SignedIn
 from maild.core.sources import NewSource, add_source
 from maild.core.standing_rulings import remember_client
 from maild.core.statuses import add_status
+from maild.core.templates import TemplateText, add_template
 from maild.core.tokens import make_token
 from maild.faces.documents import document
 from maild.model.people import InboxKind, Role
@@ -236,6 +237,8 @@ class _Builder:
             add_status(self.app, f"Status of {slug}", account=slug, by=OPERATOR)
             rule = f"inbox is team@{slug}.example: owner = {owner}, file = Client of {slug}"
             add_rule(self.app, f"rule-{slug}", rule, on=True, account=slug, by=OPERATOR)
+            words = TemplateText(text=f"Hello from {slug}", sender=f"info@{slug}.example")
+            add_template(self.app, f"template-{slug}", words, account=slug, by=OPERATOR)
             source = NewSource(
                 name=f"box-{slug}",
                 kind=SourceKind.IMAP,
@@ -252,6 +255,7 @@ class _Builder:
         self.name("key", "key-acme", "key-beta", "key-gone")
         self.name("contact", *refs["contact"], "gone@of-beta.example")
         self.name("status", "Status of acme", "Status of beta", "Status of gone")
+        self.name("template", "template-acme", "template-beta", "template-gone")
         self.name("rule", "rule-acme", "rule-beta", "rule-gone")
         self.name("domain", "acme.example", "beta.example", "gone.example")
         self.name("source", "box-acme", "box-beta", "box-gone")

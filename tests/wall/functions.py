@@ -5,7 +5,14 @@ A row is one look at one thing.  `it` is what the thing is named by, `at` the ac
 
 from __future__ import annotations
 
-from tests.wall import login_rows, mail_rows, people_rows, place_rows, rule_rows
+from tests.wall import (
+    login_rows,
+    mail_rows,
+    people_rows,
+    place_rows,
+    rule_rows,
+    writing_rows,
+)
 from tests.wall.rows import Row
 
 ROWS: list[Row] = [
@@ -14,6 +21,7 @@ ROWS: list[Row] = [
     *mail_rows.ROWS,
     *login_rows.ROWS,
     *rule_rows.ROWS,
+    *writing_rows.ROWS,
 ]
 
 STEPS: dict[str, str] = {

@@ -66,6 +66,7 @@ _USER, _ADDRESS, _MEMBER, _MAIL = (
     "/members/{member_id}",
     "/mails/{mail_id}",
 )
+_TEMPLATE, _SENDERS = "/templates/{template_id}", "/inboxes/{address}/senders"
 _CLIENT_KEY = "/clients/by-key/{key}"
 _NEW_CLIENT = {"name": "New", "key": "{it}"}
 _NEW = {"email": "{it}", "name": "Somebody"}
@@ -229,6 +230,30 @@ ROUTES = [
     Route("PATCH", "/rules/{rule_id}", "rule", {"on": True}, takes_account=True),
     Route("PATCH", "/rules/{rule_id}", "rule", {"position": 1}, takes_account=True),
     Route("DELETE", "/rules/{rule_id}", "rule", takes_account=True),
+    Route("GET", "/templates", "none", takes_account=True),
+    *(
+        Route(
+            "POST",
+            "/templates",
+            kind,
+            {"name": "New", "text": "x", key: "{it}"},
+            takes_account=True,
+        )
+        for key, kind in (("sender", "inbox"), ("sets_status", "status"))
+    ),
+    Route("GET", _TEMPLATE, "template", takes_account=True),
+    Route("PATCH", _TEMPLATE, "template", {"text": "x"}, takes_account=True),
+    Route("DELETE", _TEMPLATE, "template", takes_account=True),
+    Route("GET", _SENDERS, "inbox", takes_account=True),
+    Route("PATCH", _SENDERS, "inbox", {"add": ["jan@acme.example"]}, takes_account=True),
+    Route(
+        "PATCH",
+        _SENDERS,
+        "user",
+        {"add": ["{it}"]},
+        takes_account=True,
+        sent="/inboxes/info@acme.example/senders",
+    ),
     Route("GET", "/changes", "none"),
     Route("POST", "/changes/email/plan", "user", _EMAIL),
     Route("POST", "/changes/email", "user", _EMAIL | _AGREED),

@@ -35,6 +35,7 @@ from maild.faces.api import (
     providers as oidc,
     rules,
     users,
+    writing,
 )
 from maild.faces.api.calls import Inside
 from maild.faces.api.gate import Gate
@@ -62,6 +63,7 @@ _ROUTES = (
     members,
     mails,
     rules,
+    writing,
     changes,
     clients,
     users,

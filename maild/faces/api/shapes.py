@@ -15,6 +15,7 @@ from maild.core.people import AddressView, StandingView
 from maild.core.rules import RuleView
 from maild.core.sessions import SessionView
 from maild.core.tags import Question
+from maild.core.templates import TemplateView
 from maild.core.tokens import TokenView
 from maild.core.undo_change import ChangeView
 from maild.model.way import Way
@@ -124,6 +125,12 @@ class Rules(BaseModel):
     """An account's rules, in the order in which they are heard."""
 
     rules: list[RuleView]
+
+
+class Templates(BaseModel):
+    """The templates that the asker can use, by name."""
+
+    templates: list[TemplateView]
 
 
 class Lines(BaseModel):

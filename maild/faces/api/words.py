@@ -10,8 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 from maild.core.keys import word_among
 from maild.model.people import Role
 from maild.model.plain_text import storable
+from maild.model.writing import TEXT_MAX as TEXT_OF_MAIL_MAX
 
 TEXT_MAX = 10_000
+PROSE_MAX = TEXT_OF_MAIL_MAX
 LINE_MAX = 1000
 LINES_MAX = 500
 """Lines of one bulk request (U9)."""
@@ -30,6 +32,7 @@ def _storable(text: str) -> str:
 
 Flag = Annotated[bool, Strict()]
 Line = Annotated[str, Field(max_length=LINE_MAX), AfterValidator(_storable)]
+Prose = Annotated[str, Field(max_length=PROSE_MAX), AfterValidator(_storable)]
 Text = Annotated[str, Field(max_length=TEXT_MAX), AfterValidator(_storable)]
 
 Account = Annotated[

@@ -9,6 +9,7 @@ from maild.faces.cli.output import printable
 from maild.model.reason import Reason, RefusedError
 
 PASSWORD_FILE_MAX = 64 * 1024
+TEXT_FILE_MAX = 2**20
 IMPORT_MAX = 64 * 2**20
 """Octets of a file that is imported."""
 
@@ -21,6 +22,15 @@ def first_line(path: Path) -> str:
     except UnicodeDecodeError:
         raise _wrong("The password file", path, "it is not UTF-8 text") from None
     return text.split("\n", 1)[0].removesuffix("\r")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file (- is stdin): what somebody writes.  Raises RefusedError with a sentence."""
+    raw = content_of(path, "The text file", TEXT_FILE_MAX)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _wrong("The text file", path, "it is not UTF-8 text") from None
 
 
 def content_of(path: Path, what: str, most: int) -> bytes:

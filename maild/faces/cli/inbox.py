@@ -140,6 +140,24 @@ def members(
     cli.emit(found.members, table(("EMAIL", "NAME"), rows))
 
 
+@app.command("senders")
+def senders(
+    ctx: typer.Context,
+    addr: Addr,
+    add: Annotated[list[str] | None, typer.Option(metavar="EMAIL")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="EMAIL")] = None,
+) -> None:
+    """Show or change who may write as a shared inbox; its owners, admins and distributors always may."""
+    from maild.core.send_rights import inbox_senders
+
+    cli = of(ctx)
+    found = inbox_senders(
+        cli.app, addr, add=add or (), remove=remove or (), account=cli.account_slug, by=cli.by
+    )
+    rows = [(one.email, one.name, one.because) for one in found.senders]
+    cli.emit(found.senders, table(("EMAIL", "NAME", "BECAUSE"), rows))
+
+
 @app.command("key")
 def key(
     ctx: typer.Context,

@@ -8,7 +8,7 @@ import typer
 
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import group
-from maild.faces.cli.output import printable
+from maild.faces.cli.output import printable, table
 
 app = group("The account's own list of statuses.")
 
@@ -40,6 +40,42 @@ def remove(ctx: typer.Context, name: Name) -> None:
 
     cli = of(ctx)
     _show(cli, remove_status(cli.app, name, account=cli.account_slug, by=cli.by))
+
+
+@app.command("set")
+def set_(
+    ctx: typer.Context,
+    name: Name,
+    closes: Annotated[
+        bool | None,
+        typer.Option(
+            "--closes/--no-closes",
+            help="Work on the mail is done; an answer from the client re-opens it.",
+        ),
+    ] = None,
+    reopens: Annotated[
+        bool | None,
+        typer.Option("--reopens/--no-reopens", help="It is what a re-opened mail gets."),
+    ] = None,
+) -> None:
+    """Say what a status does: whether it closes a mail, or is what a re-opened one gets."""
+    from maild.core.statuses import describe_statuses, set_status_role
+
+    cli = of(ctx)
+    if closes is None and reopens is None:
+        found = describe_statuses(cli.app, account=cli.account_slug, by=cli.by)
+    else:
+        found = set_status_role(
+            cli.app,
+            name,
+            closes=closes,
+            reopens=reopens,
+            account=cli.account_slug,
+            by=cli.by,
+        )
+    marks = {True: "yes", False: ""}
+    rows = [(one.name, marks[one.closes], marks[one.reopens]) for one in found]
+    cli.emit(found, table(("STATUS", "CLOSES", "RE-OPENS"), rows))
 
 
 def _show(cli: Context, names: list[str]) -> None:
