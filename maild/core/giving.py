@@ -28,8 +28,8 @@ class FoundToGive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenBySearch:
-    """What giving by search did."""
+class GivenMany:
+    """What an act on many mails did."""
 
     id: str
     """The change that `undo` takes: one for all portions."""
@@ -52,7 +52,7 @@ def find_to_give(app: App, wanted: Wanted, *, to: int, by: Actor) -> FoundToGive
 
 def give_found(
     app: App, wanted: Wanted, *, to: int, by: Actor, note: str = "", go_on: GoOn | None = None
-) -> GivenBySearch:
+) -> GivenMany:
     """Give all mails that a list would show to another user's mailbox, the newest 10,000 (M1, M2, M4).
 
     What is found is fixed at the beginning.  Commits one transaction for each portion of 500, all of one change, so that
@@ -65,37 +65,52 @@ def give_found(
         require_note(note)
     act = new_act(app, by, note)
     account_id, found = _found(app, wanted, to, by)
-    given = _Given(account_id, to, act)
-    rest = found[:GIVEN_MAX]
-    for at in range(0, len(rest), PORTION):
-        try:
-            with app.store.write() as tx:
-                _give_portion(tx, rest[at : at + PORTION], given)
-        except RefusedError as refused:
-            given.stopped = str(refused)
-            break
-        done = min(at + PORTION, len(rest))
-        if go_on is not None and not go_on(done, len(rest)) and done < len(rest):
-            given.stopped = f"It was stopped after {done} of {len(rest)} mails."
-            break
-    return GivenBySearch(
-        id=act.change_id,
-        found=len(rest),
-        more=len(found) > GIVEN_MAX,
-        moved=tuple(given.moved),
-        unchanged=tuple(given.unchanged),
-        stopped=given.stopped,
-    )
+    given = Given(account_id, to, act)
+    give_places(app, given, found[:GIVEN_MAX], go_on)
+    return given.told(more=len(found) > GIVEN_MAX)
 
 
 @dataclass(slots=True)
-class _Given:
+class Given:
+    """An act on many mails while it runs."""
+
     account_id: int
     to: int
     act: Act
+    found: int = 0
     moved: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     stopped: str | None = None
+
+    def told(self, *, more: bool) -> GivenMany:
+        """Return what it did."""
+        return GivenMany(
+            id=self.act.change_id,
+            found=self.found,
+            more=more,
+            moved=tuple(self.moved),
+            unchanged=tuple(self.unchanged),
+            stopped=self.stopped,
+        )
+
+
+def give_places(app: App, given: Given, found: Sequence[Place], go_on: GoOn | None = None) -> None:
+    """Give mails as they were found, in portions; who calls it has asked whether the receiver is one.
+
+    Commits one transaction for each portion.  Rights are asked again in each.
+    """
+    given.found = len(found)
+    for at in range(0, len(found), PORTION):
+        try:
+            with app.store.write() as tx:
+                _give_portion(tx, found[at : at + PORTION], given)
+        except RefusedError as refused:
+            given.stopped = str(refused)
+            return
+        done = min(at + PORTION, len(found))
+        if go_on is not None and not go_on(done, len(found)) and done < len(found):
+            given.stopped = f"It was stopped after {done} of {len(found)} mails."
+            return
 
 
 def _found(app: App, wanted: Wanted, to: int, by: Actor) -> tuple[int, Sequence[Place]]:
@@ -107,7 +122,7 @@ def _found(app: App, wanted: Wanted, to: int, by: Actor) -> tuple[int, Sequence[
     return account_id, found
 
 
-def _give_portion(tx: Tx, some: Sequence[Place], given: _Given) -> None:
+def _give_portion(tx: Tx, some: Sequence[Place], given: Given) -> None:
     """Give those that are still as they were found."""
     rows = tx.mailbox.hold(place.ulid for place in some)
     may = right_to(tx, given.account_id, given.act.by)

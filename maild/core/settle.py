@@ -19,6 +19,7 @@ from maild.core.asked_about import parsed
 from maild.core.full_mailboxes import note_returned
 from maild.core.outcome import Outcome, tell_forwarders
 from maild.core.peers import kept
+from maild.core.quoting import join_letters
 from maild.core.rules_applied import note_rules, place_of, stays_by_rule
 from maild.model.case import Decision
 from maild.model.drop import hidden
@@ -179,6 +180,9 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> Sequence[Done]:
     done = _still_theirs(tx, [one for one in done if one.claimed.id in ours], act)
     tx.settling.settle([_settled(one) for one in done])
     _keep_readings(tx, done)
+    # What is decided, or was read, for the first time.
+    first = [one for one in done if one.claimed.state in {State.RECEIVED, State.FAILED}]
+    join_letters(tx, {one.claimed.message_id: one.letter for one in first})
     tx.verdicts.keep(
         {one.claimed.message_id: one.verdict.to_dict() for one in done if one.verdict is not None},
         act.at,

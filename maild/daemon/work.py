@@ -8,6 +8,7 @@ import os
 from maild import failpoint
 from maild.core.clients_sweeping import sweep
 from maild.core.forgetting import forget_ended
+from maild.core.quoting import join_old
 from maild.core.undo_change import forget_changes
 from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
 from maild.daemon.digest import EVERY_S, Digests
@@ -44,6 +45,7 @@ class Work:
         )
         frame.scheduler.add_job(forget_ended, "interval", args=(frame.app,), hours=1)
         frame.scheduler.add_job(self._sweep, "interval", seconds=SWEEP_S)
+        frame.scheduler.add_job(self._join_old)
         frame.scheduler.add_job(Directories(frame.app).tick, "interval", seconds=EVERY_DIRECTORY_S)
         if frame.plan.beneath:
             obey_doors(self._wake)
@@ -97,6 +99,15 @@ class Work:
         try:
             while await do(sweep, self._frame.app):
                 self._wake()
+        except StoreDownError as error:
+            _log.warning("store_down error=%s", error)
+
+    async def _join_old(self) -> None:
+        """Put mails into conversations that came in under a version which knew none (M14); what is left waits for the next start."""
+        after: int | None = 0
+        try:
+            while after is not None:
+                after = await do(join_old, self._frame.app, after)
         except StoreDownError as error:
             _log.warning("store_down error=%s", error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,16 @@ class ListRows:
             query.order_by(at.desc(), number.desc()).limit(wanted.limit)
         )
         return [Place(row.ulid, row.version) for row in rows]
+
+    def mails(self, delivery_ids: Iterable[int]) -> list[dict[str, Any]]:
+        """Return these mails as lists show them, in the order in which they came in."""
+        return [
+            row
+            for some in slices(delivery_ids)
+            for row in self._filled(
+                _mails().where(deliveries.c.id.in_(some)).order_by(deliveries.c.id)
+            )
+        ]
 
     def mail(self, delivery_id: int) -> dict[str, Any]:
         """Return one mail as lists show it."""

@@ -45,6 +45,8 @@ messages = Table(
     Column("subject", Text, nullable=False),
     Column("sent_at", UtcDateTime),
     Column("erased_at", UtcDateTime),
+    Column("thread_id", BigId),  # messages.id of its conversation's first; None: not looked for yet
+    Index("ix_messages_thread_id", "thread_id"),
     Index("ix_messages_account_id_message_id_header", "account_id", "message_id_header"),
     Index("ix_messages_account_id_content_key", "account_id", "content_key"),
     Index("ix_messages_account_id_digest", "account_id", "digest"),
@@ -186,6 +188,15 @@ entries = Table(
         "owner_id",
         "received_at",
         "delivery_id",
+    ),
+    Index("ix_entries_account_id_owner_id_status_id", "account_id", "owner_id", "status_id"),
+    Index(
+        "ix_entries_unread_of_account",
+        "account_id",
+        "owner_id",
+        "status_id",
+        sqlite_where=text("unread"),
+        postgresql_where=text("unread"),
     ),
     Index("ix_entries_owner_id_status_id", "owner_id", "status_id", "delivery_id"),
     Index(

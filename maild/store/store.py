@@ -40,6 +40,7 @@ from maild.store.sources import LeaseRows, SourceRows
 from maild.store.standing_rulings import StandingRows
 from maild.store.sweeps import SweepRows
 from maild.store.templates import TemplateRows
+from maild.store.threads import ThreadRows
 from maild.store.throttles import ThrottleRows
 from maild.store.tokens import TokenRows
 from maild.store.verdicts import VerdictRows
@@ -174,6 +175,11 @@ class Tx:
     def deliveries(self) -> DeliveryRows:
         """The work of deciding: leases, readings, traces."""
         return DeliveryRows(self.connection)
+
+    @cached_property
+    def threads(self) -> ThreadRows:
+        """Conversations."""
+        return ThreadRows(self.connection)
 
     @cached_property
     def settling(self) -> SettlingRows:

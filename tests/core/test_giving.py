@@ -14,7 +14,7 @@ from sqlalchemy import event, select
 
 from maild.core import mailbox
 from maild.core.app import OPERATOR, Actor, App
-from maild.core.giving import GivenBySearch, find_to_give, give_found
+from maild.core.giving import GivenMany, find_to_give, give_found
 from maild.core.mailbox import add_note, give, set_status, set_unread, take, undo
 from maild.core.people import set_active
 from maild.core.views import Wanted, list_mails
@@ -294,7 +294,7 @@ def test_M1_two_who_give_the_same_mails_by_search_at_once_each_move_a_mail_once(
     some = fill(post.app, 900, LEA)
     start = threading.Barrier(2)
 
-    def all_to(user: int) -> GivenBySearch:
+    def all_to(user: int) -> GivenMany:
         start.wait(20)
         return give_found(post.app, Wanted(owner="lea@acme.example"), to=user, by=OPERATOR)
 

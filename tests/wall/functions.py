@@ -92,6 +92,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "settle.fault",
         "settle.settle",
     ),
+    "acts on many mails, which have asked who may": ("giving.give_places",),
     "what comes round, for all accounts": (
         "clients_following.directory_due",
         "clients_following.note_round",
@@ -106,6 +107,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "outbox.note_fate",
         "outbox.release_errands",
         "outbox.take_hand",
+        "quoting.join_old",
         "undo_change.forget_changes",
     ),
     "the operator, who sees everything": (

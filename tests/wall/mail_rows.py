@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 
 from maild.core import (
+    conversations,
     counts,
     delivers_to,
     digest,
@@ -151,6 +152,24 @@ _MAILS = [
         colleagues=NONE,
         refused="NOT_FOUND",
         note="with one that is not there",
+    ),
+    Row(
+        conversations.show_conversation,
+        "mail",
+        lambda app, by, it, at: conversations.show_conversation(app, it, by=by),
+    ),
+    Row(
+        conversations.give_conversation,
+        "mail",
+        lambda app, by, it, at: conversations.give_conversation(app, it, to=4, by=by),
+    ),
+    Row(
+        conversations.give_conversation,
+        "number",
+        lambda app, by, it, at: conversations.give_conversation(
+            app, own_mail(app, by), to=int(it), by=by
+        ),
+        note="to",
     ),
     *(
         Row(

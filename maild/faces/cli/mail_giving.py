@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maild.faces.cli import mail_words
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.mail_shared import SHOWN_AFTER, Id, a_reader, reason_of, state_of, tell, told
 from maild.faces.cli.options import WrongUsageError
@@ -18,7 +19,7 @@ from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 
 if TYPE_CHECKING:
-    from maild.core.giving import GivenBySearch
+    from maild.core.giving import GivenMany
     from maild.core.views import Wanted
 
 commands = typer.Typer()
@@ -61,6 +62,9 @@ def give(
     all_received: Annotated[
         bool, typer.Option("--all-received", help="All mail of shared inboxes.")
     ] = False,
+    conversation: Annotated[
+        bool, typer.Option("--conversation", help="The whole conversation of one mail.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count what a search would move.")
     ] = False,
@@ -92,8 +96,12 @@ def give(
         raise WrongUsageError("--dry-run counts what a search finds; leave it out with ids.")
     if version is not None and not ids:
         raise WrongUsageError("--version is of one mail; leave it out with a search.")
+    if conversation and len(ids or ()) != 1:
+        raise WrongUsageError("--conversation is of one mail: name its id.")
     taker = user_id_of(cli.app, to, by=cli.by)
-    if ids:
+    if ids and conversation:
+        _give_conversation(cli, ids[0], taker, note, version, line(to))
+    elif ids:
         change = give_mails(cli.app, ids, to=taker, by=cli.by, note=note, seen_version=version)
         told(cli, change, f"Given to {line(to)}")
     elif dry_run:
@@ -115,6 +123,19 @@ def _give_found(cli: Context, wanted: Wanted, to: int, note: str, name: str) -> 
 
     with until_interrupted(cli, "given") as go_on:
         done = give_found(cli.app, wanted, to=to, by=cli.by, note=note, go_on=go_on)
+    _tell_given(cli, done, name)
+
+
+def _give_conversation(
+    cli: Context, id_: str, to: int, note: str, version: int | None, name: str
+) -> None:
+    from maild.core.conversations import give_conversation
+
+    done = give_conversation(cli.app, id_, to=to, by=cli.by, note=note, seen_version=version)
+    _tell_given(cli, done, name)
+
+
+def _tell_given(cli: Context, done: GivenMany, name: str) -> None:
     document: dict[str, Any] = {"change": done.id}
     document |= {key: value for key, value in asdict(done).items() if key != "id"}
     tell(cli, document, _given_lines(done, name))
@@ -122,11 +143,11 @@ def _give_found(cli: Context, wanted: Wanted, to: int, note: str, name: str) -> 
         cli.exit = 1
 
 
-def _given_lines(done: GivenBySearch, name: str) -> Iterator[str]:
+def _given_lines(done: GivenMany, name: str) -> Iterator[str]:
     yield f"Given to {name}: {_mails(len(done.moved))}."
     if done.unchanged:
         shown = ", ".join(done.unchanged[:SHOWN_AFTER])
-        yield f"Left alone, because somebody changed them meanwhile: {_mails(len(done.unchanged))}: {shown}"
+        yield f"Left as they were: {_mails(len(done.unchanged))}: {shown}"
     if done.stopped is not None:
         yield f"{line(done.stopped)} The same command goes on."
     elif done.more:
@@ -154,6 +175,16 @@ def until_interrupted(cli: Context, verb: str) -> Iterator[Callable[[int, int], 
         yield go_on
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@commands.command()
+def thread(ctx: typer.Context, id_: Id) -> None:
+    """List the conversation of a mail, across inboxes, oldest first."""
+    from maild.core.conversations import show_conversation
+
+    cli = of(ctx)
+    found = show_conversation(cli.app, id_, by=cli.by).mails
+    tell(cli, found, mail_words.list_lines(found))
 
 
 @commands.command()

@@ -14,6 +14,7 @@ import maild.store.people_tables
 import maild.store.rule_tables
 import maild.store.schema
 import maild.store.source_tables
+import maild.store.thread_tables
 import maild.store.verdicts
 import maild.store.writing_tables  # noqa: F401 - registers its tables
 from maild.store.metadata import metadata
