@@ -274,7 +274,7 @@ def show_mail(app: App, reader: Reader, ulid: str, *, by: Actor) -> dict[str, An
     `text` and all that comes from reading is null where the mail could not be read, or is not read yet.
     """
     with app.store.read() as tx:
-        row = _visible_mail(tx, ulid, by)
+        row = visible_mail(tx, ulid, by)
         document = documents(tx, row.account_id, [tx.lists.mail(row.id)], app.clock())[0]
         document |= {
             "arrivals": [_arrival(one) for one in tx.lists.arrivals(row.message_id)],
@@ -295,7 +295,7 @@ def _read_now(app: App, reader: Reader, row: EntryRow) -> Letter | None:
     if row.state in {State.RECEIVED, State.FAILED, State.ERASED}:
         return None
     with app.store.read() as tx:
-        content = _bytes_of(app, tx, row)
+        content = bytes_of(app, tx, row)
     found = next(reader.read_many([content]))
     return found if isinstance(found, Letter) else None
 
@@ -332,10 +332,11 @@ def raw_mail(app: App, ulid: str, *, by: Actor) -> bytes | Path:
     Raises RefusedError NOT_FOUND, NOT_ALLOWED, CONFLICT (erased).
     """
     with app.store.read() as tx:
-        return _bytes_of(app, tx, _visible_mail(tx, ulid, by))
+        return bytes_of(app, tx, visible_mail(tx, ulid, by))
 
 
-def _bytes_of(app: App, tx: Tx, row: EntryRow) -> bytes | Path:
+def bytes_of(app: App, tx: Tx, row: EntryRow) -> bytes | Path:
+    """Return a mail's bytes, or the file that holds them.  Raises RefusedError CONFLICT for an erased one."""
     body = tx.views.body(row.id)
     if body.erased_at is not None:
         raise RefusedError(
@@ -345,7 +346,8 @@ def _bytes_of(app: App, tx: Tx, row: EntryRow) -> bytes | Path:
     return app.store.bodies.path(body.account_id, body.digest) if inline is None else inline
 
 
-def _visible_mail(tx: Tx, ulid: str, by: Actor) -> EntryRow:
+def visible_mail(tx: Tx, ulid: str, by: Actor) -> EntryRow:
+    """Return a mail that this person may see.  Raises RefusedError NOT_FOUND, NOT_ALLOWED."""
     row = tx.mailbox.entry(ulid)
     if row is None:
         raise no_mail(ulid)
@@ -356,7 +358,7 @@ def _visible_mail(tx: Tx, ulid: str, by: Actor) -> EntryRow:
 def mail_history(app: App, ulid: str, *, by: Actor) -> list[Happening]:
     """Return what happened to a mail, oldest first (M3).  Raises RefusedError NOT_FOUND, NOT_ALLOWED."""
     with app.store.read() as tx:
-        return history_of(tx, _visible_mail(tx, ulid, by))
+        return history_of(tx, visible_mail(tx, ulid, by))
 
 
 def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
@@ -365,7 +367,7 @@ def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
     Raises RefusedError NOT_FOUND, NOT_ALLOWED.
     """
     with app.store.read() as tx:
-        row = _visible_mail(tx, ulid, by)
+        row = visible_mail(tx, ulid, by)
         shown = tx.lists.mail(row.id)
         document = documents(tx, row.account_id, [shown], app.clock())[0]
         decisions = [{"at": iso(at), "trace": steps} for at, steps in tx.deliveries.traces(row.id)]

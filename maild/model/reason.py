@@ -120,6 +120,9 @@ class Reason(Enum):
         "A token that is valid is needed, as Authorization: Bearer TOKEN; `maild token create` makes one.",
         http=401,
     )
+    TICKET_REFUSED = _refusal(
+        "This address shows nothing, or shows it no more; open the mail anew.", http=403
+    )
     NO_SUCH_ROUTE = _refusal(
         "There is nothing at this path; /api/v1/openapi.json says what there is.", http=404
     )

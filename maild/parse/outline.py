@@ -21,7 +21,7 @@ _ATTRIBUTES = (
     r"(?:[\s/]++|[^\s/>][^\s/>=]*+"
     r"(?:\s*+=\s*+(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^\s>\"'][^\s>]*+)?+)?+)*+(?:>|\Z)"
 )
-_MARKUP = re.compile(
+MARKUP = re.compile(
     r"<!--(?:-?>|.*?(?:--!?>|\Z))"
     r"|<(?P<unread>script|style|title|noscript|iframe)(?=[\s/>])"
     rf"{_ATTRIBUTES}.*?(?:</(?P=unread)[^>]*+>?|\Z)"
@@ -31,7 +31,7 @@ _MARKUP = re.compile(
     r"|(?P<stray>(?:<(?![a-z/!?]))++)",
     re.IGNORECASE | re.DOTALL | re.ASCII,
 )
-_ATTRIBUTE = re.compile(
+ATTRIBUTE = re.compile(
     r"([^\s/>=][^\s/>=]*+)(?:\s*+=\s*+(?:\"([^\"]*+)\"?+|'([^']*+)'?+|([^\s>]*+)))?+"
 )
 _HIDING = re.compile(
@@ -108,7 +108,7 @@ class Outline:
     def read(self, html: str) -> str:
         """Return the HTML with nothing but harmless tags."""
         at = 0
-        for match in _MARKUP.finditer(html):
+        for match in MARKUP.finditer(html):
             self._write(html[at : match.start()])
             at = match.end()
             if match["stray"] is not None:
@@ -171,7 +171,7 @@ class Outline:
     def _look(self, element: _Open, attributes: str) -> None:
         """Find out whether a reader sees the element, and what is behind it.  Of two attributes the first counts."""
         found: dict[str, str] = {}
-        for name, *values in _ATTRIBUTE.findall(attributes):
+        for name, *values in ATTRIBUTE.findall(attributes):
             if (lower := name.lower()) in {"hidden", "style", "href"}:
                 found.setdefault(lower, "".join(values))
         style = "".join(entities.unescape(found.get("style", "")).lower().split())

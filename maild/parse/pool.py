@@ -23,8 +23,9 @@ from typing import Self, TypeAlias
 from pydantic import ValidationError
 
 from maild.model.letter import Letter, UnreadableError
+from maild.model.shown import NoSuchPartError, Shown, Wish
 from maild.parse import codec
-from maild.parse.frames import ERROR, LENGTH, LETTER, PATH, RAW, UNREADABLE
+from maild.parse.frames import ERROR, LENGTH, LETTER, NO_PART, PATH, RAW, SHOW, SHOWN, UNREADABLE
 from maild.parse.limits import MIB, READ_SECONDS
 
 ANSWER_MAX = 64 * MIB
@@ -91,10 +92,21 @@ class ReaderPool:
 
         Raises UnreadableError, or ReaderDiedError when the mail took too long or killed its worker.
         """
+        return _letter_in(self._answer(*_framed(raw)))
+
+    def show(self, raw: bytes | Path, wish: Wish) -> Shown:
+        """Return what is wished of one mail; waits while all workers are busy.
+
+        Raises NoSuchPartError, UnreadableError, or ReaderDiedError when it took too long or killed its worker.
+        """
+        tag, payload = _framed(raw)
+        return _shown_in(self._answer(SHOW, codec.dump_wish(wish, tag + payload)))
+
+    def _answer(self, tag: bytes, payload: bytes) -> bytes:
         with self._free:
             worker = self._take()
             try:
-                answer = worker.ask(raw, time.monotonic() + self._seconds)
+                answer = worker.ask(tag, payload, time.monotonic() + self._seconds)
             except ReaderDiedError as error:
                 self._give_back(worker, fit=False)
                 if self._closed.is_set():
@@ -104,7 +116,7 @@ class ReaderPool:
                 self._give_back(worker, fit=False)
                 raise
             self._give_back(worker, fit=True)
-        return _letter_in(answer)
+        return answer
 
     def read_many(self, items: Iterable[bytes | Path]) -> Generator[Outcome]:
         """Read mails on all workers and yield what became of each, in order.  Takes few items ahead."""
@@ -200,10 +212,9 @@ class _Worker:
             if pipe is not None:
                 pipe.close()
 
-    def ask(self, raw: bytes | Path, deadline: float) -> bytes:
-        """Send a mail and return the answer's frame.  Raises ReaderDiedError; then this worker is of no more use."""
+    def ask(self, tag: bytes, payload: bytes, deadline: float) -> bytes:
+        """Send a frame and return the answer's.  Raises ReaderDiedError; then this worker is of no more use."""
         self.mails += 1
-        tag, payload = (PATH, os.fsencode(raw)) if isinstance(raw, Path) else (RAW, raw)
         self._send((len(payload) + 1).to_bytes(LENGTH, "big") + tag, deadline)
         self._send(payload, deadline)
         length = int.from_bytes(self._receive(LENGTH, deadline), "big")
@@ -254,6 +265,10 @@ class _Worker:
         return f"Its reader ended with status {status}."
 
 
+def _framed(raw: bytes | Path) -> tuple[bytes, bytes]:
+    return (PATH, os.fsencode(raw)) if isinstance(raw, Path) else (RAW, raw)
+
+
 def _letter_in(answer: bytes) -> Letter:
     tag, payload = answer[:1], answer[1:]
     if tag == UNREADABLE:
@@ -263,5 +278,23 @@ def _letter_in(answer: bytes) -> Letter:
             return codec.load(payload)
         except ValidationError as error:
             raise ReaderDiedError("Its reader gave an answer that is no letter.") from error
+    raise _fault(tag, payload)
+
+
+def _shown_in(answer: bytes) -> Shown:
+    tag, payload = answer[:1], answer[1:]
+    if tag == NO_PART:
+        raise NoSuchPartError
+    if tag == UNREADABLE:
+        raise UnreadableError(payload.decode("utf-8", "replace"))
+    if tag == SHOWN:
+        try:
+            return codec.load_shown(payload)
+        except ValueError as error:
+            raise ReaderDiedError("Its reader gave an answer that shows nothing.") from error
+    raise _fault(tag, payload)
+
+
+def _fault(tag: bytes, payload: bytes) -> ReaderDiedError:
     what = payload.decode("utf-8", "replace") if tag == ERROR else "an unknown answer"
-    raise ReaderDiedError(f"Its reader met a fault of maild: {what}.")
+    return ReaderDiedError(f"Its reader met a fault of maild: {what}.")

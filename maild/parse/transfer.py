@@ -9,7 +9,10 @@ from maild.parse.encoded_words import base64_letters, base64_octets
 
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
 _UU = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
-KNOWN = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable", *_UU})
+AS_IT_STANDS = frozenset({"", "7bit", "8bit", "binary"})
+"""Encodings that encode nothing."""
+KNOWN = frozenset({*AS_IT_STANDS, "base64", "quoted-printable", *_UU})
+_CLEAN = re.compile(rb"[A-Za-z0-9+/\r\n]*+={0,2}[\r\n \t]*+")
 
 
 def is_torn(content: bytes) -> bool:
@@ -18,6 +21,11 @@ def is_torn(content: bytes) -> bool:
     signs = 0 if padding < 0 else content.count(b"=", padding)
     letters = base64_letters(content)
     return letters % 4 == 1 or (letters + signs) % 4 != 0
+
+
+def is_clean(content: bytes) -> bool:
+    """Whether base64 has nothing in it but letters and line ends, and is whole: then it may be decoded in pieces."""
+    return _CLEAN.fullmatch(content) is not None and not is_torn(content)
 
 
 def decoded(content: bytes, encoding: str) -> bytes:

@@ -2,7 +2,7 @@
 
 Frames on stdin: four octets of length (big endian), one octet of tag, payload.  `r` carries a mail's bytes, `p` the
 path of a file that holds them.  For each one a frame of the same shape goes to stdout: `L` a letter as JSON, `U` why
-it is unreadable, `E` the name of an error of ours.  It ends when stdin ends, so it never outlives its parent by more
+it is unreadable, `E` the name of an error of ours; `s` and `S` carry what is wished and what is shown.  It ends when stdin ends, so it never outlives its parent by more
 than one mail; PR_SET_PDEATHSIG would tie it to the thread that started it instead.
 """
 
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from maild.model.letter import UnreadableError
-from maild.parse.codec import dump
-from maild.parse.frames import ERROR, LENGTH, LETTER, PATH, UNREADABLE
+from maild.model.shown import NoSuchPartError
+from maild.parse.codec import dump, dump_shown, load_wish
+from maild.parse.frames import ERROR, LENGTH, LETTER, NO_PART, PATH, SHOW, SHOWN, UNREADABLE
 from maild.parse.limits import MIB, READ_CPU_SECONDS, READ_MEMORY
 from maild.parse.reader import read_letter
 
@@ -68,16 +69,37 @@ def answer(tag: bytes, payload: bytes) -> tuple[bytes, bytes]:
     if tag == TOO_LARGE:
         return UNREADABLE, _NEEDS_MORE
     try:
-        raw = Path(os.fsdecode(payload)).read_bytes() if tag == PATH else payload
-        return LETTER, dump(read_letter(raw))
-    except UnreadableError as error:
-        return UNREADABLE, str(error).encode()
-    except MemoryError:
-        return UNREADABLE, _NEEDS_MORE
-    except OSError as error:
-        return UNREADABLE, f"Its file cannot be read: {error.strerror}.".encode()
+        if tag == SHOW:
+            return _shown(payload)
+        return LETTER, dump(read_letter(_bytes_of(tag, payload)))
     except Exception as error:  # noqa: BLE001 - one mail must not take the next ones along (D11)
-        return ERROR, type(error).__name__.encode()
+        return _failed(error)
+
+
+def _failed(error: Exception) -> tuple[bytes, bytes]:
+    match error:
+        case NoSuchPartError():
+            return NO_PART, b""
+        case UnreadableError():
+            return UNREADABLE, str(error).encode()
+        case MemoryError():
+            return UNREADABLE, _NEEDS_MORE
+        case OSError():
+            return UNREADABLE, f"Its file cannot be read: {error.strerror}.".encode()
+        case _:
+            return ERROR, type(error).__name__.encode()
+
+
+def _bytes_of(tag: bytes, payload: bytes) -> bytes:
+    return Path(os.fsdecode(payload)).read_bytes() if tag == PATH else payload
+
+
+def _shown(payload: bytes) -> tuple[bytes, bytes]:
+    # Loaded when first needed: most workers never show a mail to anybody.
+    from maild.parse.showing import show  # noqa: PLC0415
+
+    wish, rest = load_wish(payload)
+    return SHOWN, dump_shown(show(_bytes_of(rest[:1], rest[1:]), wish))
 
 
 def _warm_up() -> None:

@@ -17,8 +17,10 @@ from maild.core.share import Incoming
 from maild.model.envelope import Door, Envelope, Trust
 from maild.model.letter import Letter, UnreadableError
 from maild.model.reason import Answer
+from maild.model.shown import Shown, Wish
 from maild.parse import read_letter
 from maild.parse.pool import ReaderDiedError
+from maild.parse.showing import show
 from maild.store import people_tables, schema
 from maild.store.lists import Filter
 from maild.store.metadata import metadata
@@ -43,6 +45,12 @@ class InProcess:
                 yield read_letter(raw)
             except UnreadableError as error:
                 yield error
+
+    def show(self, raw: bytes | Path, wish: Wish) -> Shown:
+        content = raw if isinstance(raw, bytes) else raw.read_bytes()
+        if b"kill-the-reader" in content:
+            raise ReaderDiedError("The reader was killed.")
+        return show(content, wish)
 
 
 READER = InProcess()

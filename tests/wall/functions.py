@@ -91,6 +91,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "healing.decide_waiting",
         "settle.fault",
         "settle.settle",
+        "tickets.sealed_ticket",
     ),
     "acts on many mails, which have asked who may": ("giving.give_places",),
     "what comes round, for all accounts": (
@@ -127,8 +128,10 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "sessions.end_session",
         "sessions.look",
         "sessions.terms_needed",
+        "showing.show_by_ticket",
         "signing_in.check_password",
         "signing_in.check_submission",
+        "tickets.opened_ticket",
         "tokens.look_up",
         "tokens.user_of_token",
         "totp.sealed",

@@ -18,6 +18,7 @@ from maild.core import (
     mailbox,
     repairs,
     rulings,
+    showing,
     standing_rulings,
     views,
 )
@@ -36,6 +37,8 @@ from tests.wall.rows import (
     own_mail,
     the_client,
 )
+
+SHOWING = showing.Showing(READER)
 
 
 def _decided(function: Callable[..., Any]) -> Look:
@@ -120,6 +123,15 @@ _MAILS = [
         for kind in ("mail", "erased")
     ),
     Row(views.show_mail, "mail", lambda app, by, it, at: views.show_mail(app, READER, it, by=by)),
+    *(
+        Row(
+            showing.show_html,
+            kind,
+            lambda app, by, it, at: showing.show_html(app, SHOWING, it, showing.Asked(), by=by),
+        )
+        for kind in ("mail", "erased")
+    ),
+    Row(showing.ticket_for, "mail", asked_of(showing.ticket_for)),
     Row(
         views.mails_with_reason,
         "none",

@@ -186,9 +186,10 @@ ROUTES = [
     Route("GET", "/mails", "mail", query="after={it}"),
     *(
         Route("GET", f"{_MAIL}{more}", kind)
-        for more in ("", "/explain", "/history", "/repairs")
+        for more in ("", "/body", "/explain", "/history", "/repairs")
         for kind in ("mail", "erased")
     ),
+    Route("POST", f"{_MAIL}/tickets", "mail", {}),
     Route("POST", f"{_MAIL}/repairs", "mail", {"action": "ignore"}),
     Route("GET", "/clients", "none", takes_account=True),
     *(

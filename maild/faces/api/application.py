@@ -22,12 +22,13 @@ from typing_extensions import override
 
 import maild
 from maild.core.app import App
-from maild.core.decide import Reader
+from maild.core.showing import Shower, Showing
 from maild.faces.api import (
     accounts,
     addresses,
     changes,
     clients,
+    content,
     login,
     mails,
     members,
@@ -62,6 +63,7 @@ _ROUTES = (
     addresses,
     members,
     mails,
+    content,
     rules,
     writing,
     changes,
@@ -129,7 +131,7 @@ class Api:
     def __init__(
         self,
         app: App,
-        reader: Reader,
+        reader: Shower,
         *,
         providers: Mapping[str, Provider] | None = None,
         proxies: tuple[IPv4Network | IPv6Network, ...] = (),
@@ -145,6 +147,7 @@ class Api:
         inner.state.inside = Inside(
             app=app,
             reader=reader,
+            showing=Showing(reader),
             threads=self._threads,
             open_threads=self._open_threads,
             providers=providers or {},
@@ -179,4 +182,4 @@ def _document_of(inner: FastAPI) -> Callable[[Request], Awaitable[Response]]:
 
 def _is_open(request: Request) -> bool:
     path: str = request.scope["path"]
-    return path in {DOCUMENT, _OPEN} or path.startswith(f"{_OPEN}/")
+    return path in {DOCUMENT, _OPEN} or path.startswith(f"{_OPEN}/") or content.is_open(request)

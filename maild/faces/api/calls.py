@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
+from maild.core.showing import Showing
 from maild.faces.api.holding import peer_of, secret_of
 from maild.faces.api.problems import COMMON, refusal_of
 from maild.faces.api.work import Threads
@@ -36,6 +37,15 @@ class Told:
     header: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """An answer that is no JSON."""
+
+    content: bytes
+    type: str
+    header: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
     """What is behind the routes.  Set once by the daemon."""
@@ -43,6 +53,8 @@ class Inside:
     app: App
     reader: Reader
     """Reads mails that an act decides again."""
+    showing: Showing
+    """Shows mails as pages."""
     threads: Threads
     open_threads: Threads
     """For who has no token: signing in is slow, and providers are slower."""
@@ -89,6 +101,8 @@ def _response(value: Any) -> Response:
     """Return a document as a response; written here, on the thread, because it may be long."""
     if value is None:
         return Response(status_code=204, headers=COMMON)
+    if isinstance(value, Octets):
+        return Response(value.content, 200, {**COMMON, **value.header}, value.type)
     told = value if isinstance(value, Told) else Told(value, 200)
     headers = {**COMMON, **told.header}
     if told.value is None:

@@ -1,0 +1,86 @@
+"""`/mails/{id}/body` and what stands in it: mails as a browser may show them (M13).
+
+What these answer is not JSON, and may be whatever somebody mailed: the header that makes it harmless comes from core.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from maild.core import showing
+from maild.core.showing import Asked as Wanted, Document, MadeTicket
+from maild.faces.api.calls import Asked, Octets, Told
+from maild.faces.api.words import Asking, Flag, Id, Line
+
+routes = APIRouter(prefix="/mails/{mail_id}", tags=["mails"])
+PICTURES = "/api/v1/mails/{id}/cid/"
+"""Where the pictures of a page are."""
+_OPEN = re.compile(r"/api/v1/mails/[^/]+/(?:(?P<body>body)|cid/.*)", re.DOTALL)
+_BINARY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {}}, "description": "A page that stands alone."}
+}
+
+
+class Half(StrEnum):
+    """Which half of a mail."""
+
+    TEXT = "text"
+    HTML = "html"
+
+
+class Terms(Asking):
+    """What a ticket is to open."""
+
+    images: Flag = False
+    """The page may load pictures from elsewhere, this once: whoever wrote the mail may see that it is read."""
+
+
+def is_open(request: Request) -> bool:
+    """Whether a ticket stands where a token would be."""
+    match = _OPEN.fullmatch(request.scope["path"])
+    return match is not None and (match["body"] is None or "ticket" in request.query_params)
+
+
+@routes.get("/body", response_class=Response, responses=_BINARY)
+async def show_body(
+    call: Asked,
+    mail_id: Id,
+    part: Annotated[
+        Half | None,
+        Query(description="The text, or the HTML; a mail that is held shows its text first."),
+    ] = None,
+    within: Annotated[
+        Line, Query(description="The part of an attached mail, which is shown instead.")
+    ] = "",
+    ticket: Annotated[Line | None, Query(description="In place of a token.")] = None,
+) -> Response:
+    """Show a mail as a page of its own, which runs nothing and loads nothing from elsewhere."""
+    wanted = Wanted(
+        plain=None if part is None else part is Half.TEXT, within=within, pictures=PICTURES
+    )
+    shown = call.inside.showing
+    if ticket is not None:
+        return await call.open_answer(
+            lambda app: _octets(showing.show_by_ticket(app, shown, mail_id, ticket, wanted))
+        )
+    return await call.answer(
+        lambda app, by: _octets(showing.show_html(app, shown, mail_id, wanted, by=by))
+    )
+
+
+@routes.post("/tickets", status_code=201, response_model=MadeTicket)
+async def make_ticket(call: Asked, mail_id: Id, asked: Terms) -> Response:
+    """Make a ticket: for ten minutes it opens the mail's page without a token, as a frame asks for it."""
+    return await call.answer(
+        lambda app, by: Told(showing.ticket_for(app, mail_id, by=by, images=asked.images), 201)
+    )
+
+
+def _octets(document: Document) -> Octets:
+    return Octets(document.content, document.type, document.header)

@@ -1,0 +1,65 @@
+"""What a mail is shown as: pages, files, cards.  What is asked of a reader, and what it answers; nothing is opened here (M13)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SHOWING_VERSION = 1
+"""Rises whenever the same bytes may be shown otherwise; part of the key of every page that is kept."""
+INTO = "~"
+"""Between the numbers of parts: `2~1` is the first part within the mail, or the first file within the winmail.dat, that part 2 is."""
+PATH_MAX = 200
+"""Characters of the name of a part; a hundred levels of two digits have fewer."""
+
+
+class NoSuchPartError(Exception):
+    """The mail has no part of that name."""
+
+
+class What(StrEnum):
+    """What is to be shown."""
+
+    PAGE = "page"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants to see of a mail."""
+
+    what: What
+    path: str = ""
+    """Of which part; of a page: the attached mail that it is to show, empty: the mail itself."""
+    plain: bool = False
+    """The page of the text part, not of the HTML."""
+    images: bool = False
+    """With pictures from elsewhere; the browser loads them, maild never does."""
+    name: str = ""
+    """Text of chance: it stands in the page where the ticket for its own pictures will stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Where the content of a part stands in the bytes of the mail."""
+
+    start: int
+    end: int
+    is_base64: bool
+    """Clean base64, to be decoded piece by piece; otherwise the bytes are the content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a reader found.  Everything in it is safe text; `octets` are whatever the mail has."""
+
+    type: str = ""
+    """As the mail says it; what a browser may hear is decided elsewhere."""
+    name: str = ""
+    size: int = 0
+    seems: str = ""
+    """The type that the first octets of a file show: a picture's or a PDF's, empty for every other."""
+    span: Span | None = None
+    """Of a file: where it stands, if it can be taken from there."""
+    octets: bytes = field(default=b"", repr=False)
+    """A page, or a file without a span."""

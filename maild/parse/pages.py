@@ -1,0 +1,95 @@
+"""A mail as a page of its own: safe HTML or escaped text, and above it what was left out (M13; ux.md 2.1)."""
+
+from __future__ import annotations
+
+import html as entities
+from collections.abc import Sequence
+
+from maild.model.shown import INTO, Wish
+from maild.parse.attachments import is_text
+from maild.parse.html_guard import TooMuchError
+from maild.parse.parts import Part, read_parts
+from maild.parse.plain_page import text_as_html
+from maild.parse.safe_html import PICTURES, Sanitised, sanitised
+from maild.parse.text import Texts, read_texts
+
+_LOOKS = (
+    ":root{color-scheme:light}"
+    "body{margin:0;padding:12px;background:#fff;color:#111;font:15px/1.45 sans-serif}"
+    ".notice{margin:0 0 12px;padding:8px 12px;border:1px solid #999;background:#f4f4f4;font-size:13px}"
+    # What a mail shows stays below the notice, whatever its styles say.
+    ".mail{position:relative;contain:paint;overflow:auto;overflow-wrap:break-word}"
+    ".mail img{max-width:100%;height:auto}"
+    ".mail blockquote,.q1,.q2,.q3,.q4,.q5{margin:0 0 0 4px;padding-left:8px;border-left:2px solid #99b;color:#446}"
+    ".q2{border-left-width:4px}.q3{border-left-width:6px}.q4{border-left-width:8px}.q5{border-left-width:10px}"
+    ".text{white-space:pre-wrap;overflow-wrap:break-word;unicode-bidi:plaintext}"
+)
+_PICTURES_MAX = 500
+"""Pictures of its own that a page may name."""
+
+
+def page(raw: bytes, wish: Wish) -> bytes:
+    """Return the page.  Never raises for what is in the mail; `worker` bounds what it takes."""
+    root = read_parts(raw, [])
+    texts = read_texts(raw, root, [])
+    notices: list[str] = []
+    body = "" if wish.plain else _html_body(texts, root, wish, notices)
+    if not body:
+        body = text_as_html(texts.text)
+    return written(body, notices)
+
+
+def plain_page(text: str, notices: Sequence[str]) -> bytes:
+    """Return the page of a text, where there is nothing better."""
+    return written(text_as_html(text), notices)
+
+
+def written(body: str, notices: Sequence[str]) -> bytes:
+    """Return the whole page; `body` is safe, `notices` are our own sentences."""
+    said = "".join(f'<p class="notice" role="note">{entities.escape(one)}</p>' for one in notices)
+    return (
+        '<!DOCTYPE html><html><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>Mail</title>'
+        f"<style>{_LOOKS}</style></head><body>{said}"
+        f'<div class="mail">{body}</div></body></html>'
+    ).encode("utf-8", "replace")
+
+
+def _html_body(texts: Texts, root: Part, wish: Wish, notices: list[str]) -> str:
+    if not texts.html:
+        return ""
+    try:
+        safe = sanitised(texts.html, _pictures(root, wish), images=wish.images)
+    except TooMuchError as error:
+        notices.append(f"This mail's HTML has {error}; only its text is shown.")
+        return ""
+    notices.extend(_left_out(safe))
+    return safe.html
+
+
+def _pictures(root: Part, wish: Wish) -> dict[str, str]:
+    """Return where a page finds what the mail itself brings, by Content-ID."""
+    if not wish.name:
+        return {}
+    found: dict[str, str] = {}
+    inside = f"{wish.path}{INTO}" if wish.path else ""
+    for part in root.leaves():
+        if part.content_id and part.type in PICTURES and not is_text(part):
+            found.setdefault(part.content_id, f"cid/{wish.name}/{inside}{part.path}")
+        if len(found) == _PICTURES_MAX:
+            break
+    return found
+
+
+def _left_out(safe: Sanitised) -> list[str]:
+    """Say what a reader does not see."""
+    left = (
+        (safe.blocked, "from elsewhere", "not loaded"),
+        (safe.pixels, "too small to be seen", "left out: such tell the sender that a mail is read"),
+        (safe.lost, "that the mail does not bring", "left out"),
+    )
+    return [
+        f"{number} picture{'' if number == 1 else 's'} {which} {'was' if number == 1 else 'were'} {fate}."
+        for number, which, fate in left
+        if number
+    ]
