@@ -7,8 +7,10 @@ import os
 import time
 from pathlib import Path
 
-PATIENCE_S = 5.0
-"""How long to wait for the children of a daemon that was killed: they hold its locks until they notice."""
+PATIENCE_S = 30.0
+"""How long to wait for the children of a daemon that was killed: they hold its locks until they notice.
+
+On a busy machine that takes seconds; nobody else can have the role meanwhile."""
 
 
 class RoleTakenError(Exception):
