@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from maild.core.app import Actor, App
-from maild.core.keys import nearest_key, off_or_time, word_among, yes_or_no
+from maild.core.keys import nearest_key, off_or_time, time_zone, word_among, yes_or_no
+from maild.core.readers import keeping_readers
 from maild.core.standing import (
     find_user,
     home,
@@ -41,6 +42,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "heal": word_among("heal", ("ask", "self")),
     "digest": off_or_time("digest"),
     "outcome_line": yes_or_no("outcome_line"),
+    "time_zone": time_zone("time_zone"),
 }
 
 
@@ -132,7 +134,8 @@ def set_account(app: App, slug: str, changes: Mapping[str, str], *, by: Actor) -
         if "name" in changes:
             tx.people.set_account_name(account.id, one_line("The name", changes["name"]))
         if "default_owner" in changes:
-            _set_default_owner(tx, account, changes["default_owner"], by)
+            with keeping_readers(tx, [account.id], app.clock()):
+                _set_default_owner(tx, account, changes["default_owner"], by)
         if read.get("employee_is_client") is False:
             _require_no_overlap(tx, account)
         note(tx, app, by, "account.changed", account.id, keys=sorted(changes))
@@ -144,13 +147,6 @@ def _set_default_owner(tx: Tx, account: AccountRow, email: str, by: Actor) -> No
         tx.people.set_default_owner(account.id, None)
     else:
         tx.people.set_default_owner(account.id, owner_id(tx, account, email, by))
-    orphans = tx.people.ownerless(account.id)
-    if orphans:
-        raise RefusedError(
-            Reason.CONFLICT,
-            why=f"Then mail to {', '.join(orphans[:5])} would have no reader: give each an owner first "
-            f"(maild inbox set {orphans[0]} owner=EMAIL).",
-        )
 
 
 def owner_id(tx: Tx, account: AccountRow, email: str, by: Actor) -> int:

@@ -258,7 +258,7 @@ def _decide_all(app: App, readable: list[tuple[Claimed, Letter]]) -> list[Done]:
     try:
         with app.store.read() as tx:
             gathered = gather(app, tx, readable)
-            rules = rules_of(tx, {claimed.account_id for claimed, _ in readable})
+            rules = rules_of(tx, {claimed.account_id for claimed, _ in readable}, app.clock())
         found, senders = _examine(app, readable, gathered)
         gathered = with_findings(gathered, found, senders)
         now = app.clock()

@@ -69,7 +69,6 @@ class Gathered:
     """Users who a person said wrote a mail."""
     preferred: Mapping[tuple[int, str], Preferred]
     trusts: Mapping[int, Sequence[Trust]]
-    owners: Mapping[int, int]
     droppers: Sequence[tuple[int | None, Binding]]
     """Users to whose drop addresses mail came."""
     signers: Sequence[tuple[int | None, Binding]]
@@ -162,7 +161,6 @@ def gather(
         references=gather_references(app, tx, batch, witnesses, norms),
         rulings=rulings,
         named=rows.primaries(heirs[user] for user in named) if named else (),
-        owners=rows.owners(inboxes),
         twins=rows.twins(
             (
                 claimed.message_id,

@@ -17,6 +17,7 @@ from maild.core.names import (
     require_inbox_address,
     warnings_about,
 )
+from maild.core.readers import keeping_readers, readers_of
 from maild.core.standing import (
     find_user,
     home,
@@ -89,7 +90,7 @@ def add_inbox(app: App, new: NewInbox, *, account: str | None = None, by: Actor)
     """Add an inbox that always has an owner: the named one, the account's default, or its first admin.
 
     Commits one transaction.  Raises RefusedError (INVALID_EMAIL, INVALID_VALUE, EMAIL_IN_USE, EMAIL_IN_USE_OTHER_KIND,
-    NOT_FOUND, NOT_ALLOWED, CONFLICT, account's).
+    NOT_FOUND, NOT_ALLOWED, CONFLICT, NOBODY_READS, account's).
     """
     address = parse_address(new.address)
     default = "require" if new.kind is InboxKind.FORWARD else "record"
@@ -107,11 +108,12 @@ def add_inbox(app: App, new: NewInbox, *, account: str | None = None, by: Actor)
         require_inbox_address(tx, address)
         _require_no_contact(tx, where, address)
         chain = _new_chain(tx, where, new, by)
-        inbox_id = _inserted(tx, where, address, values, by)
-        tx.people.set_owner_chain(inbox_id, chain)
+        with keeping_readers(tx, [where.id], app.clock()):
+            inbox_id = _inserted(tx, where, address, values, by)
+            tx.people.set_owner_chain(inbox_id, chain)
         note(tx, app, by, "inbox.added", where.id, inbox=inbox_id)
         return InboxAdded(
-            inbox=_view(tx, where, _inbox(tx, where, address.norm)),
+            inbox=_view(tx, where, _inbox(tx, where, address.norm), app.clock()),
             warnings=warnings_about(tx, address, by),
         )
 
@@ -203,7 +205,7 @@ def list_inboxes(app: App, *, account: str | None = None, by: Actor) -> list[Inb
     with app.store.read() as tx:
         where = home(tx, account, by)
         require_member(tx, where, by)
-        return [_view(tx, where, inbox) for inbox in tx.people.inboxes_of(where.id)]
+        return [_view(tx, where, inbox, app.clock()) for inbox in tx.people.inboxes_of(where.id)]
 
 
 def show_inbox(app: App, text: str, *, account: str | None = None, by: Actor) -> InboxView:
@@ -211,7 +213,7 @@ def show_inbox(app: App, text: str, *, account: str | None = None, by: Actor) ->
     with app.store.read() as tx:
         where = home(tx, account, by)
         require_member(tx, where, by)
-        return _view(tx, where, _inbox(tx, where, text))
+        return _view(tx, where, _inbox(tx, where, text), app.clock())
 
 
 def _size(text: str) -> int | None:
@@ -279,13 +281,13 @@ def set_inbox_in(
         raise RefusedError(
             Reason.CONFLICT, why=f"{inbox.norm} has a communal user and stays communal."
         )
-    if values:
-        tx.people.set_inbox(inbox.id, values)
-    if "owner" in changes or "substitutes" in changes:
-        tx.people.set_owner_chain(inbox.id, _changed_chain(tx, where, inbox, changes, by))
-    _require_reader(tx, where, inbox)
+    with keeping_readers(tx, [where.id], app.clock()):
+        if values:
+            tx.people.set_inbox(inbox.id, values)
+        if "owner" in changes or "substitutes" in changes:
+            tx.people.set_owner_chain(inbox.id, _changed_chain(tx, where, inbox, changes, by))
     note(tx, app, by, "inbox.changed", where.id, inbox=inbox.id, keys=sorted(changes))
-    return _view(tx, where, _inbox(tx, where, text))
+    return _view(tx, where, _inbox(tx, where, text), app.clock())
 
 
 def _changed_chain(
@@ -308,16 +310,6 @@ def _changed_chain(
             Reason.CONFLICT, why="The same person stands twice among owner and substitutes."
         )
     return [*owner, *rest]
-
-
-def _require_reader(tx: Tx, where: AccountRow, inbox: InboxRow) -> None:
-    if inbox.norm in tx.people.ownerless(where.id):
-        raise RefusedError(
-            Reason.CONFLICT,
-            actions=(f"maild inbox set {inbox.norm} owner=EMAIL",),
-            why=f"Then mail to {inbox.norm} would have no reader: name an active owner, or a default owner of the "
-            f"account (maild account set {where.slug} default_owner=EMAIL).",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,10 +352,13 @@ def inbox_members(
             if not tx.people.is_communal_member(inbox.id, user_id):
                 tx.people.add_communal_member(inbox.id, user_id, now=now)
                 note(tx, app, by, "inbox.member_added", where.id, inbox=inbox.id, user=user_id)
-        for email in remove:
-            user = find_user(tx, email, by)
-            if tx.people.remove_communal_member(inbox.id, user.id):
-                note(tx, app, by, "inbox.member_removed", where.id, inbox=inbox.id, user=user.id)
+        with keeping_readers(tx, [where.id] if remove else [], now):
+            for email in remove:
+                user = find_user(tx, email, by)
+                if tx.people.remove_communal_member(inbox.id, user.id):
+                    note(
+                        tx, app, by, "inbox.member_removed", where.id, inbox=inbox.id, user=user.id
+                    )
         return InboxMembers(
             inbox=inbox.norm,
             members=tuple(
@@ -373,8 +368,8 @@ def inbox_members(
         )
 
 
-def _view(tx: Tx, where: AccountRow, inbox: InboxRow) -> InboxView:
-    owner = tx.facts.owners([inbox.id]).get(inbox.id)
+def _view(tx: Tx, where: AccountRow, inbox: InboxRow, now: datetime) -> InboxView:
+    reader = readers_of(tx, [inbox.id], now).get(inbox.id)
     communal = inbox.communal_user_id
     return InboxView(
         address=inbox.norm,
@@ -384,7 +379,7 @@ def _view(tx: Tx, where: AccountRow, inbox: InboxRow) -> InboxView:
         sender_policy=inbox.sender_policy,
         unknown_policy=inbox.unknown_policy,
         max_size=inbox.max_size,
-        owner=None if owner is None else tx.people.user(owner).email,
+        owner=None if reader is None else tx.people.user(reader.user_id).email,
         owner_chain=tuple(
             tx.people.user(user_id).email or name
             for user_id, name in tx.people.owner_chain(inbox.id)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from maild.core.accept import find_inbox
 from maild.core.app import OPERATOR, App
 from maild.core.drops import drops_among
 from maild.core.facts import Gathered, case_of, gather
+from maild.core.readers import readers_of
 from maild.core.rules_applied import apply_rules, place_of, rules_of
 from maild.core.standing import home, parse_address
 from maild.core.unknown_senders import knows
@@ -108,11 +110,12 @@ class WhatIf:
                 [(claimed, letter) for _, _, claimed, letter in cases],
                 {claimed.message_id: [witness] for _, _, claimed, _ in cases},
             )
-            rules = rules_of(tx, {claimed.account_id for _, _, claimed, _ in cases})
+            now = self._app.clock()
+            rules = rules_of(tx, {claimed.account_id for _, _, claimed, _ in cases}, now)
             for at, inbox, claimed, letter in cases:
                 own = rules.get(claimed.account_id, ())
                 outcomes[at] = self._decide(claimed, letter, inbox, (gathered, own))
-            return _documents(tx, outcomes)
+            return _documents(tx, outcomes, now)
 
     def _inboxes(self, tx: Tx, samples: Sequence[Sample]) -> list[InboxRow | None]:
         named = [self._named_by(sample) for sample in samples]
@@ -218,12 +221,12 @@ def _unparseable(error: Exception, inbox: InboxRow) -> _Outcome:
 
 
 def _documents(
-    tx: Tx, outcomes: Sequence[_Outcome | dict[str, Any] | None]
+    tx: Tx, outcomes: Sequence[_Outcome | dict[str, Any] | None], now: datetime
 ) -> list[dict[str, Any] | None]:
     decided = [one for one in outcomes if isinstance(one, _Outcome)]
-    chains = tx.facts.owners(one.inbox.id for one in decided)
+    readers = readers_of(tx, (one.inbox.id for one in decided), now)
     places = {
-        id(one): place_of(one.decision, one.heard, chains.get(one.inbox.id)) for one in decided
+        id(one): place_of(one.decision, one.heard, readers.get(one.inbox.id)) for one in decided
     }
     people = {place.owner for place in places.values()}
     people |= {one.decision.user.user_id for one in decided if one.decision.user is not None}

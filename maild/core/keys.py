@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
@@ -73,5 +74,23 @@ def off_or_time(key: str) -> Callable[[str], str]:
                 why="it is off, or a time as HH:MM",
             )
         return word
+
+    return read
+
+
+def time_zone(key: str) -> Callable[[str], str]:
+    """Return a reader that takes the name of a time zone, as Europe/Vienna."""
+
+    def read(text: str) -> str:
+        word = text.strip()
+        try:
+            return ZoneInfo(word).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise RefusedError(
+                Reason.INVALID_VALUE,
+                what=key,
+                value=short(text),
+                why="it is the name of a time zone, as UTC or Europe/Vienna",
+            ) from None
 
     return read

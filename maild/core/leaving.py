@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from maild.core.app import Actor, App
 from maild.core.joining import MemberView, changed
+from maild.core.readers import keeping_readers
 from maild.core.standing import home, is_admin, parse_address
 from maild.model.address import Address
 from maild.model.people import MemberState
@@ -24,7 +25,8 @@ def remove_member(app: App, email: str, *, account: str | None = None, by: Actor
     """End a membership, or take back an invitation: an admin does it, or the person themselves.  Safe to repeat.
 
     Refused for the last owner of an inbox, and for who has mails of the account in the own mailbox (M10).  Commits one
-    transaction.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, CONFLICT).
+    transaction.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, CONFLICT,
+    NOBODY_READS).
     """
     address = parse_address(email)
     with app.store.write() as tx:
@@ -44,11 +46,12 @@ def remove_member(app: App, email: str, *, account: str | None = None, by: Actor
                 hint="`maild member list` shows them.",
             )
         if member.state is MemberState.ACTIVE:
-            _require_other_owners(tx, member, where)
             _require_empty_mailbox(tx, member, where)
-            _end_what_it_gave(tx, app, member)
         gone = (MemberState.REFUSED, member.role)
-        removed = changed(tx, app, by, member, gone, "member.removed")
+        with keeping_readers(tx, [where.id], app.clock()):
+            if member.state is MemberState.ACTIVE:
+                _end_what_it_gave(tx, app, member)
+            removed = changed(tx, app, by, member, gone, "member.removed")
         return replace(removed, email=removed.email or address.norm)
 
 
@@ -64,19 +67,6 @@ def _held(tx: Tx, where: AccountRow, user_id: int) -> MemberRow | None:
     tx.changes.hold_wholly(user_id)
     tx.people.hold_account(where.id)
     return tx.people.member(where.id, user_id)
-
-
-def _require_other_owners(tx: Tx, member: MemberRow, where: AccountRow) -> None:
-    before = set(tx.people.ownerless(where.id))
-    without = tx.people.ownerless(where.id, without=member.user.id)
-    orphans = [norm for norm in without if norm not in before][:5]
-    if orphans:
-        raise RefusedError(
-            Reason.CONFLICT,
-            actions=tuple(f"maild inbox set {norm} owner=EMAIL" for norm in orphans),
-            why=f"{member.user.display_name} is the last owner of {', '.join(orphans)}: its mail would have no "
-            "reader. Give it another owner or a substitute first.",
-        )
 
 
 def _require_empty_mailbox(tx: Tx, member: MemberRow, where: AccountRow) -> None:

@@ -19,6 +19,7 @@ from maild.core.names import (
     warnings_about,
 )
 from maild.core.passwords import hash_password
+from maild.core.readers import keeping_readers
 from maild.core.sessions import close_user
 from maild.core.standing import (
     active_accounts,
@@ -352,29 +353,13 @@ def set_active_in(tx: Tx, app: App, user: UserRow, *, active: bool, by: Actor) -
         own = [row.norm for row in tx.people.addresses_of(user.id) if row.valid_to is None]
         let_heal(tx, app, accounts, own)
     else:
-        _require_other_owners(tx, user, accounts)
         close_user(tx, user.id)
-    tx.people.set_disabled(user.id, None if active else app.clock())
+    with keeping_readers(tx, accounts, app.clock()):
+        tx.people.set_disabled(user.id, None if active else app.clock())
     kind = "user.enabled" if active else "user.disabled"
     for account in accounts:
         note(tx, app, by, kind, account, user=user.id)
     return view_of(tx, tx.people.user(user.id), by)
-
-
-def _require_other_owners(tx: Tx, user: UserRow, accounts: list[int]) -> None:
-    """Every inbox must have an active person among owner, substitutes and account default (M10)."""
-    for account in accounts:
-        before = set(tx.people.ownerless(account))
-        orphans = [
-            norm for norm in tx.people.ownerless(account, without=user.id) if norm not in before
-        ]
-        if orphans:
-            raise RefusedError(
-                Reason.CONFLICT,
-                actions=tuple(f"maild inbox set {norm} owner=EMAIL" for norm in orphans[:5]),
-                why=f"{user.display_name} is the last owner of {', '.join(orphans[:5])}: its mail would have no "
-                "reader. Give it another owner or a substitute first.",
-            )
 
 
 _USER_KEYS = ("name", "role", "username", "digest")

@@ -8,10 +8,11 @@ rule once gave stays with whom it gave it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
+from maild.model.absence import Reader, Roster
 from maild.model.case import Case, Decision
 from maild.model.facts import ClientRef
 from maild.model.people import InboxKind
@@ -48,15 +49,40 @@ class Place:
     """None: there is nobody who could have it."""
     unread: bool
     status_id: int | None
+    absence_id: int | None = None
+    """The absence because of which it is not somebody else's."""
 
 
-def rules_of(tx: Tx, account_ids: Collection[int]) -> Mapping[int, Sequence[Rule]]:
-    """Return the rules of accounts that are on, in their order, as they can be applied today."""
+def rules_of(tx: Tx, account_ids: Collection[int], now: datetime) -> Mapping[int, Sequence[Rule]]:
+    """Return the rules of accounts that are on, in their order, as they can be applied today (M10)."""
     found: dict[int, list[Rule]] = {}
     rows = tx.rules.of(account_ids, only_on=True)
     for rule, row in zip(ready_rules(tx, rows), rows, strict=True):
         found.setdefault(row.account_id, []).append(rule)
-    return found
+    return {account: _with_stand_ins(tx, account, own, now) for account, own in found.items()}
+
+
+def _with_stand_ins(tx: Tx, account: int, rules: Sequence[Rule], now: datetime) -> list[Rule]:
+    """Let whoever stands in have what a rule gives to somebody who is away."""
+    owners = {rule.owner.user_id for rule in rules if rule.owner is not None}
+    roster = tx.absences.roster(account, owners, now) if owners else Roster()
+    return [
+        rule
+        if rule.owner is None or rule.owner.trouble
+        else replace(rule, owner=_standing_in(tx, rule.owner, roster, now))
+        for rule in rules
+    ]
+
+
+def _standing_in(tx: Tx, owner: Assignee, roster: Roster, now: datetime) -> Assignee:
+    absence = roster.absence(owner.user_id, now)
+    if absence is None:
+        return owner
+    found = roster.stands_in(owner.user_id, now)
+    if found is None:
+        return replace(owner, trouble=f"is away until {absence.ends:%F}, as are all substitutes")
+    name = f"{tx.rights.display_name(found)}, in place of {owner.name}, who is away"
+    return Assignee(found, name, absence_id=absence.id)
 
 
 def ready_rules(tx: Tx, rows: Sequence[RuleRow]) -> list[Rule]:
@@ -125,18 +151,19 @@ def apply_rules(
     return decision, heard
 
 
-def place_of(decision: Decision, heard: Heard, chain_owner: int | None) -> Place:
-    """Return where a mail goes: to whom a rule says, else the forwarder's, read; else to the owner chain, unread."""
-    owner, unread = chain_owner, True
+def place_of(decision: Decision, heard: Heard, reader: Reader | None) -> Place:
+    """Return where a mail goes: to whom a rule says, else the forwarder's, read; else to the inbox's reader, unread."""
+    owner, absence = (None, None) if reader is None else (reader.user_id, reader.absence_id)
+    unread = True
     if heard.owner is not None:
         if not heard.owner.trouble:
-            owner = heard.owner.user_id
+            owner, absence = heard.owner.user_id, heard.owner.absence_id
             unread = owner != decision.owner
     elif decision.owner is not None:
-        owner, unread = decision.owner, False
+        owner, absence, unread = decision.owner, None, False
     if heard.unread is not None:
         unread = heard.unread
-    return Place(owner, unread, None if heard.status is None else heard.status.id)
+    return Place(owner, unread, None if heard.status is None else heard.status.id, absence)
 
 
 def stays_by_rule(tx: Tx, heard: Heard, row: EntryRow) -> bool:

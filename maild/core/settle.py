@@ -20,7 +20,9 @@ from maild.core.full_mailboxes import note_returned
 from maild.core.outcome import Outcome, tell_forwarders
 from maild.core.peers import kept
 from maild.core.quoting import join_letters
+from maild.core.readers import readers_of
 from maild.core.rules_applied import note_rules, place_of, stays_by_rule
+from maild.model.absence import Reader
 from maild.model.case import Decision
 from maild.model.drop import hidden
 from maild.model.letter import PARSER_VERSION, Author, Letter
@@ -259,25 +261,31 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
     """Put each into exactly one mailbox, or into none (M1)."""
     tx.settling.remove_entries(one.claimed.id for one in done if one.state not in IN_A_MAILBOX)
     placed = [one for one in done if one.state in IN_A_MAILBOX]
-    owners = tx.facts.owners(one.claimed.inbox_id for one in placed)
+    readers = readers_of(tx, (one.claimed.inbox_id for one in placed), act.at)
     there = tx.mailbox.entries_of(
         one.claimed.id
         for one in placed
         if one.claimed.state is not State.RECEIVED or one.released is not None
     )
     new: list[dict[str, Any]] = []
+    stood_in: list[dict[str, int]] = []
     for one in placed:
-        chain_owner = owners.get(one.claimed.inbox_id)
+        reader = readers.get(one.claimed.inbox_id)
         row = there.get(one.claimed.id)
         if row is not None:
-            _place_again(tx, one, row, chain_owner, act)
+            _place_again(tx, one, row, reader, act)
             continue
-        place = place_of(one.decision, one.heard, chain_owner)
+        place = place_of(one.decision, one.heard, reader)
+        owner = _some(place.owner, one)
+        if place.absence_id is not None:
+            stood_in.append(
+                {"delivery_id": one.claimed.id, "absence_id": place.absence_id, "user_id": owner}
+            )
         new.append(
             {
                 "delivery_id": one.claimed.id,
                 "account_id": one.claimed.account_id,
-                "owner_id": _some(place.owner, one),
+                "owner_id": owner,
                 "unread": place.unread,
                 "received_at": one.claimed.received_at,
                 "status_id": place.status_id,
@@ -288,6 +296,7 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
     new = [{**row, "owner_id": heirs[row["owner_id"]]} for row in new]
     _require_there(tx, [(row["account_id"], row["owner_id"], row["status_id"]) for row in new])
     tx.settling.add_entries(new)
+    tx.absences.stood_in([{**row, "user_id": heirs[row["user_id"]]} for row in stood_in])
     by_rule = [one for one in placed if _back_where(one) is None]
     note_rules(tx, [(one.claimed, one.heard, there.get(one.claimed.id)) for one in by_rule], act.at)
 
@@ -313,14 +322,14 @@ def _some(owner: int | None, one: Done) -> int:
     return owner
 
 
-def _place_again(tx: Tx, one: Done, row: EntryRow, chain_owner: int | None, act: _Act) -> None:
+def _place_again(tx: Tx, one: Done, row: EntryRow, reader: Reader | None, act: _Act) -> None:
     """Place a delivery that was decided before, or released."""
-    place = place_of(one.decision, one.heard, chain_owner)
+    place = place_of(one.decision, one.heard, reader)
     owner, unread, status = place.owner, place.unread, place.status_id
     back = _back_where(one)
     if back is not None:
         unread, status = back["unread"], back.get("status_id")
-        owner = _back_to(tx, row, back, chain_owner, act)
+        owner = _back_to(tx, row, back, None if reader is None else reader.user_id, act)
         unread = unread or owner != back["owner_id"]
     elif owner is not None:
         owner = tx.people.heirs([owner], hold=True)[owner]

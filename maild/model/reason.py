@@ -293,6 +293,13 @@ class Reason(Enum):
     CANNOT_UNDO = _refusal("The change cannot be taken back: {why}")
     NOTHING_TO_UNDO = _refusal("There is nothing to undo.")
     CONFLICT = _refusal("{why}")
+    NOBODY_READS = _refusal(
+        "Nobody would read mail to {inbox} from {date}: name an owner or a substitute who is there then."
+    )
+    SUBSTITUTE_LOOP = _refusal(
+        "From {date} the substitutes would go round in a circle: {loop}. Choose another substitute."
+    )
+    BEING_ANSWERED = _refusal("{user} is answering this mail since {time}.")
 
     # What was done, said with a code.
     JOIN_REQUESTED = Spec(

@@ -100,6 +100,8 @@ class Assignee:
     name: str
     trouble: str = ""
     """Why mail cannot be theirs today; empty: it can."""
+    absence_id: int | None = None
+    """The absence because of which they have it in somebody's place."""
 
 
 @dataclass(frozen=True, slots=True)

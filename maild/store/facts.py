@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, select
 
 from maild.model.facts import ClientRef, Direct, InboxFacts, Ruling, ThreadHit, Witness
-from maild.model.people import InboxKind, MemberState, Role
+from maild.model.people import InboxKind
 from maild.model.states import State
 from maild.store.bindings import BindingRows
 from maild.store.people_tables import (
@@ -18,9 +18,6 @@ from maild.store.people_tables import (
     clients,
     contacts,
     inboxes,
-    memberships,
-    owner_chain,
-    users,
 )
 from maild.store.schema import arrivals, deliveries, filings, messages, recipients, rulings
 from maild.store.sql import slices
@@ -289,62 +286,6 @@ class DecisionRows(BindingRows):
                         takes_back=row.undoes,
                     )
                 )
-        return found
-
-    def owners(self, inbox_ids: Iterable[int]) -> dict[int, int]:
-        """Return each inbox's owner today: the first of its chain who is active, then the account's default.
-
-        Last comes the account's first active admin, so that no mail is without a reader (M1, M10).
-        """
-        found: dict[int, int] = {}
-        active = and_(
-            users.c.disabled_at.is_(None),
-            memberships.c.state == MemberState.ACTIVE,
-            users.c.kind == "person",
-        )
-        for some in slices(inbox_ids):
-            chains = (
-                select(inboxes.c.id, users.c.id.label("user_id"))
-                .join(owner_chain, owner_chain.c.inbox_id == inboxes.c.id)
-                .join(users, users.c.id == owner_chain.c.user_id)
-                .join(
-                    memberships,
-                    and_(
-                        memberships.c.user_id == users.c.id,
-                        memberships.c.account_id == inboxes.c.account_id,
-                    ),
-                )
-                .where(inboxes.c.id.in_(some), active)
-                .order_by(inboxes.c.id, owner_chain.c.rank)
-            )
-            defaults = (
-                select(inboxes.c.id, users.c.id.label("user_id"))
-                .join(accounts, accounts.c.id == inboxes.c.account_id)
-                .join(users, users.c.id == accounts.c.default_owner_id)
-                .join(
-                    memberships,
-                    and_(
-                        memberships.c.user_id == users.c.id,
-                        memberships.c.account_id == accounts.c.id,
-                    ),
-                )
-                .where(inboxes.c.id.in_(some), active)
-            )
-            admins = (
-                select(inboxes.c.id, users.c.id.label("user_id"))
-                .join(memberships, memberships.c.account_id == inboxes.c.account_id)
-                .join(users, users.c.id == memberships.c.user_id)
-                .where(inboxes.c.id.in_(some), active)
-                .order_by(
-                    (memberships.c.role != Role.ADMIN),
-                    (memberships.c.role != Role.DISTRIBUTOR),
-                    users.c.id,
-                )
-            )
-            for query in (chains, defaults, admins):
-                if any(inbox not in found for inbox in some):
-                    for row in self._connection.execute(query):
-                        found.setdefault(row.id, row.user_id)
         return found
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from maild.model.people import InboxKind, MemberState
 from maild.store.people_tables import (
-    accounts,
     addresses,
     communal_members,
     inboxes,
@@ -19,6 +18,7 @@ from maild.store.people_tables import (
     owner_chain,
     users,
 )
+from maild.store.schema import entries
 from maild.store.sql import insert_new
 
 
@@ -103,40 +103,6 @@ class InboxRows:
                 insert(owner_chain).values(inbox_id=inbox_id, rank=rank, user_id=user_id)
             )
 
-    def ownerless(self, account_id: int, *, without: int | None = None) -> list[str]:
-        """Return the inboxes of an account whose chain and account default name nobody active.
-
-        `without` is a user who is thought away: what would be, were they disabled (M10).
-        """
-        active = and_(
-            users.c.disabled_at.is_(None),
-            users.c.kind == "person",
-            memberships.c.state == MemberState.ACTIVE,
-        )
-        if without is not None:
-            active = and_(active, users.c.id != without)
-        member = and_(memberships.c.user_id == users.c.id, memberships.c.account_id == account_id)
-        default = self._connection.execute(
-            select(users.c.id)
-            .join(accounts, accounts.c.default_owner_id == users.c.id)
-            .join(memberships, member)
-            .where(accounts.c.id == account_id, active)
-        ).one_or_none()
-        if default is not None:
-            return []
-        owned = (
-            select(owner_chain.c.inbox_id)
-            .join(users, users.c.id == owner_chain.c.user_id)
-            .join(memberships, member)
-            .where(active)
-        )
-        rows = self._connection.execute(
-            select(inboxes.c.norm)
-            .where(inboxes.c.account_id == account_id, inboxes.c.id.not_in(owned))
-            .order_by(inboxes.c.norm)
-        )
-        return [row.norm for row in rows]
-
     # Communal inboxes (M9)
 
     def communal_members(self, inbox_id: int) -> list[tuple[str, str]]:
@@ -167,6 +133,38 @@ class InboxRows:
                 communal_members.c.inbox_id == inbox_id, communal_members.c.user_id == user_id
             )
         ).one_or_none()
+        return row is not None
+
+    def unopened(self, account_id: int) -> list[str]:
+        """Return the communal inboxes whose mailbox holds mail that no active member could open."""
+        holds = exists().where(entries.c.owner_id == inboxes.c.communal_user_id)
+        opens = exists().where(
+            communal_members.c.inbox_id == inboxes.c.id,
+            communal_members.c.user_id == users.c.id,
+            users.c.disabled_at.is_(None),
+            memberships.c.user_id == users.c.id,
+            memberships.c.account_id == account_id,
+            memberships.c.state == MemberState.ACTIVE,
+        )
+        rows = self._connection.execute(
+            select(inboxes.c.norm)
+            .where(
+                inboxes.c.account_id == account_id,
+                inboxes.c.communal_user_id.is_not(None),
+                holds,
+                ~opens,
+            )
+            .order_by(inboxes.c.norm)
+        )
+        return [row.norm for row in rows]
+
+    def opened_by(self, user_id: int, owner_id: int) -> bool:
+        """Whether somebody opens the mailbox of a communal user (M9)."""
+        row = self._connection.execute(
+            select(inboxes.c.id)
+            .join(communal_members, communal_members.c.inbox_id == inboxes.c.id)
+            .where(inboxes.c.communal_user_id == owner_id, communal_members.c.user_id == user_id)
+        ).first()
         return row is not None
 
     def remove_communal_member(self, inbox_id: int, user_id: int) -> bool:

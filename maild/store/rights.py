@@ -18,6 +18,7 @@ SETTINGS: dict[str, Any] = {
     "heal": "ask",
     "digest": "off",
     "outcome_line": False,
+    "time_zone": "UTC",
 }
 """An account's settings and what holds where it says nothing."""
 

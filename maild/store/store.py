@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from maild.store.absences import AbsenceRows
 from maild.store.bodies import BodyFiles
 from maild.store.client_lists import ClientListRows
 from maild.store.clients import ClientRows
@@ -75,6 +76,11 @@ class Tx:
     def people(self) -> PeopleRows:
         """Accounts, users, addresses, memberships, inboxes, and the registry of names."""
         return PeopleRows(self.connection)
+
+    @cached_property
+    def absences(self) -> AbsenceRows:
+        """Who is away, who stands in, and so who reads what."""
+        return AbsenceRows(self.connection)
 
     @cached_property
     def logins(self) -> LoginRows:

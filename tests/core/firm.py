@@ -121,7 +121,7 @@ class Firm:
         engines = {database.writer, database._readers}
 
         def note(*arguments: Any) -> None:
-            if "owner_chain" in str(arguments[2]):
+            if "FROM contacts" in str(arguments[2]):
                 has_looked.set()
 
         def then() -> datetime:

@@ -427,7 +427,7 @@ class TestDisabling:
         acme.user("lea@acme.example", role=Role.DISTRIBUTOR)
         acme.user("eva@acme.example")
         acme.inbox("info@acme.example", owner="lea@acme.example")
-        with pytest.raises(RefusedError, match=r"last owner of info@acme\.example"):
+        with pytest.raises(RefusedError, match=r"mail to info@acme\.example from now on"):
             set_active(acme.app, "lea@acme.example", active=False, by=OPERATOR)
         set_account(acme.app, "acme", {"default_owner": "eva@acme.example"}, by=OPERATOR)
         assert not set_active(acme.app, "lea@acme.example", active=False, by=OPERATOR).active

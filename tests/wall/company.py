@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from maild.core.absence import NewAbsence, add_absence
 from maild.core.acts import new_act
 from maild.core.agency import request_access
 from maild.core.app import OPERATOR, Actor, App
@@ -107,6 +108,7 @@ def build(folder: Path) -> Company:
         made.people()
         made.places()
         made.memberships()
+        made.absences()
         made.mails()
         made.keys()
     return Company(folder, made.actors, made.things, made.tokens)
@@ -303,6 +305,16 @@ class _Builder:
                 .where(table.c.user_id == nina.user_id, table.c.state == "active")
                 .values(state="refused")
             )
+
+    def absences(self) -> None:
+        """Everybody is away next year, and jan, and beta's bea."""
+        away = [*((role, "acme") for role in INSIDERS), ("colleague", "acme"), ("other", "beta")]
+        for whose, slug in away:
+            substitute = "desk@acme.example" if slug == "acme" else "boss@beta.example"
+            new = NewAbsence(begins="2027-01-01", until="2027-01-02", substitute=substitute)
+            made = add_absence(self.app, self.things["user", whose], new, account=slug, by=OPERATOR)
+            self.things["absence", whose] = made.id
+        self.things["absence", "gone"] = GONE_ID
 
     def _let_nina_leave(self) -> None:
         asked = invite(self.app, "nina@gamma.example", role=Role.ADMIN, account="acme", by=OPERATOR)

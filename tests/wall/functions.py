@@ -11,6 +11,7 @@ from tests.wall import (
     people_rows,
     place_rows,
     rule_rows,
+    sharing_rows,
     writing_rows,
 )
 from tests.wall.rows import Row
@@ -22,6 +23,7 @@ ROWS: list[Row] = [
     *login_rows.ROWS,
     *rule_rows.ROWS,
     *writing_rows.ROWS,
+    *sharing_rows.ROWS,
 ]
 
 STEPS: dict[str, str] = {

@@ -72,6 +72,12 @@ _NEW_CLIENT = {"name": "New", "key": "{it}"}
 _NEW = {"email": "{it}", "name": "Somebody"}
 _EMAIL = {"old": "{it}", "new": "new@acme.example"}
 _TWO = {"email": "{it}", "into": "jan@acme.example"}
+_AWAY = {
+    "email": "{it}",
+    "from": "2026-11-20",
+    "until": "2026-11-21",
+    "substitute": "desk@acme.example",
+}
 _AGREED = {"digest": "0", "reason": "Married"}
 
 ROUTES = [
@@ -255,6 +261,10 @@ ROUTES = [
         takes_account=True,
         sent="/inboxes/info@acme.example/senders",
     ),
+    Route("GET", "/absences", "none", takes_account=True),
+    Route("POST", "/absences", "user", _AWAY, takes_account=True),
+    Route("POST", "/absences/return", "user", {"email": "{it}"}, takes_account=True),
+    Route("DELETE", "/absences/{absence_id}", "absence", takes_account=True),
     Route("GET", "/changes", "none"),
     Route("POST", "/changes/email/plan", "user", _EMAIL),
     Route("POST", "/changes/email", "user", _EMAIL | _AGREED),

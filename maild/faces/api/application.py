@@ -24,6 +24,7 @@ import maild
 from maild.core.app import App
 from maild.core.showing import Shower, Showing
 from maild.faces.api import (
+    absences,
     accounts,
     addresses,
     changes,
@@ -66,6 +67,7 @@ _ROUTES = (
     content,
     rules,
     writing,
+    absences,
     changes,
     clients,
     users,

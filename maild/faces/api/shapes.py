@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from maild.core.absence import AbsenceView
 from maild.core.accounts import AccountView
 from maild.core.clients import ClientView
 from maild.core.importing import Outcome
@@ -189,3 +190,9 @@ class MailPage(BaseModel):
 
     mails: list[Mail]
     next: str | None
+
+
+class Absences(BaseModel):
+    """Who is away, and who will be."""
+
+    absences: list[AbsenceView]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maild.faces.cli import user_changes
+from maild.faces.cli import user_absence, user_changes
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.files import IMPORT_MAX, content_of, first_line
 from maild.faces.cli.group import changes_of, group
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = group("People, their logins, and communal users.")
 user_changes.add_to(app)
+user_absence.add_to(app)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Any address of the user.")]
 PasswordFile = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import maild.store.absence_tables
 import maild.store.change_tables
 import maild.store.client_tables
 import maild.store.drop_tables
