@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from maild.core.accounts import owner_id
 from maild.core.acts import Change, mails, new_act
 from maild.core.app import Actor, App
-from maild.core.mailbox import transfer_in
+from maild.core.handing import hand_over
 from maild.core.readers import day_of, keeping_readers, zone_of
 from maild.core.standing import find_user, home, is_admin, note, require_member
 from maild.model.absence import Absence, loop_of
@@ -303,7 +303,5 @@ def come_back(
 
 def _give_back(tx: Tx, app: App, ulids: Sequence[str], user_id: int, by: Actor) -> Change:
     act = new_act(app, by, "came while they were away")
-    rows = mails(tx, ulids, by)
-    for row in rows:
-        transfer_in(tx, row, user_id, act)
-    return Change(id=act.change_id, moved=tuple(row.ulid for row in rows))
+    given = hand_over(tx, mails(tx, ulids, by), user_id, act)
+    return Change(id=act.change_id, moved=tuple(row.ulid for row in given))

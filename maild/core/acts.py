@@ -98,7 +98,8 @@ def require_rights(tx: Tx, rows: Sequence[EntryRow], by: Actor) -> None:
 def right_to(tx: Tx, account_id: int, by: Actor) -> Callable[[EntryRow], bool]:
     """Return what says on which mails of an account somebody may act.
 
-    The owner, distributors, admins and the operator may; members on shared mail if they may see it (M5).
+    The owner, distributors, admins and the operator may; who opens a communal mailbox, on what lies in it (M9); members
+    on shared mail if they may see it (M5).
     """
     if not in_sight(tx, account_id, by):
         return lambda row: False
@@ -106,9 +107,8 @@ def right_to(tx: Tx, account_id: int, by: Actor) -> Callable[[EntryRow], bool]:
     if by.user_id is None or role in {Role.ADMIN, Role.DISTRIBUTOR}:
         return lambda row: True
     sees_shared = bool(tx.rights.setting(account_id, "all_received"))
-    return lambda row: (
-        row.owner_id == by.user_id or (sees_shared and row.inbox_kind is InboxKind.SHARED)
-    )
+    own = {by.user_id, *tx.people.mailboxes_opened(account_id, by.user_id)}
+    return lambda row: row.owner_id in own or (sees_shared and row.inbox_kind is InboxKind.SHARED)
 
 
 def require_reader(tx: Tx, account_id: int, user_id: int, *, hold: bool = True) -> None:
@@ -126,6 +126,14 @@ def require_reader(tx: Tx, account_id: int, user_id: int, *, hold: bool = True) 
         raise RefusedError(
             Reason.NOT_ALLOWED,
             why=f"{tx.rights.display_name(user_id)} cannot own mail here: not an active member of the account.",
+        )
+    user = tx.people.user(user_id)
+    if user.kind == "communal" and not tx.people.has_members(user_id):
+        raise RefusedError(
+            Reason.NOT_ALLOWED,
+            actions=(f"maild inbox members {user.email} --add EMAIL",),
+            why=f"Nobody opens the mailbox of {user.display_name}, so nobody would read it: add members first "
+            f"(maild inbox members {user.email} --add EMAIL).",
         )
 
 

@@ -238,14 +238,15 @@ def _withdrawn(tx: Tx, act: Act, since: datetime, row: EntryRow) -> bool:
 def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> None:
     """Set or clear the owner's unread flag.
 
-    A colleague who reads a mail in All Received does not clear the owner's flag (M2): refused as NOT_ALLOWED.
+    A colleague who reads a mail in All Received does not clear the owner's flag (M2): refused as NOT_ALLOWED.  What lies
+    in a communal mailbox is read when one of its members has read it (M9).
     Commits one transaction.
     """
     act = new_act(app, by)
     with app.store.write() as tx:
         for row in mails(tx, ulids, by):
             require_place(row)
-            if by.user_id not in {None, row.owner_id}:
+            if not _is_reader(tx, row, by):
                 raise RefusedError(
                     Reason.NOT_ALLOWED,
                     why="Only its owner marks a mail read or unread; take it first.",
@@ -253,6 +254,13 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
             if row.unread is not unread:
                 note_event(tx, row, act, "unread" if unread else "read", {})
             tx.mailbox.set_unread(row.id, unread=unread, cause=None)
+
+
+def _is_reader(tx: Tx, row: EntryRow, by: Actor) -> bool:
+    """Whether somebody's reading is the owner's: the owner's own, a communal owner's members', or the operator's."""
+    if by.user_id is None or by.user_id == row.owner_id:
+        return True
+    return row.owner_id in tx.people.mailboxes_opened(row.account_id, by.user_id)
 
 
 def set_status(app: App, ulids: Sequence[str], status: str, *, by: Actor) -> None:

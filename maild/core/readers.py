@@ -104,8 +104,8 @@ def _nobody_reads(inbox: str, since: datetime, zone: ZoneInfo | None) -> Refused
     return RefusedError(
         Reason.NOBODY_READS,
         actions=(
-            f"maild inbox set {inbox} substitutes=EMAIL",
             f"maild inbox set {inbox} owner=EMAIL",
+            f"maild inbox set {inbox} substitutes=EMAIL",
         ),
         inbox=inbox,
         date="now on" if zone is None else day_of(since, zone),

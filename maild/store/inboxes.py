@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, insert, select, update
 
 from maild.model.people import InboxKind, MemberState
 from maild.store.people_tables import (
@@ -158,12 +158,22 @@ class InboxRows:
         )
         return [row.norm for row in rows]
 
-    def opened_by(self, user_id: int, owner_id: int) -> bool:
-        """Whether somebody opens the mailbox of a communal user (M9)."""
+    def mailboxes_opened(self, account_id: int, user_id: int) -> frozenset[int]:
+        """Return the communal users whose mailboxes somebody opens beside their own (M9)."""
+        rows = self._connection.execute(opened_mailboxes(user_id, account_id))
+        return frozenset(row.communal_user_id for row in rows)
+
+    def has_members(self, communal_user_id: int) -> bool:
+        """Whether an active member opens a communal user's mailbox, and mail still comes to it."""
         row = self._connection.execute(
             select(inboxes.c.id)
             .join(communal_members, communal_members.c.inbox_id == inboxes.c.id)
-            .where(inboxes.c.communal_user_id == owner_id, communal_members.c.user_id == user_id)
+            .join(users, users.c.id == communal_members.c.user_id)
+            .where(
+                inboxes.c.communal_user_id == communal_user_id,
+                inboxes.c.mode == "communal",
+                users.c.disabled_at.is_(None),
+            )
         ).first()
         return row is not None
 
@@ -175,6 +185,19 @@ class InboxRows:
             )
         )
         return done.rowcount > 0
+
+
+def opened_mailboxes(user_id: int, account_id: int) -> Select[Any]:
+    """Return the query for the communal users of an account whose mailboxes somebody opens."""
+    return (
+        select(inboxes.c.communal_user_id)
+        .join(communal_members, communal_members.c.inbox_id == inboxes.c.id)
+        .where(
+            communal_members.c.user_id == user_id,
+            inboxes.c.account_id == account_id,
+            inboxes.c.communal_user_id.is_not(None),
+        )
+    )
 
 
 def _inbox(row: Any) -> InboxRow:

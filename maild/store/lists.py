@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from maild.model.people import InboxKind
 from maild.model.states import State
+from maild.store.inboxes import opened_mailboxes
 from maild.store.people_tables import accounts, addresses, clients, inboxes, users
 from maild.store.schema import (
     arrivals,
@@ -199,6 +200,13 @@ class ListRows:
                 )
             )
             found.update({row.user_id: row.norm for row in rows})
+            # A communal user has no address but its inbox's (M9).
+            communal = self._connection.execute(
+                select(inboxes.c.communal_user_id, inboxes.c.norm).where(
+                    inboxes.c.communal_user_id.in_(some)
+                )
+            )
+            found.update({row.communal_user_id: row.norm for row in communal})
         return found
 
     def arrivals(self, message_id: int) -> list[dict[str, Any]]:
@@ -272,7 +280,10 @@ def _with_status(wanted: Filter) -> Any:
 
 
 def _visible(wanted: Filter) -> Any:
-    own = entries.c.owner_id == wanted.visible_to
+    if wanted.visible_to is None:
+        return None
+    opened = opened_mailboxes(wanted.visible_to, wanted.account_id)
+    own = or_(entries.c.owner_id == wanted.visible_to, entries.c.owner_id.in_(opened))
     return or_(own, inboxes.c.kind == InboxKind.SHARED) if wanted.sees_shared else own
 
 

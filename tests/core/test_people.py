@@ -431,7 +431,7 @@ class TestDisabling:
             set_active(acme.app, "lea@acme.example", active=False, by=OPERATOR)
         set_account(acme.app, "acme", {"default_owner": "eva@acme.example"}, by=OPERATOR)
         assert not set_active(acme.app, "lea@acme.example", active=False, by=OPERATOR).active
-        with refusal(Reason.CONFLICT):
+        with refusal(Reason.NOBODY_READS):
             set_active(acme.app, "eva@acme.example", active=False, by=OPERATOR)
 
     def test_disabling_and_enabling_again_can_be_repeated(self, acme: World) -> None:

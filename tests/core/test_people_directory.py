@@ -118,7 +118,7 @@ class TestInboxes:
         set_account(app, "acme", {"default_owner": "jan@acme.example"}, by=OPERATOR)
         by_default = empty.inbox("sales@acme.example")
         assert (by_default.owner, by_default.owner_chain) == ("jan@acme.example", ())
-        with refusal(Reason.CONFLICT):
+        with refusal(Reason.NOBODY_READS):
             set_account(app, "acme", {"default_owner": "none"}, by=OPERATOR)
         set_inbox(app, "sales@acme.example", {"owner": "lea@acme.example"}, by=OPERATOR)
         set_account(app, "acme", {"default_owner": "none"}, by=OPERATOR)
@@ -148,7 +148,7 @@ class TestInboxes:
         shown = show_inbox(acme.app, "info@acme.example", by=OPERATOR)
         assert shown.owner == "eva@acme.example"
         assert shown.owner_chain == ("lea@acme.example", "eva@acme.example")
-        with refusal(Reason.CONFLICT):
+        with refusal(Reason.NOBODY_READS):
             set_inbox(acme.app, "info@acme.example", {"substitutes": ""}, by=OPERATOR)
 
     def test_settings_are_typed_and_one_wrong_one_changes_nothing(self, acme: World) -> None:

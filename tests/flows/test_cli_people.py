@@ -342,7 +342,7 @@ class TestDirectory:
         )
         assert acme.refused("inbox", "members", "crm@acme.example") == "CONFLICT"
         assert [one["address"] for one in acme.ok("inbox", "list")] == ["crm@acme.example"]
-        assert acme.refused("user", "disable", "lea@acme.example") == "CONFLICT"
+        assert acme.refused("user", "disable", "lea@acme.example") == "NOBODY_READS"
         acme.ok("inbox", "add", "info@acme.example", "--kind", "shared", "--mode", "communal")
         communal = acme.ok(
             "user", "add", "--communal", "--inbox", "info@acme.example", "--name", "Info"
