@@ -135,7 +135,7 @@ def show_html(
     try:
         name, page = showing.page((body.account_id, body.digest), content, wish)
     except NoSuchPartError:
-        raise _no_part(ulid, asked.within) from None
+        raise no_part(ulid, asked.within) from None
     except UnreadableError as error:
         page = plain_page("", [f"This mail could not be read. {error}"])
     except ReaderDiedError as error:
@@ -178,7 +178,8 @@ def _ticket(app: App, ulid: str, by: Actor) -> str:
     return sealed_ticket(app, Purpose.PICTURES, ulid, Ticket(by=by))[0]
 
 
-def _no_part(ulid: str, path: str) -> RefusedError:
+def no_part(ulid: str, path: str) -> RefusedError:
+    """Return the refusal of a part that a mail does not have."""
     return RefusedError(
         Reason.NOT_FOUND,
         noun="part",

@@ -22,6 +22,7 @@ class What(StrEnum):
 
     PAGE = "page"
     FILE = "file"
+    FILES = "files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One file of a mail, in lists."""
+
+    name: str
+    type: str
+    size: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What a reader found.  Everything in it is safe text; `octets` are whatever the mail has."""
 
@@ -61,5 +72,7 @@ class Shown:
     """The type that the first octets of a file show: a picture's or a PDF's, empty for every other."""
     span: Span | None = None
     """Of a file: where it stands, if it can be taken from there."""
+    files: tuple[Listed, ...] = ()
+    """Of the list of files: all of them, those within winmail.dat too."""
     octets: bytes = field(default=b"", repr=False)
     """A page, or a file without a span."""

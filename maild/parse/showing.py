@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from maild.model.letter import UnreadableError
-from maild.model.shown import INTO, PATH_MAX, NoSuchPartError, Shown, Span, What, Wish
+from maild.model.shown import INTO, PATH_MAX, Listed, NoSuchPartError, Shown, Span, What, Wish
 from maild.parse import transfer
-from maild.parse.attachments import name_of
+from maild.parse.attachments import attachments, is_text, name_of
 from maild.parse.originals import MESSAGES
 from maild.parse.pages import page
 from maild.parse.parts import Part, read_parts
@@ -35,6 +37,15 @@ def show(raw: bytes, wish: Wish) -> Shown:
             return Shown(type="text/html", octets=page(within, wish))
         case What.FILE:
             return _file(raw, wish.path)
+        case What.FILES:
+            return Shown(files=tuple(_files(_message(raw, wish.path))))
+
+
+def _files(raw: bytes) -> Iterator[Listed]:
+    root = read_parts(raw, [])
+    own = [part for part in root.leaves() if is_text(part)]
+    for one in attachments(raw, list(root.leaves()), own):
+        yield Listed(name=one.name, type=one.type, size=one.size, path=one.path)
 
 
 def _message(raw: bytes, path: str) -> bytes:
@@ -64,6 +75,8 @@ def _part(raw: bytes, path: str) -> Part:
 def _file(raw: bytes, path: str) -> Shown:
     """Return a part as a file: its place in the mail where that will do, its octets where not."""
     outer, into, last = path.rpartition(INTO)
+    if into and not outer:
+        raise NoSuchPartError
     within = _message(raw, outer)
     part = _part(within, last)
     content = within[part.start : part.end]

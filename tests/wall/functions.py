@@ -119,6 +119,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "standing.actor_for",
     ),
     "who is not known yet, or shows a secret: it says who acts": (
+        "attachments.picture_by_ticket",
         "identities.attach_identity",
         "identities.keep_asking",
         "identities.kept_asking",

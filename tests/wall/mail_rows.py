@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 
 from maild.core import (
+    attachments,
     conversations,
     counts,
     delivers_to,
@@ -132,6 +133,19 @@ _MAILS = [
         for kind in ("mail", "erased")
     ),
     Row(showing.ticket_for, "mail", asked_of(showing.ticket_for)),
+    *(
+        Row(
+            attachments.attachment,
+            kind,
+            lambda app, by, it, at: attachments.attachment(app, READER, it, "1", by=by),
+        )
+        for kind in ("mail", "erased")
+    ),
+    Row(
+        attachments.archive,
+        "mail",
+        lambda app, by, it, at: attachments.archive(app, READER, it, by=by),
+    ),
     Row(
         views.mails_with_reason,
         "none",

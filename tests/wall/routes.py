@@ -196,6 +196,11 @@ ROUTES = [
         for kind in ("mail", "erased")
     ),
     Route("POST", f"{_MAIL}/tickets", "mail", {}),
+    *(
+        Route("GET", f"{_MAIL}/attachments{more}", kind, sent=f"/mails/{{it}}/attachments{sent}")
+        for more, sent in (("/{part}", "/1"), (".zip", ".zip"))
+        for kind in ("mail", "erased")
+    ),
     Route("POST", f"{_MAIL}/repairs", "mail", {"action": "ignore"}),
     Route("GET", "/clients", "none", takes_account=True),
     *(
@@ -282,6 +287,7 @@ OPEN = {
     "POST /login/verify": "by a mailed secret alone",
     "GET /login/providers": "what the operator has set up",
     "POST /login/providers/{name}": "what the operator has set up",
+    "GET /mails/{mail_id}/cid/{ticket}/{part}": "by a sealed ticket alone, which names one mail and who asked",
     "POST /login/providers/{name}/finish": "by what a provider says alone",
 }
 """Routes that need no token, and know no account."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
@@ -41,7 +41,8 @@ class Told:
 class Octets:
     """An answer that is no JSON."""
 
-    content: bytes
+    content: bytes | Iterator[bytes]
+    """Pieces are taken as they are sent; those after the first cannot be refused any more."""
     type: str
     header: Mapping[str, str]
 
@@ -102,7 +103,10 @@ def _response(value: Any) -> Response:
     if value is None:
         return Response(status_code=204, headers=COMMON)
     if isinstance(value, Octets):
-        return Response(value.content, 200, {**COMMON, **value.header}, value.type)
+        headers = {**COMMON, **value.header}
+        if isinstance(value.content, bytes):
+            return Response(value.content, 200, headers, value.type)
+        return StreamingResponse(value.content, 200, headers, value.type)
     told = value if isinstance(value, Told) else Told(value, 200)
     headers = {**COMMON, **told.header}
     if told.value is None:

@@ -13,18 +13,27 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from maild.core import showing
+from maild.core import attachments, showing
+from maild.core.attachments import File
 from maild.core.showing import Asked as Wanted, Document, MadeTicket
-from maild.faces.api.calls import Asked, Octets, Told
+from maild.faces.api.calls import Asked, Octets, OpenAsked, Told
 from maild.faces.api.words import Asking, Flag, Id, Line
 
 routes = APIRouter(prefix="/mails/{mail_id}", tags=["mails"])
 PICTURES = "/api/v1/mails/{id}/cid/"
 """Where the pictures of a page are."""
 _OPEN = re.compile(r"/api/v1/mails/[^/]+/(?:(?P<body>body)|cid/.*)", re.DOTALL)
-_BINARY: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/html": {}}, "description": "A page that stands alone."}
-}
+
+
+def _binary(said: str, *types: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {one: {} for one in types}, "description": said}}
+
+
+_DRAWN = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_PAGE = _binary("A page that stands alone.", "text/html")
+_PICTURE = _binary("A picture.", *_DRAWN)
+_FILE = _binary("The file, to be saved.", "application/octet-stream", "application/pdf", *_DRAWN)
+_ZIP = _binary("The archive.", "application/zip")
 
 
 class Half(StrEnum):
@@ -47,7 +56,7 @@ def is_open(request: Request) -> bool:
     return match is not None and (match["body"] is None or "ticket" in request.query_params)
 
 
-@routes.get("/body", response_class=Response, responses=_BINARY)
+@routes.get("/body", response_class=Response, responses=_PAGE)
 async def show_body(
     call: Asked,
     mail_id: Id,
@@ -80,6 +89,36 @@ async def make_ticket(call: Asked, mail_id: Id, asked: Terms) -> Response:
     return await call.answer(
         lambda app, by: Told(showing.ticket_for(app, mail_id, by=by, images=asked.images), 201)
     )
+
+
+@routes.get("/cid/{ticket}/{part}", response_class=Response, responses=_PICTURE)
+async def show_picture(call: OpenAsked, mail_id: Id, ticket: Id, part: Id) -> Response:
+    """Show a picture of a mail in its own page, which knows the ticket."""
+    shown = call.inside.showing
+    return await call.open_answer(
+        lambda app: _file(attachments.picture_by_ticket(app, shown, mail_id, ticket, part))
+    )
+
+
+@routes.get("/attachments/{part}", response_class=Response, responses=_FILE)
+async def attachment(call: Asked, mail_id: Id, part: Id) -> Response:
+    """Save one part of a mail, as `attachments` of the mail name it by `path`."""
+    shown = call.inside.showing
+    return await call.answer(
+        lambda app, by: _file(attachments.attachment(app, shown, mail_id, part, by=by))
+    )
+
+
+@routes.get("/attachments.zip", response_class=Response, responses=_ZIP)
+async def archive(call: Asked, mail_id: Id) -> Response:
+    """Save all attachments of a mail in one archive."""
+    shown = call.inside.showing
+    return await call.answer(lambda app, by: _file(attachments.archive(app, shown, mail_id, by=by)))
+
+
+def _file(file: File) -> Octets:
+    length = {} if file.size is None else {"Content-Length": str(file.size)}
+    return Octets(file.pieces, file.type, {**file.header, **length})
 
 
 def _octets(document: Document) -> Octets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,6 +127,46 @@ def _write(content: bytes | Path) -> None:
         with content.open("rb") as file:
             shutil.copyfileobj(file, out)
     out.flush()
+
+
+@commands.command()
+def attachment(
+    ctx: typer.Context,
+    id_: Id,
+    part: Annotated[
+        str | None,
+        typer.Argument(metavar="[N]", help="Which, by the path that `maild mail show` gives it."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file, or the folder, to write it to; stdout without it."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them, in one archive.")] = False,
+) -> None:
+    """Take an attachment out of a mail, as it was sent."""
+    from maild.core import attachments
+
+    cli = of(ctx)
+    if (part is None) is not every:
+        raise WrongUsageError("Name one attachment, or say --all.")
+    with a_reader() as reader:
+        if part is None:
+            file = attachments.archive(cli.app, reader, id_, by=cli.by)
+        else:
+            file = attachments.attachment(cli.app, reader, id_, part, by=cli.by)
+        if out is None:
+            sys.stdout.buffer.writelines(file.pieces)
+            sys.stdout.buffer.flush()
+            return
+        path = out / file.name if out.is_dir() else out
+        size = _save(path, file.pieces)
+    document = {"id": id_, "part": part, "name": file.name, "file": str(path), "size": size}
+    tell(cli, document, [f"{line(str(path))}: {size} octets."])
+
+
+def _save(path: Path, pieces: Iterator[bytes]) -> int:
+    with path.open("wb") as file:
+        return sum(file.write(piece) for piece in pieces)
 
 
 @commands.command()

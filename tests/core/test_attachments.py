@@ -1,0 +1,257 @@
+"""Files out of mails: whole, harmless for a browser and for a disk, and only for whom the mail is (M13)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from maild.core.app import OPERATOR, Actor, App
+from maild.core.attachments import ARCHIVE_MAX, File, archive, attachment, picture_by_ticket
+from maild.core.file_names import disposition, file_name
+from maild.core.showing import Asked, Showing, show_html
+from maild.model.reason import Reason, RefusedError
+from maild.store.store import Store
+from tests.conftest import UrlOf
+from tests.core.company import EVA, READER, Post, a_company
+from tests.core.test_showing import KEY
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 40
+HARMLESS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'self'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private",
+}
+
+
+def part(
+    type_: str, content: bytes, name: str = "", more: str = "", encoding: str = "base64"
+) -> str:
+    disposition_ = f'Content-Disposition: attachment; filename="{name}"\r\n' if name else ""
+    body = (
+        base64.encodebytes(content).decode().replace("\n", "\r\n")
+        if encoding == "base64"
+        else content.decode("latin-1")
+    )
+    return f"Content-Type: {type_}\r\n{disposition_}{more}Content-Transfer-Encoding: {encoding}\r\n\r\n{body}\r\n"
+
+
+class Site:
+    def __init__(self, app: App) -> None:
+        self.app = replace(app, key=KEY)
+        a_company(app)
+        self.post = Post(app)
+
+    def mail(self, *parts: str, to: str = "info@acme.example", kind: str = "mixed") -> str:
+        head = (
+            f"From: a@b.example\r\nTo: {to}\r\nContent-Type: multipart/{kind}; boundary=b\r\n\r\n"
+        )
+        body = "".join(f"--b\r\n{one}" for one in ("\r\nHello\r\n", *parts)) + "--b--\r\n"
+        [answer] = self.post.send((head + body).encode("latin-1"), to)
+        self.post.decide()
+        return str(answer.facts["ref"])
+
+    def file(self, ulid: str, path: str = "2", by: Actor = OPERATOR) -> File:
+        return attachment(self.app, READER, ulid, path, by=by)
+
+
+def whole(file: File) -> bytes:
+    return b"".join(file.pieces)
+
+
+@pytest.fixture
+def site(app: App) -> Site:
+    return Site(app)
+
+
+def test_M13_a_file_comes_out_as_it_went_in(site: Site) -> None:
+    sizes = (0, 1, 2, 3, 100, 200_000)
+    contents = [(bytes(range(33, 90)) * (size // 57 + 1))[:size] for size in sizes]
+    for encoding in ("base64", "binary"):
+        ulid = site.mail(
+            *(part("application/x", one, "a.bin", encoding=encoding) for one in contents)
+        )
+        for at, content in enumerate(contents, 2):
+            file = site.file(ulid, str(at))
+            assert whole(file) == content
+            assert file.size == len(content)
+
+
+def test_M13_what_is_not_clean_base64_comes_out_as_far_as_it_goes(site: Site) -> None:
+    ulid = site.mail(
+        "Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD*!\r\nREVG==QUJD\r\n",
+        "Content-Type: text/x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=3Db=\r\nc\r\n",
+    )
+    file = site.file(ulid)
+    assert whole(file).startswith(b"ABCDEF")
+    assert whole(site.file(ulid, "3")) == b"a=bc"
+
+
+TYPES = [
+        ("image/png", PNG, "image/png"),
+        ("IMAGE/PNG", PNG, "image/png"),
+        ("image/jpg", b"\xff\xd8\xff\xe0x", "image/jpeg"),
+        ("image/gif", b"GIF89a;", "image/gif"),
+        ("image/webp", b"RIFF\0\0\0\0WEBPx", "image/webp"),
+        ("application/pdf", b"%PDF-1.7\n", "application/pdf"),
+        ("image/png", b"<html><script>alert(1)</script>", "application/octet-stream"),
+        ("image/gif", PNG, "application/octet-stream"),
+        ("application/pdf", b"<html>", "application/octet-stream"),
+        ("image/svg+xml", b"<svg onload=alert(1)>", "application/octet-stream"),
+        ("text/html", b"<script>alert(1)</script>", "application/octet-stream"),
+        ("application/xhtml+xml", b"<html/>", "application/octet-stream"),
+        ("text/xml", b"<x/>", "application/octet-stream"),
+        ("text/javascript", b"alert(1)", "application/octet-stream"),
+        ("application/x-shockwave-flash", b"FWS", "application/octet-stream"),
+        ("x/y\tz", PNG, "application/octet-stream"),
+]  # fmt: skip
+
+
+def test_M13_a_browser_hears_only_harmless_types(site: Site) -> None:
+    ulid = site.mail(*(part(type_, content, "a.png") for type_, content, _ in TYPES))
+    for at, (type_, _, served) in enumerate(TYPES, 2):
+        file = site.file(ulid, str(at))
+        assert file.type == served, type_
+        assert file.header["Content-Disposition"].startswith("attachment; ")
+        assert HARMLESS.items() <= file.header.items()
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "kept"),
+        [
+            ("offer.pdf", "offer.pdf"),
+            ("Angebot für Übersee.pdf", "Angebot für Übersee.pdf"),
+            ("../../etc/passwd", "_.._etc_passwd"),
+            ("C:\\Windows\\x.exe", "C__Windows_x.exe"),
+            ("a\r\nSet-Cookie: x=1", "aSet-Cookie_ x=1"),
+            ("invoice\u202efdp.exe", "invoicefdp.exe"),
+            ("a\u200b\u2066b\ufeff.txt", "ab.txt"),
+            ("CON", "_CON"), ("nul.txt", "_nul.txt"), ("Com1 .x", "_Com1 .x"),
+            ("...", "instead"), ("", "instead"), (" . ", "instead"), (".htaccess", "htaccess"), ("-rf", "rf"), ("a. ", "a"),
+            ("x" * 300 + ".pdf", "x" * 116 + ".pdf"),
+            ('a"b\\c;d', "a_b_c;d"),
+        ],
+    )  # fmt: skip
+    def test_M13_a_name_is_one_on_every_disk(self, name: str, kept: str) -> None:
+        assert file_name(name, "instead") == kept
+
+    def test_M13_a_field_says_the_name_twice_and_cannot_be_broken(self) -> None:
+        said = disposition("attachment", 'Ü %22; x="1"\\.pdf')
+        assert said.isascii()
+        plain, _, extended = said.partition("; filename*=UTF-8''")
+        assert plain == 'attachment; filename="_ _22; x=_1__.pdf"'
+        assert unquote(extended) == 'Ü %22; x="1"\\.pdf'
+        assert not set(extended) & set(" ;\"\\'*()<>@,")
+
+    def test_M13_a_part_without_a_name_has_one_that_says_where_it_was(self, site: Site) -> None:
+        ulid = site.mail(
+            part("application/x", b"x"),
+            part("message/rfc822", b"From: x\r\n\r\ny", encoding="7bit"),
+        )
+        assert site.file(ulid).name == "part-2.bin"
+        assert site.file(ulid, "3").name == "part-3.eml"
+
+
+class TestWithin:
+    def test_M13_files_of_an_attached_mail_are_reached_through_it(self, site: Site) -> None:
+        inner = (
+            "Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nHi\r\n--c\r\n"
+            + part("image/png", PNG, "p.png")
+            + "--c--\r\n"
+        )
+        ulid = site.mail(part("message/rfc822", inner.encode(), "m.eml", encoding="7bit"))
+        assert whole(site.file(ulid, "2~2")) == PNG
+        assert whole(site.file(ulid, "2")).startswith(b"Content-Type: multipart/mixed")
+
+    def test_M13_a_part_that_is_not_there_is_not_found(self, site: Site) -> None:
+        ulid = site.mail(part("application/x", b"x"))
+        for path in ("", "0", "9", "1~1", "2~", "~2", "2~1~1", "x" * 999, "2/../1", "é"):
+            with pytest.raises(RefusedError) as refused:
+                site.file(ulid, path)
+            assert refused.value.reason is Reason.NOT_FOUND, path
+
+
+class TestArchive:
+    def test_M13_all_files_come_in_one_each_under_a_name_of_its_own(self, site: Site) -> None:
+        ulid = site.mail(
+            part("image/png", PNG, "a.png"),
+            part("image/png", PNG + b"2", "A.PNG"),
+            part("application/x", b"x" * 99_999, "../b"),
+        )
+        file = archive(site.app, READER, ulid, by=OPERATOR)
+        assert (file.type, file.name) == ("application/zip", f"mail-{ulid}.zip")
+        with zipfile.ZipFile(io.BytesIO(whole(file))) as made:
+            assert made.testzip() is None
+            assert {one: made.read(one) for one in made.namelist()} == {
+                "a.png": PNG,
+                "A (2).PNG": PNG + b"2", "_b": b"x" * 99_999,
+            }  # fmt: skip
+
+    def test_M13_no_archive_of_nothing_or_of_too_many(self, site: Site) -> None:
+        for parts, why in (
+            ((), "no attachments"),
+            ([part("application/x", b"")] * 201, "up to 200 files"),
+        ):
+            with pytest.raises(RefusedError, match=why):
+                archive(site.app, READER, site.mail(*parts), by=OPERATOR)
+        assert ARCHIVE_MAX == 200 * 2**20
+
+
+class TestWho:
+    def test_M13_who_may_not_see_a_mail_gets_no_file_of_it(self, site: Site) -> None:
+        ulid = site.mail(part("image/png", PNG), to="crm@acme.example")
+        for path in ("2", ""):
+            with pytest.raises(RefusedError) as refused:
+                self.look(site, ulid, path)
+            assert refused.value.reason is Reason.NOT_ALLOWED
+
+    def look(self, site: Site, ulid: str, path: str) -> File:
+        if path:
+            return site.file(ulid, path, Actor(EVA))
+        return archive(site.app, READER, ulid, by=Actor(EVA))
+
+    def test_M13_a_page_has_tickets_for_its_own_pictures_alone(self, site: Site) -> None:
+        html = b'<img src="cid:logo@x"><img src="cid:page@x">'
+        pictures = (
+            part("image/png", PNG, more="Content-ID: <logo@x>\r\n"),
+            part("image/svg+xml", b"<svg/>", more="Content-ID: <page@x>\r\n"),
+        )
+        ulid = site.mail(part("text/html", html), *pictures, kind="related")
+        other = site.mail(part("image/png", PNG))
+        page = show_html(
+            site.app, Showing(READER), ulid, Asked(plain=False), by=OPERATOR
+        ).content.decode()
+        [address] = [one.partition('"')[0] for one in page.split('src="')[1:]]
+        _, ticket, path = address.split("/")
+        shown = picture_by_ticket(site.app, READER, ulid, ticket, path)
+        assert (whole(shown), shown.type) == (PNG, "image/png")
+        assert shown.header["Content-Disposition"].startswith("inline; ")
+        for mail, part_, reason in (
+            (ulid, "4", Reason.NOT_FOUND), (ulid, "2", Reason.NOT_FOUND), (ulid, "9", Reason.NOT_FOUND), (other, "2", Reason.TICKET_REFUSED),
+        ):  # fmt: skip
+            with pytest.raises(RefusedError) as refused:
+                picture_by_ticket(site.app, READER, mail, ticket, part_)
+            assert refused.value.reason is reason
+
+
+def test_M13_a_large_file_is_never_whole_in_memory(tmp_path: Path, url_of: UrlOf) -> None:
+    """Beyond `inline_max` a mail is a file, and what is yielded of it are pieces."""
+    store = Store(url_of("sqlite"), tmp_path / "bodies")
+    app = App(store=store)
+    site = Site(app)
+    content = bytes(range(256)) * 8_000
+    file = site.file(site.mail(part("application/x", content, "a.bin")))
+    pieces: Iterator[bytes] = file.pieces
+    sizes = [len(one) for one in pieces]
+    store.close()
+    assert max(sizes) <= 64 * 1024
+    assert sum(sizes) == len(content) == file.size
