@@ -185,6 +185,7 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> Sequence[Done]:
     # What is decided, or was read, for the first time.
     first = [one for one in done if one.claimed.state in {State.RECEIVED, State.FAILED}]
     join_letters(tx, {one.claimed.message_id: one.letter for one in first})
+    tx.indexing.queue(one.claimed.id for one in done)
     tx.verdicts.keep(
         {one.claimed.message_id: one.verdict.to_dict() for one in done if one.verdict is not None},
         act.at,

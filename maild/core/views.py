@@ -6,7 +6,7 @@ Everything here only reads.  Documents never hold what their reader may not see.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from maild.core.acts import no_mail, require_right
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
 from maild.core.history import Happening, history_of
+from maild.core.searching import query_of, resolve
 from maild.core.senders import sender_of
 from maild.core.standing import find_user, home, parse_address
 from maild.model.letter import PARSER_VERSION, Letter
 from maild.model.people import Role
 from maild.model.plain_text import short
+from maild.model.query import Query
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.parse import codec
@@ -48,6 +50,10 @@ class Wanted:
     status: str | None = None
     all_received: bool = False
     """Every mail of the account's shared inboxes, whoever owns it (M5)."""
+    search: str | None = None
+    """What the mails must have, in the language of search (docs/search.md); it narrows what stands beside it."""
+    profile: str | None = None
+    """A saved search's id or name; it narrows as well."""
     limit: int = 50
     after: str | None = None
     """The `next` of the page before."""
@@ -60,14 +66,18 @@ class Page:
     mails: list[dict[str, Any]]
     next: str | None
     """Where the next page begins; None: this was the last one."""
+    notes: list[str] = field(default_factory=list)
+    """What of the search names nothing that is there."""
 
 
 def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
     """Return one page of the mails that this person may see.
 
     A member sees the own mailbox, and All Received if the account says so; distributors, admins and the operator see
-    everything (M5).  Raises RefusedError: ACCOUNT_NEEDED, NOT_FOUND, NOT_ALLOWED, INVALID_VALUE.
+    everything (M5).  Raises RefusedError: ACCOUNT_NEEDED, NOT_FOUND, NOT_ALLOWED, INVALID_VALUE, SEARCH_FIELD_UNKNOWN,
+    SEARCH_UNREADABLE, SEARCH_TOO_WIDE.
     """
+    query = asked_query(wanted)
     if not 1 <= wanted.limit <= PAGE_MAX:
         raise RefusedError(
             Reason.INVALID_VALUE,
@@ -77,23 +87,56 @@ def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
         )
     with app.store.read() as tx:
         account_id = home(tx, wanted.account, by).id
-        rows = tx.lists.page(_filter(tx, account_id, wanted, by))
+        asked = filter_of(tx, account_id, wanted, query, by)
+        rows = tx.lists.page(asked.filter)
         more = len(rows) > wanted.limit
         shown = rows[: wanted.limit]
         mails = documents(tx, account_id, shown, app.clock())
-    return Page(mails=mails, next=shown[-1]["ulid"] if more else None)
+    return Page(mails=mails, next=shown[-1]["ulid"] if more else None, notes=asked.notes)
 
 
 def places(tx: Tx, wanted: Wanted, *, but_owner: int, by: Actor) -> tuple[int, list[Place]]:
     """Return the account, and the mails of a list that lie in mailboxes but one's, newest first.  Raises as `list_mails`."""
     account_id = home(tx, wanted.account, by).id
-    return account_id, tx.lists.places(_filter(tx, account_id, wanted, by), but_owner=but_owner)
+    asked = filter_of(tx, account_id, wanted, asked_query(wanted), by)
+    return account_id, tx.lists.places(asked.filter, but_owner=but_owner)
 
 
 def user_id_of(app: App, email: str, *, by: Actor) -> int:
     """Return the user with that address.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
     with app.store.read() as tx:
         return find_user(tx, email, by).id
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What the store is asked, and what of the search it cannot be asked."""
+
+    filter: Filter
+    notes: list[str]
+
+
+def asked_query(wanted: Wanted) -> Query:
+    """Return what is searched for.  Raises RefusedError SEARCH_FIELD_UNKNOWN, SEARCH_UNREADABLE."""
+    if wanted.profile is not None:
+        raise RefusedError(Reason.CONFLICT, why="This version has no saved searches yet.")
+    return Query() if wanted.search is None else query_of(wanted.search)
+
+
+def filter_of(tx: Tx, account_id: int, wanted: Wanted, query: Query, by: Actor) -> Narrowed:
+    """Return what the store is asked for these mails, as far as this person may see them (M5).  Raises RefusedError."""
+    found = _filter(tx, account_id, wanted, by)
+    if not query.terms:
+        return Narrowed(found, [])
+    asked = resolve(tx, account_id, query, by)
+    if asked.owner_id is not None and found.owner_id not in {None, asked.owner_id}:
+        asked.is_nothing = True
+    found = replace(
+        found,
+        owner_id=found.owner_id if asked.owner_id is None else asked.owner_id,
+        search=asked.search(account_id),
+    )
+    return Narrowed(found, asked.notes)
 
 
 def _filter(tx: Tx, account_id: int, wanted: Wanted, by: Actor) -> Filter:

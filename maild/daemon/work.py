@@ -9,6 +9,7 @@ from maild import failpoint
 from maild.core.clients_sweeping import sweep
 from maild.core.forgetting import forget_ended
 from maild.core.quoting import join_old
+from maild.core.indexing import ROUND, index_round
 from maild.core.undo_change import forget_changes
 from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
 from maild.daemon.digest import EVERY_S, Digests
@@ -20,6 +21,8 @@ from maild.parse.pool import ReaderPool
 from maild.store.engine import StoreDownError
 from maild.threads import do
 
+INDEX_S = 1
+"""How often search is told of mails that were settled since."""
 SWEEP_S = 2
 """How often is looked whether clients came that mails had waited for."""
 
@@ -46,6 +49,7 @@ class Work:
         frame.scheduler.add_job(forget_ended, "interval", args=(frame.app,), hours=1)
         frame.scheduler.add_job(self._sweep, "interval", seconds=SWEEP_S)
         frame.scheduler.add_job(self._join_old)
+        frame.scheduler.add_job(self._index, "interval", seconds=INDEX_S)
         frame.scheduler.add_job(Directories(frame.app).tick, "interval", seconds=EVERY_DIRECTORY_S)
         if frame.plan.beneath:
             obey_doors(self._wake)
@@ -108,6 +112,14 @@ class Work:
         try:
             while after is not None:
                 after = await do(join_old, self._frame.app, after)
+        except StoreDownError as error:
+            _log.warning("store_down error=%s", error)
+
+    async def _index(self) -> None:
+        """Let search know what was settled since, round after round, and stop between two when all ends (M6)."""
+        try:
+            while not self._frame.over.is_set() and await do(index_round, self._frame.app) == ROUND:
+                pass
         except StoreDownError as error:
             _log.warning("store_down error=%s", error)
 

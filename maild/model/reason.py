@@ -300,6 +300,16 @@ class Reason(Enum):
         "From {date} the substitutes would go round in a circle: {loop}. Choose another substitute."
     )
     BEING_ANSWERED = _refusal("{user} is answering this mail since {time}.")
+    SEARCH_FIELD_UNKNOWN = _refusal(
+        "There is no search field “{field}” ({where}).{meant} The fields are {fields}. "
+        "Text with a colon stands in quotes.",
+        http=422,
+    )
+    SEARCH_UNREADABLE = _refusal("The search cannot be read, {where}: {why}.", http=422)
+    SEARCH_TOO_WIDE = _refusal(
+        "More than {most} names contain “{value}”, which {field} asks for: write more of it.",
+        http=422,
+    )
 
     # What was done, said with a code.
     JOIN_REQUESTED = Spec(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Table, and_, bindparam, func, or_, selec
 from maild.model.people import InboxKind, MemberState
 from maild.model.reason import Reason
 from maild.model.states import State
+from maild.store.indexing import IndexingRows
 from maild.store.people_tables import accounts, addresses, inboxes, memberships
 from maild.store.schema import arrivals, bodies, deliveries, events, messages, recipients
 from maild.store.sql import ForEach, slices
@@ -225,9 +226,12 @@ class IntakeRows:
     def look_again(self, message_ids: Iterable[int], now: datetime) -> None:
         """Make workers decide again where new evidence about the sender may change the outcome (I4).
 
-        A worker that has the mail in hand may have looked before: it loses its lease, and writes nothing.
+        A worker that has the mail in hand may have looked before: it loses its lease, and writes nothing.  Search knows
+        the mail by its new recipients, too (M6).
         """
-        for some in slices(message_ids):
+        known = set(message_ids)
+        IndexingRows(self._connection).queue_messages(known)
+        for some in slices(known):
             self._connection.execute(
                 update(deliveries)
                 .where(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     and_,
+    func,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -29,6 +33,8 @@ from maild.store.schema import (
     recipients,
     statuses,
 )
+from maild.store.search_tables import ID_MASK, place_of, search_words
+from maild.store.searching import Search, condition_of, matches, prepare
 from maild.store.source_tables import sources
 from maild.store.sql import slices
 from maild.store.users import UserRows
@@ -53,6 +59,7 @@ class Filter:
     visible_to: int | None = None
     """Only what this member may see: the own mailbox, and All Received if `sees_shared` (M5)."""
     sees_shared: bool = False
+    search: Search | None = None
     after: int | None = None
     """The delivery that the page before ended with."""
     limit: int = 50
@@ -76,34 +83,100 @@ class ListRows:
 
     def page(self, wanted: Filter) -> list[dict[str, Any]]:
         """Return one page of mails, newest first (keyset: no page costs more than the first)."""
+        query = self._walk(wanted)
+        if query is None:
+            return []
+        if wanted.search is None or not wanted.search.clauses:
+            return self._filled(query)
+        return self._mails_of(list(self._connection.execute(query).scalars()))
+
+    def places(self, wanted: Filter, *, but_owner: int) -> list[Place]:
+        """Return the mails of a list that lie in other mailboxes than this one, newest first."""
+        query = self._walk(wanted)
+        if query is None:
+            return []
+        query = query.where(entries.c.owner_id != but_owner).with_only_columns(
+            deliveries.c.ulid, entries.c.version, maintain_column_froms=True
+        )
+        return [Place(row.ulid, row.version) for row in self._connection.execute(query)]
+
+    def count(self, wanted: Filter, most: int) -> int:
+        """Return how many mails a list has, counted up to a number."""
+        query = self._walk(replace(wanted, limit=most, after=None))
+        if query is None:
+            return 0
+        some = (
+            query.with_only_columns(deliveries.c.id, maintain_column_froms=True)
+            .order_by(None)
+            .subquery()
+        )
+        return self._connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+    def _walk(self, wanted: Filter) -> Select[Any] | None:
+        """Return the query for a list, newest first, which walks an index; None: no mail can be in it.
+
+        It selects rows of `_mails`, or where it goes by the index of search, ids.
+        """
+        search = wanted.search
+        if search is not None and search.is_nothing:
+            return None
+        if search is not None and search.clauses:
+            return _narrowed(self._walk_of(search, wanted), wanted)
         query = _narrowed(_mails().where(deliveries.c.account_id == wanted.account_id), wanted)
         # A mailbox is walked along its owner's index, every other list along the account's.
         at, number = deliveries.c.received_at, deliveries.c.id
         if wanted.owner_id is not None:
             at, number = entries.c.received_at, entries.c.delivery_id
         if wanted.after is not None:
-            last = self._connection.execute(
-                select(deliveries.c.received_at).where(deliveries.c.id == wanted.after)
-            ).scalar_one()
             # Bound with its type: a bare datetime would be compared as text with the stored number.
-            last_at = literal(last, deliveries.c.received_at.type)
+            last_at = literal(self._received_at(wanted.after), deliveries.c.received_at.type)
             query = query.where(tuple_(at, number) < tuple_(last_at, literal(wanted.after)))
-        return self._filled(query.order_by(at.desc(), number.desc()).limit(wanted.limit))
+        if search is not None:
+            prepare(self._connection)
+            query = query.where(*_within(search, at))
+        return query.order_by(at.desc(), number.desc()).limit(wanted.limit)
 
-    def places(self, wanted: Filter, *, but_owner: int) -> list[Place]:
-        """Return the mails of a list that lie in other mailboxes than this one, newest first."""
-        query = _narrowed(_mails().where(deliveries.c.account_id == wanted.account_id), wanted)
-        query = query.where(entries.c.owner_id != but_owner)
-        at, number = deliveries.c.received_at, deliveries.c.id
-        if wanted.owner_id is not None:
-            at, number = entries.c.received_at, entries.c.delivery_id
-        query = query.with_only_columns(
-            deliveries.c.ulid, entries.c.version, maintain_column_froms=True
+    def _walk_of(self, search: Search, wanted: Filter) -> Select[Any]:
+        """Return the query for what the index of search finds: it is walked backwards, which is newest first."""
+        prepare(self._connection)
+        place = search_words.c.rowid
+        query = (
+            select(deliveries.c.id)
+            .select_from(search_words)
+            .join(deliveries, deliveries.c.id == place.op("&")(literal_column(str(ID_MASK))))
+            .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)
+            .outerjoin(entries, entries.c.delivery_id == deliveries.c.id)
+            .outerjoin(statuses, statuses.c.id == entries.c.status_id)
+            .where(
+                matches(self._connection, search.clauses),
+                # The index knows it, too; this says so to whoever reads the statement.
+                deliveries.c.account_id == wanted.account_id,
+                *_within(search, deliveries.c.received_at),
+            )
         )
-        rows = self._connection.execute(
-            query.order_by(at.desc(), number.desc()).limit(wanted.limit)
-        )
-        return [Place(row.ulid, row.version) for row in rows]
+        # A second holds several mails: those at its edges are told apart by their own time, above.
+        if search.since is not None:
+            query = query.where(place >= place_of(search.since, 0))
+        if search.until is not None:
+            query = query.where(place <= place_of(search.until, ID_MASK))
+        if wanted.after is not None:
+            query = query.where(place < place_of(self._received_at(wanted.after), wanted.after))
+        return query.order_by(place.desc()).limit(wanted.limit)
+
+    def _received_at(self, delivery_id: int) -> datetime:
+        """Return when a mail came that is known to be there."""
+        found: datetime = self._connection.execute(
+            select(deliveries.c.received_at).where(deliveries.c.id == delivery_id)
+        ).scalar_one()
+        return found
+
+    def _mails_of(self, ids: list[int]) -> list[dict[str, Any]]:
+        """Return mails as lists show them, in this order."""
+        rows: dict[int, dict[str, Any]] = {}
+        for some in slices(ids):
+            found = self._filled(_mails().where(deliveries.c.id.in_(some)))
+            rows.update({row["id"]: row for row in found})
+        return [rows[one] for one in ids]
 
     def mails(self, delivery_ids: Iterable[int]) -> list[dict[str, Any]]:
         """Return these mails as lists show them, in the order in which they came in."""
@@ -272,6 +345,16 @@ def _mails() -> Select[Any]:
     )
 
 
+def _within(search: Search, at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
+    """Return the bounds of when a mail was received, on the column that is walked."""
+    bounds = []
+    if search.since is not None:
+        bounds.append(at >= literal(search.since, deliveries.c.received_at.type))
+    if search.until is not None:
+        bounds.append(at < literal(search.until, deliveries.c.received_at.type))
+    return bounds
+
+
 def _with_status(wanted: Filter) -> Any:
     named = statuses.c.name == wanted.status
     if not wanted.status_is_first:
@@ -301,6 +384,8 @@ def _narrowed(query: Select[Any], wanted: Filter) -> Select[Any]:
     for value, condition in conditions:
         if value is not None:
             query = query.where(condition)
+    if wanted.search is not None:
+        query = query.where(*map(condition_of, wanted.search.holds))
     if wanted.client_id is not None:
         query = query.join(
             filings,

@@ -23,6 +23,7 @@ from maild.store.feed import FeedRows
 from maild.store.healing import HealingRows
 from maild.store.identities import IdentityRows
 from maild.store.inbox_keys import InboxKeyRows
+from maild.store.indexing import IndexingRows
 from maild.store.intake import IntakeRows
 from maild.store.leaving import LeavingRows
 from maild.store.ledger import LedgerRows
@@ -35,6 +36,7 @@ from maild.store.people import PeopleRows
 from maild.store.people_changes import ChangeRows
 from maild.store.rights import RightsRows
 from maild.store.rules import RuleRows
+from maild.store.searched_names import SearchedNames
 from maild.store.sessions import SessionRows
 from maild.store.settling import SettlingRows
 from maild.store.sources import LeaseRows, SourceRows
@@ -111,6 +113,16 @@ class Tx:
     def merging(self) -> MergeRows:
         """What changes hands when two users turn out to be one."""
         return MergeRows(self.connection)
+
+    @cached_property
+    def searched(self) -> SearchedNames:
+        """What a search calls by its name."""
+        return SearchedNames(self.connection)
+
+    @cached_property
+    def indexing(self) -> IndexingRows:
+        """What search finds mails by, and which mails it does not know yet."""
+        return IndexingRows(self.connection)
 
     @cached_property
     def clients(self) -> ClientRows:

@@ -40,8 +40,14 @@ def test_an_empty_database_is_brought_to_the_schema_and_again_changes_nothing(
 def test_the_migrations_make_exactly_the_schema(database: Database) -> None:
     migrate.upgrade(database)
     with database.writer.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_name": _is_of_the_metadata}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
+
+
+def _is_of_the_metadata(name: str | None, kind: str, _: object) -> bool:
+    """The index of search is another thing on each database, and on SQLite several tables (M6)."""
+    return kind != "table" or not (name or "").startswith("search_words")
 
 
 def test_an_outdated_schema_is_refused_with_the_remedy(database: Database) -> None:

@@ -104,6 +104,8 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "digest.send_digests",
         "feed.place_events",
         "forgetting.forget_ended",
+        "indexing.index_all",
+        "indexing.index_round",
         "letters.returns_to",
         "outbox.give_back",
         "outbox.keep_hand",
@@ -115,6 +117,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
     ),
     "the operator, who sees everything": (
         "doctor.examine",
+        "indexing.backlog",
         "outbox.errand_counts",
         "standing.actor_for",
     ),

@@ -33,6 +33,8 @@ class Filter(Asking):
     unread: bool = False
     status: Line | None = None
     all_received: bool = False
+    search: Text | None = None
+    profile: Line | None = None
     limit: int = 50
     after: Line | None = None
 

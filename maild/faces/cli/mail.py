@@ -52,8 +52,13 @@ def list_(
     all_received: Annotated[
         bool, typer.Option("--all-received", help="All mail of shared inboxes, whoever owns it.")
     ] = False,
-    search: Annotated[str | None, typer.Option(hidden=True)] = None,
-    profile: Annotated[str | None, typer.Option(hidden=True)] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="QUERY", help="Only what it finds; docs/search.md has the fields."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what a saved search finds.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Mails of one page.")] = 50,
     after: Annotated[
         str | None,
@@ -63,10 +68,6 @@ def list_(
     """List mails, newest first."""
     from maild.core.views import Wanted, list_mails
 
-    if search is not None or profile is not None:
-        raise RefusedError(
-            Reason.CONFLICT, why="This version cannot search yet; leave --search and --profile out."
-        )
     cli = of(ctx)
     wanted = Wanted(
         account=cli.account_slug,
@@ -78,11 +79,15 @@ def list_(
         unread=unread,
         status=status,
         all_received=all_received,
+        search=search,
+        profile=profile,
         limit=limit,
         after=after,
     )
     page = list_mails(cli.app, wanted, by=cli.by)
     tell(cli, page.mails, mail_words.list_lines(page.mails))
+    for note in page.notes:
+        cli.say(note)
     if page.next is not None:
         cli.say(f"There are more: --after {page.next}")
     elif not page.mails:

@@ -14,6 +14,7 @@ import maild.store.outbox_tables
 import maild.store.people_tables
 import maild.store.rule_tables
 import maild.store.schema
+import maild.store.search_tables
 import maild.store.source_tables
 import maild.store.thread_tables
 import maild.store.verdicts
