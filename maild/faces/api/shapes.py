@@ -196,3 +196,4 @@ class Absences(BaseModel):
     """Who is away, and who will be."""
 
     absences: list[AbsenceView]
+    notes: list[str]

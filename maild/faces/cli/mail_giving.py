@@ -15,7 +15,7 @@ from maild.faces.cli.context import Context, of
 from maild.faces.cli.mail_shared import SHOWN_AFTER, Id, a_reader, reason_of, state_of, tell, told
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.plain import line
-from maild.model.reason import Reason, RefusedError
+from maild.model.reason import Reason
 from maild.model.states import State
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def give(
     search: Annotated[
         str | None, typer.Option(metavar="QUERY", help="All that are found by this.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(hidden=True)] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="All that a saved search finds.")
+    ] = None,
     owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="All in this mailbox.")] = None,
     inbox: Annotated[
         str | None, typer.Option(metavar="ADDR", help="All that came through this inbox.")
@@ -74,10 +76,6 @@ def give(
     from maild.core.views import Wanted, user_id_of
 
     cli = of(ctx)
-    if search is not None or profile is not None:
-        raise RefusedError(
-            Reason.CONFLICT, why="This version cannot search yet; leave --search and --profile out."
-        )
     wanted = Wanted(
         account=cli.account_slug,
         owner=owner,
@@ -88,6 +86,8 @@ def give(
         unread=unread,
         status=status,
         all_received=all_received,
+        search=search,
+        profile=profile,
     )
     is_found = wanted != Wanted(account=cli.account_slug)
     if bool(ids) == is_found:
