@@ -8,8 +8,8 @@ import os
 from maild import failpoint
 from maild.core.clients_sweeping import sweep
 from maild.core.forgetting import forget_ended
-from maild.core.quoting import join_old
 from maild.core.indexing import ROUND, index_round
+from maild.core.quoting import join_old
 from maild.core.undo_change import forget_changes
 from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
 from maild.daemon.digest import EVERY_S, Digests
