@@ -36,6 +36,10 @@ def run_here(arguments: list[str]) -> int:
         "directory": Command(
             "maild.daemon.command_directory", "the CRM from which an account's clients come"
         ),
+        "import": Command(
+            "maild.daemon.command_import:import_mail",
+            "old mail: mbox, Maildir, folders of .eml",
+        ),
         "serve": Command("maild.daemon.command", "run the daemon"),
         "source": Command(
             "maild.daemon.command_source", "mailboxes of other servers that maild collects from"

@@ -41,6 +41,7 @@ POINTS = {
     "accept.before_transaction": "Large bodies are published; the transaction has not begun.",
     "accept.before_commit": "Every row of the batch is written in the transaction; none is committed.",
     "accept.after_commit": "The batch is durable; nobody has been answered, the spool files still exist.",
+    "import.after_store": "Old mails are stored, and leased by who imports them; none is decided.",
     "collect.before_store": "Mails are fetched; nothing of them is stored (window A).",
     "collect.after_store": "Mails and their ledger rows are committed together; the server was told nothing (window C).",
     "collect.before_intent": "What is to happen on the server is due; that it begins is not written.",

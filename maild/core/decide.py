@@ -18,7 +18,7 @@ from typing import Protocol
 from maild import failpoint
 from maild.auth.finding import Finding, Verdict
 from maild.core.app import App
-from maild.core.facts import Gathered, case_of, gather, sealers_of, to_verify
+from maild.core.facts import Gathered, case_of, gather, is_past, sealers_of, to_verify
 from maild.core.outcome import Outcome
 from maild.core.peers import directs_of, with_findings
 from maild.core.rules_applied import apply_rules, rules_of
@@ -31,7 +31,8 @@ from maild.model.facts import Proven
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError
 from maild.model.outcome import outcome_of
 from maild.model.reason import Reason
-from maild.model.rules import Rule
+from maild.model.rules import Heard, Rule
+from maild.model.states import State
 from maild.model.trace import Trace
 from maild.parse import codec
 from maild.parse.pool import ReaderClosedError, ReaderDiedError
@@ -163,6 +164,15 @@ def decide_again(app: App, reader: Reader, delivery_ids: Sequence[int]) -> None:
             )
         again = [replace(claimed, attempts=1) for claimed in batch]
         _work_under(app, reader, again, _Work(lease))
+
+
+def decide_claimed(app: App, reader: Reader, batch: list[Claimed], lease: str) -> None:
+    """Decide deliveries that were leased under this name when they were stored.
+
+    Commits as `decide_due`.  Raises StoreDownError.
+    """
+    if batch:
+        _work_under(app, reader, batch, _Work(lease))
 
 
 def _work(app: App, reader: Reader, batch: list[Claimed], work: _Work) -> bool:
@@ -348,12 +358,20 @@ def _decide_one(
     for what in letter.degraded:
         trace.say("parse", f"Could not be read in full: {what}.", "not_read_in_full", what=what)
     case = case_of(claimed, letter, gathered)
-    decision, heard = apply_rules(rules, case, decide(case, trace), claimed.size, trace)
+    decision = decide(case, trace)
+    witnesses = gathered.witnesses.get(claimed.message_id, ())
+    imported = claimed.state is State.RECEIVED and is_past(witnesses)
+    if imported:
+        # Silent: no rule acts on the past, and nobody is told of it (D13).
+        heard = Heard(unread=any(one.left_unread for one in witnesses))
+    else:
+        decision, heard = apply_rules(rules, case, decision, claimed.size, trace)
     return Done(
         claimed=claimed,
         decision=decision,
         heard=heard,
-        outcome=_outcome(claimed, case, decision),
+        imported=imported,
+        outcome=None if imported else _outcome(claimed, case, decision),
         trace=trace,
         letter=letter,
         proof=case.proof.how if isinstance(case.proof, Proven) else case.proof.verdict,

@@ -193,11 +193,15 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         norm for owner, norm in gathered.inbox_names if owner == account and norm in norms
     )
     before = _before(claimed, rulings, gathered)
+    inbox = gathered.inboxes[claimed.inbox_id]
+    if is_past(witnesses) and inbox.kind is InboxKind.SHARED:
+        # Nobody could have proven it at a door that was not there; its signature, if it holds, still counts.
+        inbox = replace(inbox, sender_policy="record")
     if before is not None and is_authors(before, letter):
         bindings[_author(letter)] = before
     return Case(
         letter=letter,
-        inbox=gathered.inboxes[claimed.inbox_id],
+        inbox=inbox,
         directory=Directory(
             bindings=bindings,
             tagged=tagged,
@@ -247,6 +251,11 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         tells_no_recipient=bool(witnesses) and all(one.origin == "none" for one in witnesses),
         lies_in_a_mailbox=claimed.state in {State.FILED, State.UNFILED, State.HELD},
     )
+
+
+def is_past(witnesses: Sequence[Witness]) -> bool:
+    """Whether a mail came by imports of old mail alone (D13)."""
+    return bool(witnesses) and all(one.left_unread is not None for one in witnesses)
 
 
 def _author(letter: Letter) -> str:

@@ -228,3 +228,17 @@ def raw_of(content: bytes, folder: Path, inline_max: int) -> Raw:
     except OSError:
         spool.abandon()
         raise
+
+
+def raw_in_memory(content: bytes) -> Raw:
+    """Return the Raw of bytes that stay in memory, whatever their size."""
+    body = _BodyDigest()
+    body.update(content, is_crlf=False)
+    head, body_digest = body.finish()
+    return Raw(
+        size=len(content),
+        digest=hashlib.sha256(content).hexdigest(),
+        body_digest=body_digest,
+        head=head,
+        inline=content,
+    )

@@ -75,6 +75,8 @@ class Done:
     """What the account's rules say of owner, status and unread."""
     outcome: Outcome | None = None
     """What its forwarder may be told (M12)."""
+    imported: bool = False
+    """Whether it is a mail of the past, decided for the first time (D13)."""
 
     @property
     def state(self) -> State:
@@ -211,7 +213,8 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> Sequence[Done]:
                 "account_id": one.claimed.account_id,
                 "kind": "decided",
                 "delivery_id": one.claimed.id,
-                "subject": {"state": one.state.value, "reason": one.decision.reason.code},
+                "subject": {"state": one.state.value, "reason": one.decision.reason.code}
+                | ({"imported": True} if one.imported else {}),
             }
             for one in done
         ]

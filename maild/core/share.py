@@ -95,6 +95,7 @@ def retry_key(envelope: Envelope, digest: str) -> str:
         # Behind the digest, and nothing where there are none: keys of earlier versions stay what they are.
         *map(str, trust.spam_headers),
         *(() if envelope.collected is None else (f"copy {envelope.collected.copy_id}",)),
+        *(() if envelope.imported is None else (f"import {envelope.imported.mark}",)),
         *(() if envelope.signed_in_user_id is None else (f"user {envelope.signed_in_user_id}",)),
     )
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

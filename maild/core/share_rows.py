@@ -71,12 +71,15 @@ def _recorded(recipient: str) -> str:
 def _store_deliveries(app: App, rows: IntakeRows, shares: list[Share], now: datetime) -> None:
     there = rows.deliveries_of(share.message_id for share in shares if not share.is_new_message)
     new: list[dict[str, Any]] = []
+    imported: set[str] = set()
     for share in shares:
         for inbox_id in share.inboxes:
             ulid = there.get((share.message_id, inbox_id))
             if ulid is None:
                 ulid = there[share.message_id, inbox_id] = app.ids()
                 new.append(_delivery_row(share, inbox_id, ulid, now))
+                if share.mail.envelope.imported is not None:
+                    imported.add(ulid)
             share.refs[inbox_id] = ulid
     ids = rows.add_deliveries(new)
     rows.add_events(
@@ -84,7 +87,8 @@ def _store_deliveries(app: App, rows: IntakeRows, shares: list[Share], now: date
             {
                 "at": now,
                 "account_id": row["account_id"],
-                "kind": "received",
+                # Who listens to what comes in hears nothing of the past (D13).
+                "kind": "imported" if row["ulid"] in imported else "received",
                 "delivery_id": delivery_id,
                 "subject": {},
             }
@@ -136,6 +140,7 @@ def _arrival_row(share: Share, now: datetime) -> dict[str, Any]:
         "authenticated_for": list(envelope.trust.authenticated_for),
         "trusted_results": share.outline.trusted_results,
         "spam_mark": share.outline.spam_mark,
+        "left_unread": None if envelope.imported is None else envelope.imported.is_unread,
         "signed_in_user_id": envelope.signed_in_user_id,
         # Empty: to be asked for, when it is decided.
         "spf": {} if envelope.is_direct else None,

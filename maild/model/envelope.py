@@ -47,6 +47,16 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an archive says of a mail of the past (D13)."""
+
+    mark: str
+    """What tells it from every other mail of archives: only the same one is a retry (D6)."""
+    is_unread: bool
+    """Whether it is to lie unread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """One coming-in of a mail, set by the door and never changed."""
 
@@ -62,6 +72,7 @@ class Envelope:
     tls: bool = False
     trust: Trust = Trust()
     collected: Collected | None = None
+    imported: Imported | None = None
     signed_in_user_id: int | None = None
     """Who signed in at the door, with user name and password or a token."""
     is_direct: bool = False

@@ -136,6 +136,8 @@ class Witness:
     """The server of the world that handed it over; None: it came by anybody else."""
     drop_user_id: int | None = None
     """Whose drop address was its envelope recipient (U7)."""
+    left_unread: bool | None = None
+    """Whether an import leaves it unread; None: it was not imported (D13)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,8 @@ class PublicEvent:
 
 def type_of(kind: str, subject: Mapping[str, Any]) -> str | None:
     """Return the type that a stored event is told as; None: it is not told."""
+    if subject.get("imported"):
+        return None  # What happened long ago is no news (D13).
     if kind == "decided":
         told = f"mail.{subject.get('state')}"
         return told if told in _DECIDED else None

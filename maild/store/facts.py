@@ -74,6 +74,7 @@ class DecisionRows(BindingRows):
                     arrivals.c.whole_size,
                     arrivals.c.drop_user_id,
                     arrivals.c.signed_in_user_id,
+                    arrivals.c.left_unread,
                     arrivals.c.id,
                     arrivals.c.peer,
                     arrivals.c.helo,
@@ -95,6 +96,7 @@ class DecisionRows(BindingRows):
                         whole_size=row.whole_size,
                         drop_user_id=row.drop_user_id,
                         signed_in_user_id=row.signed_in_user_id,
+                        left_unread=row.left_unread,
                         direct=None if row.spf is None else _direct(row),
                     )
                 )

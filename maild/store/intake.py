@@ -95,7 +95,7 @@ _ADD_NUMBERED = {
     "messages": ForEach.insert(messages, "id", "account_id", "digest", "size", "message_id_header", "content_key", "subject"),
     "arrivals": ForEach.insert(arrivals,
             "id", "account_id", "message_id", "at", "door", "peer", "helo", "tls", "mail_from",
-            "recipients", "digest", "authenticated_for", "trusted_results", "spam_mark", "signed_in_user_id", "spf", "retry_key", "source_id", "origin", "whole_size", "drop_user_id"),
+            "recipients", "digest", "authenticated_for", "trusted_results", "spam_mark", "signed_in_user_id", "spf", "retry_key", "source_id", "origin", "whole_size", "drop_user_id", "left_unread"),
     "deliveries": ForEach.insert(deliveries,
             "id", "ulid", "account_id", "message_id", "inbox_id", "state", "facts", "beside",
             "direction", "evidence", "received_at", "due_at"),

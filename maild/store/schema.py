@@ -91,6 +91,9 @@ arrivals = Table(
     Column("drop_user_id", BigId),  # users.id, whose drop address was its envelope recipient (U7)
     Column("spam_mark", Text),  # the field by which the listener's upstream called it spam
     Column(
+        "left_unread", Boolean
+    ),  # whether an import is to leave it unread (D13); None: it was not imported
+    Column(
         "retry_key", Text, nullable=False
     ),  # not unique: a machine's nightly mail has the same one each night
     Column("retries", Integer, nullable=False, server_default="0"),

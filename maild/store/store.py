@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from maild.store.absences import AbsenceRows
+from maild.store.archives import ArchiveRows
 from maild.store.bodies import BodyFiles
 from maild.store.client_lists import ClientListRows
 from maild.store.clients import ClientRows
@@ -143,6 +144,11 @@ class Tx:
     def intake(self) -> IntakeRows:
         """What accepting a mail reads and writes."""
         return IntakeRows(self.connection)
+
+    @cached_property
+    def archives(self) -> ArchiveRows:
+        """Imports of old mail."""
+        return ArchiveRows(self.connection)
 
     @cached_property
     def sources(self) -> SourceRows:

@@ -6,6 +6,7 @@ A row is one look at one thing.  `it` is what the thing is named by, `at` the ac
 from __future__ import annotations
 
 from tests.wall import (
+    life_rows,
     login_rows,
     mail_rows,
     people_rows,
@@ -24,6 +25,7 @@ ROWS: list[Row] = [
     *rule_rows.ROWS,
     *writing_rows.ROWS,
     *sharing_rows.ROWS,
+    *life_rows.ROWS,
 ]
 
 STEPS: dict[str, str] = {
@@ -88,6 +90,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
     ),
     "the workers, about what is due; and use cases about mails that they were allowed": (
         "decide.decide_again",
+        "decide.decide_claimed",
         "decide.decide_due",
         "decide.decide_round",
         "healing.decide_waiting",

@@ -82,7 +82,6 @@ PLANNED = frozenset(
     [
         "backup",
         "erase",
-        "import",
         "profile",
         "restore",
         "status",

@@ -1,0 +1,1 @@
+"""Archives in files: mbox, Maildir and folders of .eml (D13)."""

@@ -1,0 +1,62 @@
+"""What an import of old mail asks: which of it is here already, and which it has just brought in (D13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from maild.model.states import State
+from maild.store.schema import deliveries, messages
+from maild.store.sql import slices
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A mail that an inbox has, or had."""
+
+    content_key: str
+    received_at: datetime
+    is_erased: bool
+
+
+class ArchiveRows:
+    """Queries of imports."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read and write through an open transaction."""
+        self._connection = connection
+
+    def kept(self, inbox_id: int, account_id: int, keys: Iterable[str]) -> list[Kept]:
+        """Return the mails of an inbox with these content keys; those that were erased, too."""
+        found: list[Kept] = []
+        for some in slices(keys):
+            rows = self._connection.execute(
+                select(messages.c.content_key, deliveries.c.received_at, deliveries.c.state)
+                .join(deliveries, deliveries.c.message_id == messages.c.id)
+                .where(
+                    messages.c.account_id == account_id,
+                    messages.c.content_key.in_(some),
+                    deliveries.c.inbox_id == inbox_id,
+                )
+            )
+            found += [
+                Kept(row.content_key, row.received_at, row.state == State.ERASED) for row in rows
+            ]
+        return found
+
+    def fresh(self, inbox_id: int, message_ids: Iterable[int]) -> list[int]:
+        """Return an inbox's deliveries of these messages that nobody has looked at yet."""
+        found: list[int] = []
+        for some in slices(message_ids):
+            found += self._connection.execute(
+                select(deliveries.c.id).where(
+                    deliveries.c.message_id.in_(some),
+                    deliveries.c.inbox_id == inbox_id,
+                    deliveries.c.state == State.RECEIVED,
+                    deliveries.c.attempts == 0,
+                )
+            ).scalars()
+        return found

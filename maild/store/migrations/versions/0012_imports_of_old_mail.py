@@ -1,0 +1,24 @@
+"""Imports of old mail
+
+Revision: 0012, after: 0011
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0012'
+down_revision = '0011'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table('arrivals', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('left_unread', sa.Boolean(), nullable=True))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table('arrivals', schema=None) as batch_op:
+        batch_op.drop_column('left_unread')
