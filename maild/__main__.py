@@ -44,6 +44,9 @@ def run_here(arguments: list[str]) -> int:
         "source": Command(
             "maild.daemon.command_source", "mailboxes of other servers that maild collects from"
         ),
+        "webhook": Command(
+            "maild.daemon.command_webhook", "programs that hear what happens, by signed events"
+        ),
         "demo": Command("maild.demo.command", "a throw-away installation with sample mail"),
     }
     return run(arguments, {**beside_the_face, **COMMANDS})

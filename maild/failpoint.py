@@ -60,6 +60,9 @@ POINTS = {
     "outbox.after_claim": "Errands are leased and their attempts counted; the relay has heard nothing.",
     "outbox.after_send": "The relay has answered for a mail; that is not written.",
     "outbox.after_done": "What came of a mail is committed; its worker has not gone on.",
+    "webhook.after_claim": "A receiver is leased, and its events are read; nothing is sent.",
+    "webhook.after_send": "A receiver has taken an event; that is not written.",
+    "webhook.after_round": "What came of a round is committed; its worker has not gone on.",
     "start.before_release": "The daemon holds its lock; the leases of its dead predecessor still stand.",
     "start.after_release": "Those leases are given back; nobody works yet, every door is closed.",
 }

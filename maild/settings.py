@@ -346,6 +346,15 @@ class SourcesSettings(_Section):
     )
 
 
+class WebhooksSettings(_Section):
+    """`[webhooks]`: telling other programs what happens; each account says whom: `maild webhook add URL`."""
+
+    allow_networks: Annotated[tuple[Network, ...], AsTuple] = key(
+        [],
+        "Private networks that webhooks may point into, with http as well; loopback, too, must be named.",
+    )
+
+
 class WebSettings(_Section):
     """`[web]`: mail by HTTP, and the API (pages follow)."""
 
@@ -476,6 +485,7 @@ class Settings(_Section):
     digest: DigestSettings = section()
     workers: WorkersSettings = section()
     sources: SourcesSettings = section()
+    webhooks: WebhooksSettings = section()
     web: WebSettings = section()
     terms: TermsSettings = section()
     oidc: Annotated[tuple[OidcSettings, ...], AsTuple, Field(max_length=20)] = key(

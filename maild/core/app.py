@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 
 from maild.config import ConfigError
 from maild.config.problem import cause, printable
@@ -33,6 +34,8 @@ class App:
     """Whether mail can go out; without a relay, people are told by whoever acts."""
     fetch_max: int = 35 * 1024 * 1024
     """Octets of the largest mail that a source takes whole."""
+    hook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Private networks that webhooks may point into; the operator's word."""
     terms: TermsSettings = field(default_factory=TermsSettings)
     """The terms of service that people accept; without a version none are asked for."""
 
@@ -70,6 +73,7 @@ def open_app(settings: Settings) -> App:
         public_url=settings.web.public_url,
         has_relay=bool(settings.relay.host),
         fetch_max=settings.sources.max_size,
+        hook_networks=settings.webhooks.allow_networks,
         terms=settings.terms,
     )
     try:

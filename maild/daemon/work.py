@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 
@@ -11,11 +12,13 @@ from maild.core.forgetting import forget_ended
 from maild.core.indexing import ROUND, index_round
 from maild.core.quoting import join_old
 from maild.core.undo_change import forget_changes
+from maild.core.webhook_rounds import forget_dead_posts
 from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
 from maild.daemon.digest import EVERY_S, Digests
 from maild.daemon.directories import EVERY_S as EVERY_DIRECTORY_S, Directories
 from maild.daemon.outbox import OutboxWorker
 from maild.daemon.part import Frame
+from maild.daemon.webhooks import EVERY_S as EVERY_HOOK_S, Webhooks
 from maild.daemon.workers import obey_doors
 from maild.parse.pool import ReaderPool
 from maild.store.engine import StoreDownError
@@ -37,6 +40,7 @@ class Work:
         self._frame = frame
         self._deciders: tuple[Decider, ...] = ()
         self._outbox = OutboxWorker(frame.app, frame.settings)
+        self._webhooks = Webhooks(frame.app)
 
     async def start(self) -> None:
         """Begin to work, with what was left undone first."""
@@ -47,16 +51,19 @@ class Work:
             forget_changes, "interval", args=(frame.app,), hours=1, next_run_time=frame.app.clock()
         )
         frame.scheduler.add_job(forget_ended, "interval", args=(frame.app,), hours=1)
+        frame.scheduler.add_job(forget_dead_posts, "interval", args=(frame.app,), hours=1)
         frame.scheduler.add_job(self._sweep, "interval", seconds=SWEEP_S)
         frame.scheduler.add_job(self._join_old)
         frame.scheduler.add_job(self._index, "interval", seconds=INDEX_S)
         frame.scheduler.add_job(Directories(frame.app).tick, "interval", seconds=EVERY_DIRECTORY_S)
+        self._webhooks.start()
+        frame.scheduler.add_job(self._webhooks.tick, "interval", seconds=EVERY_HOOK_S)
         if frame.plan.beneath:
             obey_doors(self._wake)
 
     async def stop(self) -> None:
         """End the sending in good order.  The deciders settle the batch in hand when the stack is closed."""
-        await self._outbox.stop()
+        await asyncio.gather(self._outbox.stop(), self._webhooks.stop())
 
     def check(self) -> None:
         """Raise StoreDownError when the disk failed under the database."""

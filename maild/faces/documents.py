@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from maild.core.people import UserAdded
     from maild.core.tokens import TokenMade
+    from maild.core.webhook_views import HookMade
 
 
 def document(value: Any) -> Any:
@@ -44,3 +45,8 @@ def added_user(added: UserAdded) -> dict[str, Any]:
 def made_token(made: TokenMade) -> dict[str, Any]:
     """Return a token that was made, and its secret for this one time."""
     return {**document(made.token), "secret": made.secret}
+
+
+def made_webhook(made: HookMade) -> dict[str, Any]:
+    """Return a webhook with a new secret, for this one time."""
+    return {**document(made.webhook), "secret": made.secret}

@@ -39,6 +39,11 @@ class FeedRow:
     """Whether the mail came to a shared inbox."""
 
 
+def position_of(connection: Connection) -> ColumnElement[int]:
+    """Return what an event's position is in this database; on PostgreSQL None until it is placed."""
+    return events.c.position if connection.dialect.name == "postgresql" else events.c.id
+
+
 class FeedRows:
     """Queries about what happened, in order."""
 
@@ -49,7 +54,7 @@ class FeedRows:
 
     @property
     def _position(self) -> ColumnElement[int]:
-        return events.c.position if self._is_numbered else events.c.id
+        return position_of(self._connection)
 
     def has_unplaced(self) -> bool:
         """Whether events are committed that have no position yet."""

@@ -50,6 +50,7 @@ from maild.store.tokens import TokenRows
 from maild.store.verdicts import VerdictRows
 from maild.store.verifications import VerificationRows
 from maild.store.views import ViewRows
+from maild.store.webhooks import WebhookRows
 from maild.store.writing import WritingRows
 
 
@@ -279,6 +280,11 @@ class Tx:
     def views(self) -> ViewRows:
         """What pages and commands show: histories and look-ups."""
         return ViewRows(self.connection)
+
+    @cached_property
+    def webhooks(self) -> WebhookRows:
+        """Who hears what happens."""
+        return WebhookRows(self.connection)
 
 
 class Store:

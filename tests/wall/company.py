@@ -35,6 +35,7 @@ from maild.core.standing_rulings import remember_client
 from maild.core.statuses import add_status
 from maild.core.templates import TemplateText, add_template
 from maild.core.tokens import make_token
+from maild.core.webhooks import add_webhook
 from maild.faces.documents import document
 from maild.model.people import InboxKind, Role
 from maild.model.reason import RefusedError
@@ -107,6 +108,7 @@ def build(folder: Path) -> Company:
         made.accounts()
         made.people()
         made.places()
+        made.webhooks()
         made.memberships()
         made.absences()
         made.mails()
@@ -261,6 +263,11 @@ class _Builder:
         self.name("rule", "rule-acme", "rule-beta", "rule-gone")
         self.name("domain", "acme.example", "beta.example", "gone.example")
         self.name("source", "box-acme", "box-beta", "box-gone")
+
+    def webhooks(self) -> None:
+        urls = {slug: f"https://crm.of-{slug}.example/hook" for slug in ("acme", "beta")}
+        made = [add_webhook(self.app, urls[slug], account=slug, by=OPERATOR) for slug in urls]
+        self.name("webhook", *(one.webhook.id for one in made), GONE_ID)
 
     def _remember(self, slug: str, key: str, client: str) -> None:
         act = new_act(self.app, OPERATOR)

@@ -6,6 +6,7 @@ A row is one look at one thing.  `it` is what the thing is named by, `at` the ac
 from __future__ import annotations
 
 from tests.wall import (
+    hook_rows,
     life_rows,
     login_rows,
     mail_rows,
@@ -26,6 +27,7 @@ ROWS: list[Row] = [
     *writing_rows.ROWS,
     *sharing_rows.ROWS,
     *life_rows.ROWS,
+    *hook_rows.ROWS,
 ]
 
 STEPS: dict[str, str] = {
@@ -117,6 +119,15 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "outbox.take_hand",
         "quoting.join_old",
         "undo_change.forget_changes",
+        "webhook_rounds.forget_dead_posts",
+        "webhook_rounds.hooks_with_work",
+        "webhook_rounds.note_round",
+        "webhook_rounds.release_hooks",
+        "webhook_rounds.take_round",
+    ),
+    "who has found the webhook already, or has its URL's text alone": (
+        "webhooks.reachable",
+        "webhooks.secrets_of",
     ),
     "the operator, who sees everything": (
         "doctor.examine",

@@ -85,7 +85,6 @@ PLANNED = frozenset(
         "profile",
         "restore",
         "status",
-        "webhook",
     ]
 )
 """Those of the interface that later versions bring."""

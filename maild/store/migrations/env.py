@@ -18,6 +18,7 @@ import maild.store.search_tables
 import maild.store.source_tables
 import maild.store.thread_tables
 import maild.store.verdicts
+import maild.store.webhook_tables
 import maild.store.writing_tables  # noqa: F401 - registers its tables
 from maild.store.metadata import metadata
 
