@@ -13,11 +13,8 @@ from datetime import datetime
 
 from maild.core.accept import find_inbox
 from maild.core.app import Actor, App
-from maild.core.standing import home, note, parse_address, require_admin, require_member
-from maild.model.reason import Answer, Reason, RefusedError
-from maild.store.accounts import AccountRow
-from maild.store.inboxes import InboxRow
-from maild.store.store import Tx
+from maild.core.standing import home, inbox_named, note, require_admin, require_member
+from maild.model.reason import Answer, Reason
 
 PREFIX = "maild-in-"
 """What a key begins with, so that whoever finds one knows what it opens."""
@@ -40,7 +37,7 @@ def show_inbox_key(app: App, text: str, *, account: str | None = None, by: Actor
     with app.store.read() as tx:
         where = home(tx, account, by)
         require_member(tx, where, by)
-        inbox = _inbox(tx, where, text)
+        inbox = inbox_named(tx, where, text)
         return InboxKey(inbox=inbox.norm, since=tx.inbox_keys.made_at(inbox.id))
 
 
@@ -54,7 +51,7 @@ def new_inbox_key(app: App, text: str, *, account: str | None = None, by: Actor)
     with app.store.write() as tx:
         where = home(tx, account, by, hold=True)
         require_admin(tx, where, by)
-        inbox = _inbox(tx, where, text)
+        inbox = inbox_named(tx, where, text)
         tx.inbox_keys.set_key(inbox.id, where.id, _digest(key), now=now)
         note(tx, app, by, "inbox.key_made", where.id, inbox=inbox.id)
     return InboxKey(inbox=inbox.norm, since=now, key=key)
@@ -65,7 +62,7 @@ def revoke_inbox_key(app: App, text: str, *, account: str | None = None, by: Act
     with app.store.write() as tx:
         where = home(tx, account, by, hold=True)
         require_admin(tx, where, by)
-        inbox = _inbox(tx, where, text)
+        inbox = inbox_named(tx, where, text)
         if tx.inbox_keys.end(inbox.id):
             note(tx, app, by, "inbox.key_revoked", where.id, inbox=inbox.id)
     return InboxKey(inbox=inbox.norm, since=None)
@@ -89,13 +86,3 @@ def open_inbox(app: App, address: str, key: str) -> tuple[Answer, int | None]:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _inbox(tx: Tx, where: AccountRow, text: str) -> InboxRow:
-    norm = parse_address(text).norm
-    found = tx.people.inbox(norm)
-    if found is None or found.account_id != where.id:
-        raise RefusedError(
-            Reason.NOT_FOUND, noun="inbox", value=norm, hint="`maild inbox list` shows them."
-        )
-    return found

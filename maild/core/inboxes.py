@@ -9,6 +9,7 @@ from typing import Any
 
 from maild.core.accounts import owner_id
 from maild.core.app import Actor, App
+from maild.core.communal import MODES, empty_mailbox
 from maild.core.keys import nearest_key, word_among
 from maild.core.names import (
     CLIENT,
@@ -21,6 +22,7 @@ from maild.core.readers import keeping_readers, readers_of
 from maild.core.standing import (
     find_user,
     home,
+    inbox_named,
     note,
     parse_address,
     require_admin,
@@ -37,7 +39,6 @@ from maild.store.store import Tx
 
 SENDER_POLICIES = ("require", "record")
 UNKNOWN_POLICIES = ("hold", "share", "refuse")
-MODES = ("distributed", "communal")
 SIZE_MIN, SIZE_MAX = 1024, 2**30
 SUBSTITUTES_MAX = 50
 
@@ -113,7 +114,7 @@ def add_inbox(app: App, new: NewInbox, *, account: str | None = None, by: Actor)
             tx.people.set_owner_chain(inbox_id, chain)
         note(tx, app, by, "inbox.added", where.id, inbox=inbox_id)
         return InboxAdded(
-            inbox=_view(tx, where, _inbox(tx, where, address.norm), app.clock()),
+            inbox=_view(tx, where, inbox_named(tx, where, address.norm), app.clock()),
             warnings=warnings_about(tx, address, by),
         )
 
@@ -187,19 +188,6 @@ def _chain(tx: Tx, where: AccountRow, emails: Sequence[str], by: Actor) -> list[
     return chain
 
 
-def _inbox(tx: Tx, where: AccountRow, text: str) -> InboxRow:
-    address = parse_address(text)
-    found = tx.people.inbox(address.norm)
-    if found is None or found.account_id != where.id:
-        raise RefusedError(
-            Reason.NOT_FOUND,
-            noun="inbox",
-            value=address.norm,
-            hint="`maild inbox list` shows them.",
-        )
-    return found
-
-
 def list_inboxes(app: App, *, account: str | None = None, by: Actor) -> list[InboxView]:
     """Return an account's inboxes, by address.  Reads only.  Raises RefusedError."""
     with app.store.read() as tx:
@@ -213,7 +201,7 @@ def show_inbox(app: App, text: str, *, account: str | None = None, by: Actor) ->
     with app.store.read() as tx:
         where = home(tx, account, by)
         require_member(tx, where, by)
-        return _view(tx, where, _inbox(tx, where, text), app.clock())
+        return _view(tx, where, inbox_named(tx, where, text), app.clock())
 
 
 def _size(text: str) -> int | None:
@@ -248,7 +236,9 @@ def set_inbox(
 ) -> InboxView:
     """Change settings: mode, sender_policy, unknown_policy, max_size, owner, substitutes (by commas).
 
-    Commits one transaction; one wrong key or value and nothing is changed.  Raises RefusedError.
+    A communal inbox that becomes distributed gives what lies in its mailbox to who reads it from then on, as one act
+    (`communal.plan_mode` says so before); a distributed one leaves every mail with its owner (M9).  Commits one
+    transaction; one wrong key or value and nothing is changed.  Raises RefusedError.
     """
     with app.store.write() as tx:
         return set_inbox_in(tx, app, text, changes, account=account, by=by)
@@ -275,19 +265,17 @@ def set_inbox_in(
     values = {key: _READ[key](value) for key, value in changes.items() if key in _READ}
     where = home(tx, account, by, hold=True)
     require_admin(tx, where, by)
-    inbox = _inbox(tx, where, text)
+    inbox = inbox_named(tx, where, text)
     _mode(values.get("mode", inbox.mode), inbox.kind)
-    if values.get("mode") == "distributed" and inbox.communal_user_id is not None:
-        raise RefusedError(
-            Reason.CONFLICT, why=f"{inbox.norm} has a communal user and stays communal."
-        )
     with keeping_readers(tx, [where.id], app.clock()):
         if values:
             tx.people.set_inbox(inbox.id, values)
         if "owner" in changes or "substitutes" in changes:
             tx.people.set_owner_chain(inbox.id, _changed_chain(tx, where, inbox, changes, by))
+        if values.get("mode") == "distributed":
+            empty_mailbox(tx, app, where, inbox, by)
     note(tx, app, by, "inbox.changed", where.id, inbox=inbox.id, keys=sorted(changes))
-    return _view(tx, where, _inbox(tx, where, text), app.clock())
+    return _view(tx, where, inbox_named(tx, where, text), app.clock())
 
 
 def _changed_chain(
@@ -340,7 +328,7 @@ def inbox_members(
             require_admin(tx, where, by)
         else:
             require_member(tx, where, by)
-        inbox = _inbox(tx, where, text)
+        inbox = inbox_named(tx, where, text)
         if inbox.mode != "communal":
             raise RefusedError(
                 Reason.CONFLICT,

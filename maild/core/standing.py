@@ -10,6 +10,7 @@ from maild.model.people import MemberState, NameKind, Role
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 from maild.store.accounts import AccountRow
+from maild.store.inboxes import InboxRow
 from maild.store.store import Tx
 from maild.store.users import UserRow
 
@@ -103,6 +104,20 @@ def find_user(tx: Tx, email: str, by: Actor) -> UserRow:
         value=address.norm,
         hint="`maild user list` shows them.",
     )
+
+
+def inbox_named(tx: Tx, where: AccountRow, text: str) -> InboxRow:
+    """Return an inbox of an account.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
+    address = parse_address(text)
+    found = tx.people.inbox(address.norm)
+    if found is None or found.account_id != where.id:
+        raise RefusedError(
+            Reason.NOT_FOUND,
+            noun="inbox",
+            value=address.norm,
+            hint="`maild inbox list` shows them.",
+        )
+    return found
 
 
 def _may_see(tx: Tx, user_id: int, by: Actor) -> bool:

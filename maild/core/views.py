@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from maild.core.acts import no_mail, require_right
+from maild.core.answering import answering_of
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
 from maild.core.history import Happening, history_of
@@ -254,7 +255,15 @@ def documents(
 ) -> list[dict[str, Any]]:
     """Return rows of the mailbox's lists as `maild mail` shows a mail."""
     first_status = next(iter(tx.mailbox.status_names(account_id)), None)
-    return [_document(row, first_status, now) for row in rows]
+    answering = tx.answering.of((row["id"] for row in rows), now)
+    emails = tx.lists.emails({one.user_id for one in answering.values()})
+    answered_by = {
+        number: answering_of(one, emails.get(one.user_id)) for number, one in answering.items()
+    }
+    return [
+        _document(row, first_status, now) | {"answering": answered_by.get(row["id"])}
+        for row in rows
+    ]
 
 
 def _document(row: dict[str, Any], first_status: str | None, now: datetime) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from maild.store.people_tables import (
     owner_chain,
     users,
 )
-from maild.store.schema import entries
+from maild.store.schema import deliveries, entries
 from maild.store.sql import insert_new
 
 
@@ -162,6 +162,17 @@ class InboxRows:
         """Return the communal users whose mailboxes somebody opens beside their own (M9)."""
         rows = self._connection.execute(opened_mailboxes(user_id, account_id))
         return frozenset(row.communal_user_id for row in rows)
+
+    def mails_of(self, user_id: int, limit: int) -> list[str]:
+        """Return the ids of mails in somebody's mailbox, oldest first."""
+        rows = self._connection.execute(
+            select(deliveries.c.ulid)
+            .join(entries, entries.c.delivery_id == deliveries.c.id)
+            .where(entries.c.owner_id == user_id)
+            .order_by(deliveries.c.id)
+            .limit(limit)
+        )
+        return [row.ulid for row in rows]
 
     def has_members(self, communal_user_id: int) -> bool:
         """Whether an active member opens a communal user's mailbox, and mail still comes to it."""

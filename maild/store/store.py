@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from maild.store.absences import AbsenceRows
 from maild.store.archives import ArchiveRows
+from maild.store.answering import AnsweringRows
 from maild.store.bodies import BodyFiles
 from maild.store.client_lists import ClientListRows
 from maild.store.clients import ClientRows
@@ -85,6 +86,11 @@ class Tx:
     def absences(self) -> AbsenceRows:
         """Who is away, who stands in, and so who reads what."""
         return AbsenceRows(self.connection)
+
+    @cached_property
+    def answering(self) -> AnsweringRows:
+        """Who is answering what."""
+        return AnsweringRows(self.connection)
 
     @cached_property
     def logins(self) -> LoginRows:

@@ -266,6 +266,8 @@ ROUTES = [
         takes_account=True,
         sent="/inboxes/info@acme.example/senders",
     ),
+    Route("PUT", f"{_MAIL}/answering", "mail"),
+    Route("DELETE", f"{_MAIL}/answering", "mail"),
     Route("GET", "/absences", "none", takes_account=True),
     Route("POST", "/absences", "user", _AWAY, takes_account=True),
     Route("POST", "/absences/return", "user", {"email": "{it}"}, takes_account=True),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from maild.core import absence
+from maild.core import absence, answering, communal
 from maild.core.absence import NewAbsence
 from maild.core.app import Actor, App
-from tests.wall.rows import ADMIN, Row, asked_at
+from tests.wall.rows import ADMIN, Row, asked_at, asked_of
 
 
 def _absent(app: App, by: Actor, it: str, at: str | None) -> Any:
@@ -35,6 +35,15 @@ ROWS = [
         absence.come_back,
         "user",
         lambda app, by, it, at: absence.come_back(app, it, give_back=True, account=at, by=by),
+        colleagues=ADMIN,
+    ),
+    Row(answering.begin_answering, "mail", asked_of(answering.begin_answering)),
+    Row(answering.end_answering, "mail", asked_of(answering.end_answering)),
+    Row(
+        communal.plan_mode,
+        "inbox",
+        lambda app, by, it, at: communal.plan_mode(app, it, "communal", account=at, by=by),
+        own=ADMIN,
         colleagues=ADMIN,
     ),
 ]

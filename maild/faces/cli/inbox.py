@@ -107,12 +107,22 @@ def set_(
     ctx: typer.Context,
     addr: Addr,
     pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…")],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what mode=… would do with the mail.")
+    ] = False,
 ) -> None:
     """Change mode, sender_policy, unknown_policy, max_size (10MiB, none), owner, substitutes (by commas)."""
+    from maild.core.communal import plan_mode
     from maild.core.inboxes import set_inbox
 
     cli = of(ctx)
     changes = changes_of(pairs)
+    if plan:
+        if set(changes) != {"mode"}:
+            raise WrongUsageError("Only a change of mode has a plan: mode=distributed --plan.")
+        planned = plan_mode(cli.app, addr, changes["mode"], account=cli.account_slug, by=cli.by)
+        cli.emit(planned, planned.text)
+        return
     inbox = set_inbox(cli.app, addr, changes, account=cli.account_slug, by=cli.by)
     cli.emit(inbox, f"Inbox {inbox.address} is changed; its owner is {inbox.owner}.")
 

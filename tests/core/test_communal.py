@@ -1,0 +1,188 @@
+"""Communal inboxes: a mailbox without a person, which members open as themselves (M9)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from maild.core.accounts import set_account
+from maild.core.answering import begin_answering, end_answering
+from maild.core.app import OPERATOR, Actor, App
+from maild.core.communal import plan_mode
+from maild.core.inboxes import inbox_members, set_inbox, show_inbox
+from maild.core.mailbox import add_note, give, set_unread, take, undo
+from maild.core.people import add_communal_user, set_active
+from maild.core.standing import actor_for
+from maild.core.views import Wanted, list_mails, mail_history, show_mail
+from maild.model.people import Role
+from maild.model.reason import Reason
+from tests.core.company import READER
+from tests.core.conftest import Frozen
+from tests.core.firm import EVA, INFO, JAN, LEA, Firm, a_firm, refusal
+
+BOB = "bob@acme.example"
+
+
+@pytest.fixture
+def firm(app: App) -> Firm:
+    """Info@ is communal: Eva and Jan open it.  Bob does not, and nobody but distributors sees All Received."""
+    made = a_firm(app)
+    made.world.user(BOB)
+    set_account(made.app, "acme", {"all_received": "no"}, by=OPERATOR)
+    add_communal_user(made.app, inbox=INFO, name="Front desk", by=OPERATOR)
+    inbox_members(made.app, INFO, add=[EVA, JAN], by=OPERATOR)
+    return made
+
+
+def comes(firm: Firm) -> str:
+    firm.post.send(firm.post.mail(), INFO)
+    firm.post.decide()
+    return str(firm.newest()["ulid"])
+
+
+def by(firm: Firm, email: str) -> Actor:
+    return actor_for(firm.app, email)
+
+
+def number(firm: Firm, email: str) -> int:
+    with firm.app.store.read() as tx:
+        found = tx.people.name(email)
+    assert found is not None
+    assert found.user_id is not None
+    return found.user_id
+
+
+def shown(firm: Firm, ulid: str) -> dict[str, Any]:
+    return show_mail(firm.app, READER, ulid, by=OPERATOR)
+
+
+class TestMembers:
+    def test_M9_members_see_and_act_as_themselves_and_others_do_not(self, firm: Firm) -> None:
+        ulid = comes(firm)
+        assert (shown(firm, ulid)["owner"], shown(firm, ulid)["unread"]) == (INFO, True)
+        for email in (EVA, JAN):
+            [listed] = list_mails(firm.app, Wanted(owner=INFO), by=by(firm, email)).mails
+            assert listed["id"] == ulid
+        assert list_mails(firm.app, Wanted(), by=by(firm, BOB)).mails == []
+        with refusal(Reason.NOT_ALLOWED):
+            show_mail(firm.app, READER, ulid, by=by(firm, BOB))
+        with refusal(Reason.NOT_ALLOWED):
+            add_note(firm.app, ulid, "hello", by=by(firm, BOB))
+        add_note(firm.app, ulid, "I call them", by=by(firm, JAN))
+        take(firm.app, ulid, by=by(firm, JAN))
+        told = [(one.by, one.text) for one in mail_history(firm.app, ulid, by=OPERATOR)]
+        assert {(JAN, "Jan wrote a note."), (JAN, "Jan took it from Front desk.")} <= set(told)
+        assert list_mails(firm.app, Wanted(), by=by(firm, EVA)).mails == [], "it is Jan's own now"
+
+    def test_M9_who_is_a_member_no_longer_sees_nothing_of_it(self, firm: Firm) -> None:
+        comes(firm)
+        inbox_members(firm.app, INFO, remove=[EVA], by=OPERATOR)
+        assert list_mails(firm.app, Wanted(), by=by(firm, EVA)).mails == []
+
+    def test_M9_a_members_reading_is_the_mailboxs(self, firm: Firm) -> None:
+        ulid = comes(firm)
+        with refusal(Reason.NOT_ALLOWED):
+            set_unread(firm.app, [ulid], unread=False, by=by(firm, BOB))
+        set_unread(firm.app, [ulid], unread=False, by=by(firm, EVA))
+        assert shown(firm, ulid)["unread"] is False
+
+    def test_M9_mail_is_given_to_the_communal_user_while_somebody_opens_it(
+        self, firm: Firm
+    ) -> None:
+        ulid = comes(firm)
+        give(firm.app, [ulid], to=number(firm, BOB), by=by(firm, EVA))
+        give(firm.app, [ulid], to=number(firm, INFO), by=by(firm, BOB))
+        assert (shown(firm, ulid)["owner"], shown(firm, ulid)["unread"]) == (INFO, True)
+        take(firm.app, ulid, by=by(firm, EVA))
+        inbox_members(firm.app, INFO, remove=[EVA, JAN], by=OPERATOR)
+        with refusal(Reason.NOT_ALLOWED):
+            give(firm.app, [ulid], to=number(firm, INFO), by=by(firm, EVA))
+
+    def test_M10_the_last_member_stays_while_mail_lies_there(self, firm: Firm) -> None:
+        comes(firm)
+        inbox_members(firm.app, INFO, remove=[JAN], by=OPERATOR)
+        with refusal(Reason.NOBODY_READS):
+            inbox_members(firm.app, INFO, remove=[EVA], by=OPERATOR)
+        with refusal(Reason.NOBODY_READS):
+            set_active(firm.app, EVA, active=False, by=OPERATOR)
+
+    def test_M9_with_nobody_to_open_it_mail_goes_to_the_owner_chain(self, firm: Firm) -> None:
+        inbox_members(firm.app, INFO, remove=[EVA, JAN], by=OPERATOR)
+        assert show_inbox(firm.app, INFO, by=OPERATOR).owner == LEA
+        assert shown(firm, comes(firm))["owner"] == LEA
+
+
+class TestSwitching:
+    def test_M9_to_distributed_the_mailboxs_mail_goes_to_the_reader_as_was_said(
+        self, firm: Firm
+    ) -> None:
+        first, second = comes(firm), comes(firm)
+        take(firm.app, second, by=by(firm, EVA))
+        plan = plan_mode(firm.app, INFO, "distributed", by=OPERATOR)
+        assert (plan.mails, plan.to, plan.new_mail_to) == (1, LEA, LEA)
+        assert plan.text.startswith("1 mails of the communal mailbox become Lea's")
+        assert show_inbox(firm.app, INFO, by=OPERATOR).mode == "communal"
+        set_inbox(firm.app, INFO, {"mode": "distributed"}, by=OPERATOR)
+        assert [shown(firm, one)["owner"] for one in (first, second)] == [LEA, EVA]
+        assert shown(firm, comes(firm))["owner"] == LEA
+
+    def test_M9_and_back_every_mail_stays_with_its_owner(self, firm: Firm) -> None:
+        set_inbox(firm.app, INFO, {"mode": "distributed"}, by=OPERATOR)
+        ulid = comes(firm)
+        plan = plan_mode(firm.app, INFO, "communal", by=OPERATOR)
+        assert (plan.mails, plan.to, plan.new_mail_to) == (0, None, INFO)
+        set_inbox(firm.app, INFO, {"mode": "communal"}, by=OPERATOR)
+        assert shown(firm, ulid)["owner"] == LEA
+        assert shown(firm, comes(firm))["owner"] == INFO
+
+    def test_M9_switching_is_undone_as_one_act(self, firm: Firm) -> None:
+        mails = [comes(firm) for _ in range(3)]
+        set_inbox(firm.app, INFO, {"mode": "distributed"}, by=OPERATOR)
+        told = mail_history(firm.app, mails[0], by=OPERATOR)
+        [change] = [one.change for one in told if one.change is not None]
+        set_inbox(firm.app, INFO, {"mode": "communal"}, by=OPERATOR)
+        undo(firm.app, READER, by=OPERATOR, change_id=change)
+        assert {shown(firm, one)["owner"] for one in mails} == {INFO}
+
+
+class TestAnswering:
+    def test_M9_who_answers_is_shown_and_ends_by_itself(self, firm: Firm, clock: Frozen) -> None:
+        ulid = comes(firm)
+        assert shown(firm, ulid)["answering"] is None
+        begin_answering(firm.app, ulid, by=by(firm, JAN))
+        clock.advance(timedelta(minutes=4))
+        assert shown(firm, ulid)["answering"] == {
+            "user": JAN,
+            "name": "Jan",
+            "since": "2026-11-20T09:42:00Z",
+            "text": "Jan is answering since 09:42 UTC",
+        }
+        begin_answering(firm.app, ulid, by=by(firm, JAN))
+        clock.advance(timedelta(minutes=4))
+        assert shown(firm, ulid)["answering"]["since"] == "2026-11-20T09:42:00Z"
+        clock.advance(timedelta(minutes=2))
+        assert shown(firm, ulid)["answering"] is None
+
+    def test_M9_who_comes_second_is_told_and_may_all_the_same(self, firm: Firm) -> None:
+        ulid = comes(firm)
+        begin_answering(firm.app, ulid, by=by(firm, JAN))
+        with refusal(Reason.BEING_ANSWERED) as caught:
+            begin_answering(firm.app, ulid, by=by(firm, EVA))
+        assert str(caught.value) == "Jan is answering this mail since 09:42 UTC."
+        end_answering(firm.app, ulid, by=by(firm, EVA))
+        assert shown(firm, ulid)["answering"]["user"] == JAN
+        begin_answering(firm.app, ulid, anyway=True, by=by(firm, EVA))
+        assert shown(firm, ulid)["answering"]["user"] == EVA
+        end_answering(firm.app, ulid, by=by(firm, EVA))
+        assert shown(firm, ulid)["answering"] is None
+
+    def test_M9_it_blocks_no_act_of_others_and_strangers_do_not_answer(self, firm: Firm) -> None:
+        ulid = comes(firm)
+        begin_answering(firm.app, ulid, by=by(firm, JAN))
+        take(firm.app, ulid, by=by(firm, EVA))
+        with refusal(Reason.NOT_ALLOWED):
+            begin_answering(firm.app, ulid, by=by(firm, BOB))
+        firm.world.user("boss@acme.example", role=Role.ADMIN)
+        begin_answering(firm.app, ulid, anyway=True, by=by(firm, "boss@acme.example"))
