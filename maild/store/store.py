@@ -10,8 +10,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from maild.store.absences import AbsenceRows
-from maild.store.archives import ArchiveRows
 from maild.store.answering import AnsweringRows
+from maild.store.archives import ArchiveRows
 from maild.store.bodies import BodyFiles
 from maild.store.client_lists import ClientListRows
 from maild.store.clients import ClientRows
