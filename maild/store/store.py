@@ -15,6 +15,7 @@ from maild.store.archives import ArchiveRows
 from maild.store.bodies import BodyFiles
 from maild.store.client_lists import ClientListRows
 from maild.store.clients import ClientRows
+from maild.store.counting import CountingRows
 from maild.store.deliveries import DeliveryRows
 from maild.store.digest import DigestRows
 from maild.store.directories import DirectoryRows
@@ -32,6 +33,7 @@ from maild.store.ledger import LedgerRows
 from maild.store.lists import ListRows
 from maild.store.logins import LoginRows
 from maild.store.mailbox import MailboxRows
+from maild.store.marks import MarkRows
 from maild.store.merging import MergeRows
 from maild.store.outbox import OutboxRows
 from maild.store.people import PeopleRows
@@ -206,6 +208,16 @@ class Tx:
     def deliveries(self) -> DeliveryRows:
         """The work of deciding: leases, readings, traces."""
         return DeliveryRows(self.connection)
+
+    @cached_property
+    def counting(self) -> CountingRows:
+        """How many mails lie where."""
+        return CountingRows(self.connection)
+
+    @cached_property
+    def marks(self) -> MarkRows:
+        """Who opened which mail."""
+        return MarkRows(self.connection)
 
     @cached_property
     def threads(self) -> ThreadRows:

@@ -17,6 +17,8 @@ from maild.core import (
     giving,
     healing,
     mailbox,
+    mailbox_counts,
+    marking,
     repairs,
     rulings,
     showing,
@@ -54,6 +56,10 @@ def _by_search(function: Callable[..., Any], name: str) -> Look:
         return function(app, Wanted(account=at or "acme", **words), to=4, by=by)
 
     return look
+
+
+def _by_search_in(function: Callable[..., Any]) -> Look:
+    return lambda app, by, it, at: function(app, Wanted(account=it), to=4, by=by)
 
 
 def _by_search_to(function: Callable[..., Any]) -> Look:
@@ -180,6 +186,24 @@ _MAILS = [
         note="with one that is not there",
     ),
     Row(
+        mailbox_counts.count_mailboxes,
+        "none",
+        lambda app, by, it, at: mailbox_counts.count_mailboxes(app, account=at, by=by),
+    ),
+    Row(
+        mailbox_counts.count_mailboxes,
+        "user",
+        lambda app, by, it, at: mailbox_counts.count_mailboxes(app, it, account=at, by=by),
+        colleagues=SOME,
+        note="owner",
+    ),
+    Row(
+        marking.mark_opened,
+        "mail",
+        lambda app, by, it, at: marking.mark_opened(app, [it], by=by),
+    ),
+    Row(marking.readers_of, "mail", asked_of(marking.readers_of)),
+    Row(
         conversations.show_conversation,
         "mail",
         lambda app, by, it, at: conversations.show_conversation(app, it, by=by),
@@ -206,6 +230,14 @@ _MAILS = [
         )
         for function in (giving.find_to_give, giving.give_found)
         for kind, name in (("user", "owner"), ("inbox", "inbox"), ("client", "client"))
+    ),
+    *(
+        Row(
+            function,
+            "account",
+            _by_search_in(function),
+        )
+        for function in (giving.find_to_give, giving.give_found)
     ),
     *(
         Row(

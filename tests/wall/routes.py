@@ -201,6 +201,29 @@ ROUTES = [
         for more, sent in (("/{part}", "/1"), (".zip", ".zip"))
         for kind in ("mail", "erased")
     ),
+    Route("GET", "/mailboxes", "none", takes_account=True),
+    Route("GET", "/mailboxes", "account", query="account={it}"),
+    Route("GET", "/mailboxes", "user", query="owner={it}"),
+    *(
+        Route(
+            "POST",
+            "/mails/give-found",
+            kind,
+            {"mails": {"account": "acme", **mails}, "to": to, "dry_run": dry_run},
+        )
+        for dry_run in (False, True)
+        for kind, mails, to in (
+            ("user", {"owner": "{it}"}, "desk@acme.example"),
+            ("user", {}, "{it}"),
+        )
+    ),
+    *(
+        Route("GET", f"{_MAIL}{more}", kind)
+        for more in ("/conversation", "/readers")
+        for kind in ("mail", "erased")
+    ),
+    Route("POST", f"{_MAIL}/conversation/give", "mail", {"to": "jan@acme.example"}),
+    Route("POST", f"{_MAIL}/opened", "mail"),
     Route("POST", f"{_MAIL}/repairs", "mail", {"action": "ignore"}),
     Route("GET", "/clients", "none", takes_account=True),
     *(

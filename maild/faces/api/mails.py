@@ -50,9 +50,14 @@ class Repair(Asking):
 @routes.get("", response_model=MailPage)
 async def list_mails(call: Asked, asked: Annotated[Filter, Query()]) -> Response:
     """List the mails that the asker may see, newest first."""
-    values: dict[str, Any] = asked.model_dump()
-    wanted = Wanted(**{**values, "reason": _reason(asked.reason)})
+    wanted = wanted_of(asked)
     return await call.answer(lambda app, by: views.list_mails(app, wanted, by=by))
+
+
+def wanted_of(asked: Filter) -> Wanted:
+    """Return which mails are asked for.  Raises RefusedError INVALID_REQUEST."""
+    values: dict[str, Any] = asked.model_dump()
+    return Wanted(**{**values, "reason": _reason(asked.reason)})
 
 
 def _reason(text: str | None) -> Reason | None:

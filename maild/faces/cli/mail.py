@@ -22,7 +22,7 @@ from maild.faces.cli.mail_shared import (
     tell,
 )
 from maild.faces.cli.options import WrongUsageError
-from maild.faces.cli.plain import block, line
+from maild.faces.cli.plain import block, clock_time, line
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 
@@ -191,13 +191,54 @@ def history(ctx: typer.Context, id_: Id) -> None:
 def counts(
     ctx: typer.Context,
     inbox: Annotated[str | None, typer.Option(metavar="ADDR", help="Only this inbox.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="A mailbox, by status and unread.")
+    ] = None,
+    mailboxes: Annotated[
+        bool, typer.Option("--mailboxes", help="All mailboxes, and what is unread by inbox.")
+    ] = False,
 ) -> None:
-    """Count the mails of each inbox, by state and by reason."""
+    """Count the mails of each inbox by state and reason, or of mailboxes by status and unread."""
     from maild.core.counts import count_mails
 
     cli = of(ctx)
+    if owner is not None or mailboxes:
+        if inbox is not None:
+            raise WrongUsageError("Count an inbox, or mailboxes, and not both.")
+        _count_mailboxes(cli, owner)
+        return
     counted = count_mails(cli.app, inbox, account=cli.account_slug, by=cli.by)
     tell(cli, counted, mail_words.count_lines(counted))
+
+
+def _count_mailboxes(cli: Context, owner: str | None) -> None:
+    from maild.core.mailbox_counts import count_mailboxes
+    from maild.faces.documents import document
+
+    found = document(count_mailboxes(cli.app, owner, account=cli.account_slug, by=cli.by))
+    tell(cli, found, mail_words.mailbox_count_lines(found))
+
+
+@commands.command()
+def readers(ctx: typer.Context, id_: Id) -> None:
+    """Tell who opened a mail, and when first."""
+    from maild.core.marking import readers_of
+    from maild.faces.documents import document
+
+    cli = of(ctx)
+    found = document(readers_of(cli.app, id_, by=cli.by))
+    lines = [f"{clock_time(one['at'])}  {line(one['name'])}" for one in found]
+    tell(cli, {"id": id_, "readers": found}, lines or ["Nobody opened it yet."])
+
+
+@commands.command()
+def opened(ctx: typer.Context, ids: Ids) -> None:
+    """Keep that --by EMAIL opened mails; the owner's unread flag stays as it is."""
+    from maild.core.marking import mark_opened
+
+    cli = of(ctx)
+    mark_opened(cli.app, ids, by=cli.by)
+    _marked(cli, ids, "opened")
 
 
 @commands.command()

@@ -43,6 +43,23 @@ def count_lines(counted: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield from columns([("", str(count), code) for code, count in one["reasons"].items()])
 
 
+def mailbox_count_lines(counted: dict[str, Any]) -> Iterator[str]:
+    """Yield how many mails each mailbox has, by status, and what is unread of each inbox."""
+    for one in counted["mailboxes"]:
+        owner = line(one["owner"] or one["name"])
+        yield f"{owner}  {one['all']} mails, {one['unread']} unread"
+        yield from columns(
+            [
+                ("", line(by["status"]), str(by["all"]), f"{by['unread']} unread")
+                for by in one["statuses"]
+                if by["all"]
+            ]
+        )
+    yield from columns(
+        [(line(one["inbox"]), f"{one['unread']} unread") for one in counted["inboxes"]]
+    )
+
+
 def head_lines(mail: dict[str, Any]) -> Iterator[str]:
     """Yield what a mail is and where it stands."""
     yield f"Mail {mail['id']} in {line(mail['inbox'])} of {line(mail['account'])}"
