@@ -22,7 +22,8 @@ from maild.core.facts import Gathered, case_of, gather, is_past, sealers_of, to_
 from maild.core.outcome import Outcome
 from maild.core.peers import directs_of, with_findings
 from maild.core.rules_applied import apply_rules, rules_of
-from maild.core.settle import Done, Later, failed, fault, settle
+from maild.core.settle import Later, failed, fault, settle
+from maild.core.settled import Done
 from maild.core.verdicts import Wanted, look_again_at
 from maild.model.case import Case, Decision
 from maild.model.decide import decide
@@ -358,6 +359,8 @@ def _decide_one(
     for what in letter.degraded:
         trace.say("parse", f"Could not be read in full: {what}.", "not_read_in_full", what=what)
     case = case_of(claimed, letter, gathered)
+    if case.written is not None:
+        rules = ()  # Rules say whose a mail is that comes in; what somebody wrote is theirs.
     decision = decide(case, trace)
     witnesses = gathered.witnesses.get(claimed.message_id, ())
     imported = claimed.state is State.RECEIVED and is_past(witnesses)

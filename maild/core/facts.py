@@ -25,9 +25,11 @@ from maild.core.letters import errand_returned, is_ours
 from maild.core.references import References, gather_references, tokens_of
 from maild.core.submissions import owners_of, signers_of, with_sign_in
 from maild.core.verdicts import kept_verdicts, sealers_among
+from maild.core.written_here import WrittenHere, clients_about, written_here, written_of
 from maild.model.case import Case
 from maild.model.facts import (
     Binding,
+    ClientRef,
     Directory,
     Drop,
     InboxFacts,
@@ -87,6 +89,10 @@ class Gathered:
     """Errands whose mail a message reports on."""
     verdicts: Mapping[int, Verdict]
     """What verifying messages found out."""
+    written: Mapping[int, WrittenHere]
+    """What somebody wrote here, by message."""
+    about: Mapping[int, Sequence[ClientRef]]
+    """The clients of what was written here, by the message that reports on it."""
     twins: Mapping[int, Sequence[int]]
     """Messages of the same Message-ID with other content, by message."""
 
@@ -114,6 +120,11 @@ def gather(
     contacts = rows.contacts(accounts, norms)
     domains = rows.domains(accounts, {address.domain for address in addresses})
     named = {user for some in rulings.values() if (user := named_user(some)) is not None}
+    returned = {
+        claimed.message_id: errand
+        for claimed, letter in batch
+        if (errand := errand_returned(app.key, letter)) is not None
+    }
     authors = {letter.sender.address for _, letter in batch if isinstance(letter.sender, Author)}
     witnesses = supposed or rows.witnesses(claimed.message_id for claimed, _ in batch)
     droppers = {one.drop_user_id for some in witnesses.values() for one in some if one.drop_user_id}
@@ -144,11 +155,9 @@ def gather(
         resolved=resolved,
         kept=with_heirs(tx, rows.these(resolved.values())) if resolved else (),
         exposed=_exposed(app, tx, batch) if droppers else {},
-        returned={
-            claimed.message_id: errand
-            for claimed, letter in batch
-            if (errand := errand_returned(app.key, letter)) is not None
-        },
+        returned=returned,
+        written=written_here(tx, [claimed for claimed, _ in batch]),
+        about=clients_about(tx, [claimed for claimed, _ in batch], returned),
         ours=frozenset(claimed.message_id for claimed, letter in batch if is_ours(app.key, letter)),
         bindings=with_heirs(tx, rows.bindings(norms, oldest)),
         tagged=with_heirs(tx, rows.tagged(authors, oldest)),
@@ -157,7 +166,9 @@ def gather(
         domains=domains,
         preferred=_preferred(tx, contacts, domains),
         trusts=trusts,
-        threads=rows.threads(accounts, {ref for _, letter in batch for ref in _references(letter)}),
+        threads=rows.threads(
+            accounts, {ref for _, letter in batch for ref in references_in(letter)}
+        ),
         references=gather_references(app, tx, batch, witnesses, norms),
         rulings=rulings,
         named=rows.primaries(heirs[user] for user in named) if named else (),
@@ -235,7 +246,7 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         ),
         thread=tuple(
             gathered.threads[account, ref]
-            for ref in _references(letter)
+            for ref in references_in(letter)
             if (account, ref) in gathered.threads
         ),
         tokens=tokens_of(claimed, letter, witnesses, inboxes, gathered.references),
@@ -249,6 +260,8 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         marked=next((one for one in witnesses if one.spam_mark is not None), None),
         whole_size=min((one.whole_size or 0 for one in witnesses), default=0),
         tells_no_recipient=bool(witnesses) and all(one.origin == "none" for one in witnesses),
+        written=written_of(claimed, gathered.inboxes, before, gathered.written),
+        about=tuple(gathered.about.get(claimed.message_id, ())),
         lies_in_a_mailbox=claimed.state in {State.FILED, State.UNFILED, State.HELD},
     )
 
@@ -332,8 +345,8 @@ def _preferred(tx: Tx, contacts: Owned, domains: Owned) -> Mapping[tuple[int, st
     return tx.standing.preferred(several) if several else {}
 
 
-def _references(letter: Letter) -> list[str]:
-    """Return the Message-IDs that the mail answers, the nearest first."""
+def references_in(letter: Letter) -> list[str]:
+    """Return the Message-IDs that a mail answers, the nearest first, and no more than are looked up."""
     nearest = [*letter.in_reply_to, *reversed(letter.references)]
     return list(dict.fromkeys(nearest))[:REFERENCES_MAX]
 

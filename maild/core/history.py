@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from maild.core.happening import OPERATOR_NAME, Happening
+from maild.core.writing_shown import happenings_of_writing
 from maild.store.mailbox import EntryRow, TransferRow
 from maild.store.rules import APPLIED
 from maild.store.store import Tx
 from maild.store.views import EventRow, RulingRow
 
-OPERATOR_NAME = "The operator"
-
 Namer = Callable[[int | None], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
-    """One thing that happened to a mail."""
-
-    at: datetime
-    kind: str
-    """arrived, decided, owner.changed, noted, rule.applied, ruled, status.changed."""
-    by: str | None
-    """The primary address of who did it; None: maild itself or the operator."""
-    text: str
-    """One sentence."""
-    note: str = ""
-    """A person's own words."""
-    change: str | None = None
-    """The act that `maild mail undo` takes."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "at": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "kind": self.kind,
-            "by": self.by,
-            "text": self.text,
-            "note": self.note,
-            "change": self.change,
-        }
-
-
-_RANK = {"arrived": 0, "decided": 2, APPLIED: 3}
+_RANK = {"arrived": 0, "written": 0, "decided": 2, APPLIED: 3}
 """Within one instant: it comes in, people act, it is decided, and rules say whose it is."""
 
 
@@ -73,6 +43,7 @@ def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
         return OPERATOR_NAME if user_id is None else names[user_id]
 
     found = [_arrived(one) for one in tx.lists.arrivals(row.message_id)]
+    found += happenings_of_writing(tx, row)
     found += [_transferred(one, name, emails.get(one.by_user_id)) for one in transfers]
     found += [
         Happening(
@@ -140,7 +111,12 @@ def _told(row: EventRow, name: Namer, by: str | None, statuses: dict[int, str]) 
         text = f"Decided: {row.subject.get('state', '?')}, {row.subject.get('reason', '?')}."
     else:
         status = statuses.get(row.subject.get("status", 0), "one that is gone")
-        text = f"{name(row.actor_id)} set its status to {status}."
+        answer = row.subject.get("reopened_by")
+        text = (
+            f"{name(row.actor_id)} set its status to {status}."
+            if answer is None
+            else f"An answer came in ({answer}); its status is {status} again."
+        )
     return Happening(at=row.at, kind=row.kind, by=by, text=text)
 
 

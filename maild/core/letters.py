@@ -36,8 +36,8 @@ _MACHINES = frozenset(
     ["mailer-daemon", "postmaster", "noreply", "no-reply", "donotreply", "do-not-reply", "bounce"]
 )
 # As 7 bits, whatever is said: no relay has to know 8BITMIME, and no signature breaks on the way.
-_POLICY = SMTP.clone(cte_type="7bit")
-_POLICY_EAI = _POLICY.clone(utf8=True)
+POLICY = SMTP.clone(cte_type="7bit")
+POLICY_EAI = POLICY.clone(utf8=True)
 
 
 class UnsafeLetterError(ValueError):
@@ -125,10 +125,10 @@ def post(
         return NotPosted(why)
     now, ulid = app.clock(), app.ids()
     payload: dict[str, Any] = {
-        "to": _as_written(notice.to, address),
+        "to": as_written(notice.to, address),
         "to_name": one_line(notice.to_name, NAME_MAX),
         "subject": one_line(notice.subject, SUBJECT_MAX),
-        "text": _body(notice.text),
+        "text": body_of(notice.text),
     }
     if notice.answers is not None and notice.answers.message_id:
         payload["in_reply_to"] = notice.answers.message_id
@@ -177,7 +177,7 @@ def _machine(notice: Notice, address: Address) -> str | None:
     return None
 
 
-def _as_written(text: str, address: Address) -> str:
+def as_written(text: str, address: Address) -> str:
     """Return the local part as its owner writes it: some servers tell A from a (RFC 5321 2.4)."""
     return f"{text.strip().rpartition('@')[0]}@{address.domain}"
 
@@ -197,10 +197,10 @@ def compose(errand: Errand, sender: Sender) -> Composed:
     message_id = f"{errand.ulid.lower()}@{sender.hostname}"
     address = Address.parse(said["to"])
     needs_utf8 = not said["to"].isascii()
-    mail = EmailMessage(_POLICY_EAI if needs_utf8 else _POLICY)
-    mail["From"] = _mailbox(sender.name, sender.address)
-    mail["To"] = _mailbox(said["to_name"], said["to"])
-    mail["Subject"] = _words(said["subject"])
+    mail = EmailMessage(POLICY_EAI if needs_utf8 else POLICY)
+    mail["From"] = header_mailbox(sender.name, sender.address)
+    mail["To"] = header_mailbox(said["to_name"], said["to"])
+    mail["Subject"] = header_words(said["subject"])
     mail["Date"] = format_datetime(errand.created_at)
     mail["Message-ID"] = f"<{message_id}>"
     replied = _checked(said.get("in_reply_to", ""))
@@ -214,7 +214,7 @@ def compose(errand: Errand, sender: Sender) -> Composed:
     return Composed(
         mail_from=sender.bounces_to,
         recipient=f"{said['to'].rpartition('@')[0]}@{address.domain}",
-        content=_written(mail),
+        content=octets_of(mail),
         message_id=message_id,
         needs_utf8=needs_utf8,
     )
@@ -226,19 +226,20 @@ def _checked(text: str) -> str:
     return text
 
 
-def _words(text: str) -> str:
-    """Return words for a header that are read as they stand there."""
+def header_words(text: str) -> str:
+    """Return words for a header that are read as they stand there.  Raises UnsafeLetterError."""
     return _checked(text).replace(_ENCODED_WORD, "= ?")
 
 
-def _mailbox(name: str, address: str) -> HeaderAddress:
+def header_mailbox(name: str, address: str) -> HeaderAddress:
+    """Return a mailbox for a header.  Raises UnsafeLetterError."""
     local, _, domain = _checked(address).rpartition("@")
     if _ENCODED_WORD in local:
         raise UnsafeLetterError("an encoded word in an address")
-    return HeaderAddress(display_name=_words(name), username=local, domain=domain)
+    return HeaderAddress(display_name=header_words(name), username=local, domain=domain)
 
 
-def _written(mail: EmailMessage) -> bytes:
+def octets_of(mail: EmailMessage) -> bytes:
     """Return the octets.  Raises UnsafeLetterError where they have other fields than were set, in whatever way."""
     content = mail.as_bytes()
     head = content.partition(b"\r\n\r\n")[0]
@@ -249,7 +250,7 @@ def _written(mail: EmailMessage) -> bytes:
     return content
 
 
-def _body(text: str) -> str:
+def body_of(text: str) -> str:
     """Return what a mail can say: lines end as lines do, and no lone half of a character breaks the charset."""
     lines = text.encode("utf-8", "replace").decode().replace("\0", "").splitlines()
     return "\n".join(lines) + "\n"

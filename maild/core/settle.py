@@ -8,27 +8,28 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from maild import failpoint
-from maild.auth.finding import Finding, Verdict
 from maild.core.app import App
 from maild.core.asked_about import parsed
 from maild.core.full_mailboxes import note_returned
-from maild.core.outcome import Outcome, tell_forwarders
+from maild.core.outcome import tell_forwarders
 from maild.core.peers import kept
 from maild.core.quoting import join_letters
 from maild.core.readers import readers_of
+from maild.core.reopening import reopen
 from maild.core.rules_applied import note_rules, place_of, stays_by_rule
+from maild.core.settled import Done
+from maild.core.writing_fates import note_report
 from maild.model.absence import Reader
 from maild.model.case import Decision
 from maild.model.drop import hidden
 from maild.model.letter import PARSER_VERSION, Author, Letter
 from maild.model.reason import Reason
-from maild.model.rules import NOTHING, Heard
-from maild.model.states import IN_A_MAILBOX, Move, State, moved
+from maild.model.states import IN_A_MAILBOX, Move, State
 from maild.model.trace import Trace
 from maild.parse import codec
 from maild.store.deliveries import Claimed
@@ -47,41 +48,6 @@ _log = logging.getLogger("maild.decide")
 
 class OvertakenError(Exception):
     """What was decided cannot stand: nobody could own the mail, or its status is gone.  It stays due, and is decided anew."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """One delivery's outcome before it is written."""
-
-    claimed: Claimed
-    decision: Decision
-    trace: Trace
-    letter: Letter | None = None
-    proof: str = ""
-    twins: Sequence[int] = ()
-    returned: str | None = None
-    """The errand whose mail it reports on."""
-    released: dict[str, Any] | None = None
-    """Where it lay before it was put away, if somebody released it."""
-    verdict: Verdict | None = None
-    """What verifying it found out, if it was verified now."""
-    due_at: datetime | None = None
-    """When it is to be verified again."""
-    senders: Mapping[int, Finding] = field(default_factory=dict)
-    """What sender policies said now of the peers that handed it over, by arrival."""
-    policies: tuple[str, ...] = ()
-    """What they said of all of them, in sentences."""
-    heard: Heard = NOTHING
-    """What the account's rules say of owner, status and unread."""
-    outcome: Outcome | None = None
-    """What its forwarder may be told (M12)."""
-    imported: bool = False
-    """Whether it is a mail of the past, decided for the first time (D13)."""
-
-    @property
-    def state(self) -> State:
-        """The state that the decision leads to."""
-        return moved(self.claimed.state, self.decision.move)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +104,8 @@ def settle(app: App, done: list[Done], later: list[Later], lease: str) -> None:
             settled = _settle_all(tx, done, _Act(lease, now))
             for one in settled:
                 note_returned(tx, app, one.claimed, one.letter, one.returned)
+                note_report(tx, one.claimed, one.letter, one.returned, now)
+            reopen(tx, settled, now)
             tell_forwarders(tx, app, [one.outcome for one in settled if one.outcome is not None])
             failpoint.reached("decide.before_settle_commit")
         failpoint.reached("decide.after_settle_commit")

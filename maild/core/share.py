@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from maild.auth.results import trusted_text
 from maild.core.raw import Raw
 from maild.core.spam import mark_of
-from maild.model.envelope import Envelope
+from maild.model.envelope import Envelope, Trust
 from maild.model.plain_text import storable
 from maild.parse import header_block
 from maild.store.intake import InboxRow, KnownArrival
@@ -103,21 +103,24 @@ def retry_key(envelope: Envelope, digest: str) -> str:
 
 def outline_of(mail: Incoming) -> Outline:
     """Read what accepting has to know of a mail; the rest is read later, by another process."""
-    fields = header_block.fields(mail.raw.head)
+    return outline_of_raw(mail.raw, mail.envelope.trust)
+
+
+def outline_of_raw(raw: Raw, trust: Trust) -> Outline:
+    """Do the same for octets that came by no envelope."""
+    fields = header_block.fields(raw.head)
     message_id = header_block.topmost(fields, b"message-id")
     date = header_block.topmost(fields, b"date")
     key = hashlib.sha256()
     for name in _CONTENT:
         for value in header_block.every(fields, name):
             key.update(name + b"\0" + b" ".join(value.split()) + b"\0")
-    key.update(mail.raw.body_digest.encode())
-    trusted = trusted_text(
-        ((one.name, one.value) for one in fields), mail.envelope.trust.authserv_ids
-    )
+    key.update(raw.body_digest.encode())
+    trusted = trusted_text(((one.name, one.value) for one in fields), trust.authserv_ids)
     return Outline(
         message_id=header_block.message_id_of(message_id) if message_id is not None else None,
         has_date=bool(date),
         content_key=key.hexdigest(),
         trusted_results=None if trusted is None else storable(trusted),
-        spam_mark=mark_of(fields, mail.envelope.trust.spam_headers),
+        spam_mark=mark_of(fields, trust.spam_headers),
     )

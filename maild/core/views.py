@@ -15,10 +15,12 @@ from maild.core.acts import no_mail, require_right
 from maild.core.answering import answering_of
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
-from maild.core.history import Happening, history_of
+from maild.core.happening import Happening
+from maild.core.history import history_of
 from maild.core.searching import query_of, resolve
 from maild.core.senders import sender_of
 from maild.core.standing import find_user, home, parse_address
+from maild.core.writing_shown import writing_document
 from maild.model.letter import PARSER_VERSION, Letter
 from maild.model.people import Role
 from maild.model.plain_text import short
@@ -32,6 +34,8 @@ from maild.store.store import Tx
 
 PAGE_MAX = 1000
 """Mails of one page."""
+WRITTEN = "written"
+"""In place of a door: the mail came in by none, somebody wrote it here."""
 RETRY_PAGE = 500
 """Mails that one look for a reason returns."""
 
@@ -276,7 +280,7 @@ def _document(row: dict[str, Any], first_status: str | None, now: datetime) -> d
         "reason": row["reason"],
         "reason_text": _reason_text(row),
         "received_at": iso(row["received_at"]),
-        "door": row["door"],
+        "door": row["door"] or WRITTEN,
         "from": row["from_shown"],
         "from_name": row["from_name"],
         "to": row["to"],
@@ -336,6 +340,7 @@ def show_mail(app: App, reader: Reader, ulid: str, *, by: Actor) -> dict[str, An
                 if one.kind == "noted"
             ],
         }
+        document |= writing_document(tx, row)
         stored = tx.deliveries.readings([row.message_id], PARSER_VERSION).get(row.message_id)
     if stored is not None:
         return document | _reading(codec.load(stored))

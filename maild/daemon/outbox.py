@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from maild import failpoint
 from maild.core.app import App
-from maild.core.letters import Sender, compose, returns_to
+from maild.core.letters import Composed, Sender, compose, returns_to
 from maild.core.outbox import (
     LEASE,
     Hand,
@@ -22,6 +22,7 @@ from maild.core.outbox import (
     release_errands,
     take_hand,
 )
+from maild.core.writing_fates import letter_to_send
 from maild.model.errand import Fate, Later, Never, Topic
 from maild.plugs.relay import Relay, RelayError
 from maild.settings import Settings
@@ -129,7 +130,7 @@ class OutboxWorker:
 
         Raises RelayError, StoreDownError; whatever is raised, what was not begun is given back.
         """
-        hand = await do(take_hand, self._app, Topic.MAIL)
+        hand = await self._hand()
         if not hand.errands:
             return False
         left = deque(hand.errands)
@@ -152,6 +153,11 @@ class OutboxWorker:
             await do(give_back, self._app, hand, list(left), why)
         return True
 
+    async def _hand(self) -> Hand:
+        """Claim what people wrote, and where there is none of it, what maild writes itself."""
+        hand = await do(take_hand, self._app, Topic.LETTER)
+        return hand if hand.errands else await do(take_hand, self._app, Topic.MAIL)
+
     async def _keep(self, hand: Hand) -> None:
         """Renew the lease; return when it cannot be had any more, for then somebody else may be at it."""
         kept_at = self._app.clock()
@@ -172,9 +178,12 @@ class OutboxWorker:
 
     async def _send(self, relay: Relay, sender: Sender, hand: Hand, errand: Errand) -> None:
         try:
-            mail = compose(errand, sender)
+            mail = await self._composed(sender, errand)
         except (KeyError, ValueError) as error:
             await self._note(hand, errand, Never(f"it cannot be written: {error}"))
+            return
+        except OSError as error:
+            await self._note(hand, errand, Later(f"it cannot be read: {error.strerror}"))
             return
         try:
             fate: Fate = await relay.send(mail)
@@ -188,6 +197,15 @@ class OutboxWorker:
         failpoint.reached("outbox.after_send")
         await self._note(hand, errand, fate)
         failpoint.reached("outbox.after_done")
+
+    async def _composed(self, sender: Sender, errand: Errand) -> Composed:
+        """Return an errand's mail.  Raises ValueError, KeyError for one that there cannot be; OSError, StoreDownError."""
+        if errand.topic is Topic.MAIL:
+            return compose(errand, sender)
+        mail = await do(letter_to_send, self._app, errand)
+        if mail is None:
+            raise ValueError("it was erased before it was sent")
+        return mail
 
     async def _note(self, hand: Hand, errand: Errand, fate: Fate) -> None:
         """Write what came of it; a database that is away for a moment makes no mail go twice."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from maild.model.facts import (
     Binding,
+    ClientRef,
     Directory,
     Drop,
     InboxFacts,
@@ -16,6 +17,7 @@ from maild.model.facts import (
     TokenHit,
     Unproven,
     Witness,
+    Written,
 )
 from maild.model.letter import Letter
 from maild.model.match import Hit
@@ -52,6 +54,10 @@ class Case:
     """The users to whose drop addresses it came, where they are several: it is one's at most."""
     named: Named | None = None
     """Who a person said that it is from."""
+    written: Written | None = None
+    """Somebody wrote it here."""
+    about: tuple[ClientRef, ...] = ()
+    """Of a report on a mail that somebody wrote here: the clients of that one."""
     lies_in_a_mailbox: bool = False
     """It was decided before, and its owner has it."""
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from maild.model.case import Case, Decision
-from maild.model.filing import filed, of_stranger, of_user, outsiders
+from maild.model.facts import Written
+from maild.model.filing import filed, of_stranger, of_user, of_written, outsiders
 from maild.model.identify import (
     Known,
     Sender,
@@ -24,6 +25,7 @@ from maild.model.identify import (
 )
 from maild.model.letter import LOOP_HEADER, Kind
 from maild.model.machine import told_of
+from maild.model.match import Hit
 from maild.model.people import InboxKind, MemberState
 from maild.model.reason import Reason
 from maild.model.ruled import (
@@ -49,6 +51,8 @@ _MACHINE = {
 
 def decide(case: Case, trace: Trace) -> Decision:
     """Decide one delivery.  Total: every Case has a Decision."""
+    if case.written is not None:
+        return _written(case, case.written, trace)
     spam = _spam(case, trace)
     if spam is not None:
         _conclude(spam, trace)
@@ -63,6 +67,24 @@ def decide(case: Case, trace: Trace) -> Decision:
         or _by_sender(case, sender, trace)
     )
     decision = _with_sender(decision, sender, case)
+    _conclude(decision, trace)
+    return _with_marks(decision, case)
+
+
+def _written(case: Case, written: Written, trace: Trace) -> Decision:
+    """What somebody wrote here: their word, and no question of who sent it; it is its author's, read (M8)."""
+    author = Known(written.author)
+    trace.say(
+        "accept",
+        f"{written.author.user_name} wrote it here.",
+        "written_here",
+        user=written.author.user_name,
+    )
+    case = replace(case, rulings=standing(case.rulings))
+    decision = _ruled(case, author, trace) or of_written(case, written, trace)
+    if written.is_own:
+        decision = replace(decision, direction="out", owner=_keeper(author, case))
+    decision = replace(decision, user=written.author)
     _conclude(decision, trace)
     return _with_marks(decision, case)
 
@@ -255,6 +277,11 @@ def _machine(case: Case, sender: Sender, trace: Trace) -> Decision | None:
         trace.say("place", "Somebody released it; treated as normal.", "released")
         return None
     facts = {"proof": proof}
+    if case.about:
+        # With the mail that it is about, whichever inbox the report came back to (F7).
+        fact = "the mail that it is about is filed there"
+        hits = tuple(Hit(client, Reason.FILED_THREAD, fact) for client in case.about)
+        return Decision(move=Move.FILE, reason=reason, facts=facts, hits=hits)
     if case.inbox.kind is InboxKind.FORWARD:
         return Decision(move=Move.IGNORE, reason=reason, facts=facts)
     outcome = of_stranger(case, Stranger(), trace)

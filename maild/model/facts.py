@@ -80,6 +80,18 @@ class TokenHit:
     """Those of the mail's addresses to which a user wrote in a mail that is filed with the client."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Somebody wrote the mail here (M8)."""
+
+    author: Binding
+    """As whom it is resolved: their primary address, whatever stands in From."""
+    clients: tuple[ClientRef, ...]
+    """Under which the mail is filed that it answers, or passes on."""
+    is_own: bool
+    """Whether this is the delivery as which it is kept; else it was written to another inbox of the account, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """The From is proof-backed; `how` is a clause for the trace (I3)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maild.model.address import Address, InvalidAddressError
 from maild.model.case import Case, Decision
-from maild.model.facts import TokenHit
+from maild.model.facts import TokenHit, Written
 from maild.model.identify import Stranger, from_norms
 from maild.model.letter import Author, How, Letter, Mailbox
 from maild.model.match import (
@@ -169,6 +169,30 @@ def _by_correspondents(
         correspondents, case.directory, Reason.FILED_FORWARD, trace, role="original correspondent"
     )
     return _outcome(found, case)
+
+
+def of_written(case: Case, written: Written, trace: Trace) -> Decision:
+    """Mail that somebody wrote here: under the clients of what it answers, else of whom it was written to (M8)."""
+    outside = outsiders(case)
+    direction = "out" if written.is_own or outside else "in"
+    if written.clients:
+        names = [client.name for client in written.clients]
+        trace.say(
+            "match",
+            f"What it answers, or passes on, is filed under {', '.join(names)}.",
+            "answers_filed",
+            clients=names,
+        )
+        fact = "it answers a mail that is filed there"
+        hits = tuple(Hit(client, Reason.FILED_THREAD, fact) for client in written.clients)
+        return filed(hits, direction=direction)
+    hit = by_thread(case.thread, (), is_proven_user=True, trace=trace)
+    if hit is not None:
+        return filed((hit,), direction=direction)
+    if not outside:
+        return Decision(move=Move.PLACE, reason=Reason.ONLY_USERS_INVOLVED, direction=direction)
+    found = each_by_address(outside, case.directory, trace)
+    return _outcome(found, case, direction=direction, missing=Move.PLACE)
 
 
 def of_stranger(case: Case, sender: Stranger, trace: Trace) -> Decision:

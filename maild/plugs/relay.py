@@ -127,7 +127,7 @@ class Relay:
         try:
             await client.mail(mail.mail_from, options=options, encoding=encoding)
             await client.rcpt(mail.recipient, encoding=encoding)
-            await client.data(mail.content, timeout=self._settings.data_timeout)
+            answer = await client.data(mail.content, timeout=self._settings.data_timeout)
         except (
             aiosmtplib.SMTPSenderRefused,
             aiosmtplib.SMTPRecipientRefused,
@@ -137,7 +137,7 @@ class Relay:
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             client.close()
             raise RelayError(_trouble(error) or "the connection failed") from None
-        return Done()
+        return Done(_plain(f"{answer.code} {answer.message}")[:SAID_MAX])
 
     async def _refused(self, client: SMTP, error: aiosmtplib.SMTPResponseException) -> Fate:
         why = _said(error)
@@ -152,8 +152,12 @@ class Relay:
 
 
 def _said(error: aiosmtplib.SMTPResponseException) -> str:
-    text = "".join(char if char.isprintable() else " " for char in str(error.message))
-    return f"the relay says {error.code} {' '.join(text.split())}"[:SAID_MAX]
+    return f"the relay says {error.code} {_plain(str(error.message))}"[:SAID_MAX]
+
+
+def _plain(text: str) -> str:
+    """Return a server's words on one line."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _trouble(error: BaseException) -> str | None:

@@ -19,6 +19,7 @@ from maild.store.people_tables import (
 from maild.store.rule_tables import rules
 from maild.store.schema import arrivals, deliveries, entries, filings, messages, statuses, transfers
 from maild.store.source_tables import remote_copies
+from maild.store.writing_tables import outgoing
 
 
 @check("a mail lies in a mailbox exactly when it is held, unfiled, filed or failed (M1)")
@@ -109,12 +110,15 @@ def _due(connection: Connection) -> Iterator[str]:
         yield f"mail {row.ulid}"
 
 
-@check("every stored message came in and is delivered somewhere")
+@check("every stored message came in or was written here, and is delivered somewhere")
 def _delivered(connection: Connection) -> Iterator[str]:
     rows = connection.execute(
         select(messages.c.id).where(
             or_(
-                ~exists().where(arrivals.c.message_id == messages.c.id),
+                and_(
+                    ~exists().where(arrivals.c.message_id == messages.c.id),
+                    ~exists().where(outgoing.c.message_id == messages.c.id),
+                ),
                 ~exists().where(deliveries.c.message_id == messages.c.id),
             )
         )

@@ -38,6 +38,7 @@ from maild.store.merging import MergeRows
 from maild.store.outbox import OutboxRows
 from maild.store.people import PeopleRows
 from maild.store.people_changes import ChangeRows
+from maild.store.reopening import ReopeningRows
 from maild.store.rights import RightsRows
 from maild.store.rules import RuleRows
 from maild.store.searched_names import SearchedNames
@@ -273,6 +274,11 @@ class Tx:
     def rules(self) -> RuleRows:
         """Rules of accounts."""
         return RuleRows(self.connection)
+
+    @cached_property
+    def reopening(self) -> ReopeningRows:
+        """Mails that are done, and who answers them."""
+        return ReopeningRows(self.connection)
 
     @cached_property
     def templates(self) -> TemplateRows:

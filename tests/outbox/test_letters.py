@@ -20,9 +20,9 @@ from maild.core.letters import (
     NotPosted,
     Posted,
     UnsafeLetterError,
-    _written,
     compose,
     is_ours,
+    octets_of,
     one_line,
 )
 from maild.core.seal import SealingKey
@@ -137,7 +137,7 @@ def test_T21_whatever_the_library_writes_other_fields_are_never_sent() -> None:
     mail["Subject"] = HIDDEN
     mail.set_content("T")
     with pytest.raises(UnsafeLetterError, match="other fields"):
-        _written(mail)
+        octets_of(mail)
 
 
 _HOSTILE = st.text(alphabet='=?utf-8qQbB_0DA"<>@,;:()\\. aü', max_size=80)

@@ -36,6 +36,8 @@ STEPS: dict[str, str] = {
     "changing.require_operator_alone": "the question itself",
     "drops.replace_drops": "a step of a change of e-mail, in its transaction",
     "standing.require_operator": "the question itself",
+    "writing_desk.require_author": "the question itself",
+    "writing_kept.keep": "a step of writing, which asked who may, and asks again in its transaction",
     "standing.require_signed_in": "the question itself",
 }
 """Public functions that are no use case; those whose first parameter is a transaction are steps of others anyway."""
@@ -119,6 +121,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "outbox.take_hand",
         "quoting.join_old",
         "undo_change.forget_changes",
+        "writing_fates.letter_to_send",
         "webhook_rounds.forget_dead_posts",
         "webhook_rounds.hooks_with_work",
         "webhook_rounds.note_round",

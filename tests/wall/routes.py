@@ -67,6 +67,7 @@ _USER, _ADDRESS, _MEMBER, _MAIL = (
     "/mails/{mail_id}",
 )
 _TEMPLATE, _SENDERS = "/templates/{template_id}", "/inboxes/{address}/senders"
+_LETTER = {"text": "x", "to": ["a@nowhere.example"], "dry_run": True}
 _CLIENT_KEY = "/clients/by-key/{key}"
 _NEW_CLIENT = {"name": "New", "key": "{it}"}
 _NEW = {"email": "{it}", "name": "Somebody"}
@@ -265,6 +266,17 @@ ROUTES = [
     Route("PATCH", "/rules/{rule_id}", "rule", {"on": True}, takes_account=True),
     Route("PATCH", "/rules/{rule_id}", "rule", {"position": 1}, takes_account=True),
     Route("DELETE", "/rules/{rule_id}", "rule", takes_account=True),
+    *(
+        Route("POST", f"{_MAIL}{path}", kind, _LETTER)
+        for path in ("/reply", "/forward")
+        for kind in ("mail", "erased")
+    ),
+    *(
+        Route(
+            "POST", "/letters", kind, {**_LETTER, "subject": "x", key: "{it}"}, takes_account=True
+        )
+        for key, kind in (("template", "template"), ("sender", "inbox"), ("sender", "alias"))
+    ),
     Route("GET", "/templates", "none", takes_account=True),
     *(
         Route(

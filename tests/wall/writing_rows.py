@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from maild.core import send_rights, statuses, templates
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from maild.core import send_rights, statuses, templates, writing
 from maild.core.templates import TemplateText
-from tests.wall.rows import ADMIN, SOME, Look, Row, asked_at
+from maild.core.writing_desk import Asked
+from tests.core.company import READER
+from tests.wall.rows import ADMIN, ALL, NONE, SOME, Look, Row, asked_at, own_mail
 
 _NEW = TemplateText(text="Hello")
+
+
+def _written(function: Callable[..., Any]) -> Look:
+    return lambda app, by, it, at: function(app, READER, it, _ASKED, by=by)
 
 
 def _senders(key: str) -> Look:
@@ -16,7 +26,56 @@ def _senders(key: str) -> Look:
     )
 
 
+_ASKED = Asked(text="x", to=["a@nowhere.example"], subject="x")
+
+_LETTERS = [
+    *(
+        Row(
+            function,
+            "mail",
+            _written(function),
+            own=SOME,
+            colleagues=SOME,
+            refused="SENDER_NOT_ALLOWED",
+        )
+        for function in (writing.reply, writing.forward)
+    ),
+    *(
+        Row(function, "erased", _written(function), may_hear="NOT_FOUND")
+        for function in (writing.reply, writing.forward)
+    ),
+    Row(
+        writing.reply,
+        "template",
+        lambda app, by, it, at: writing.reply(
+            app, READER, own_mail(app, by), Asked(template=it), dry_run=True, by=by
+        ),
+        own=SOME,
+        colleagues=SOME,
+        refused="SENDER_NOT_ALLOWED",
+    ),
+    Row(
+        writing.compose,
+        "none",
+        lambda app, by, it, at: writing.compose(app, READER, _ASKED, account=at, by=by).to,
+    ),
+    *(
+        Row(
+            writing.compose,
+            kind,
+            lambda app, by, it, at: writing.compose(
+                app, READER, replace(_ASKED, sender=it), account=at, dry_run=True, by=by
+            ),
+            own=own,
+            colleagues=colleagues,
+            refused="SENDER_NOT_ALLOWED",
+        )
+        for kind, own, colleagues in (("inbox", SOME, SOME), ("alias", ALL, NONE))
+    ),
+]
+
 ROWS = [
+    *_LETTERS,
     Row(send_rights.inbox_senders, "inbox", asked_at(send_rights.inbox_senders)),
     *(
         Row(

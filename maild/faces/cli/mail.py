@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maild.faces.cli import mail_answering, mail_giving, mail_repair, mail_rulings, mail_words
+from maild.faces.cli import (
+    mail_answering,
+    mail_giving,
+    mail_repair,
+    mail_rulings,
+    mail_words,
+    mail_writing,
+)
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import group
 from maild.faces.cli.mail_shared import (
@@ -305,3 +312,4 @@ commands.add_typer(mail_answering.commands)
 commands.add_typer(mail_giving.commands)
 commands.add_typer(mail_rulings.commands)
 commands.add_typer(mail_repair.commands)
+commands.add_typer(mail_writing.commands)

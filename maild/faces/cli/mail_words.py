@@ -108,6 +108,13 @@ def show_lines(mail: dict[str, Any]) -> Iterator[str]:
         )
     if mail["attachments"]:
         yield from _titled("Attachments", (_part(part) for part in mail["attachments"]))
+    if mail["written"] is not None:
+        yield from _titled(
+            f"Written by {line(mail['written']['author_name'])}",
+            (f"{one['state']}: {line(one['text'])}" for one in mail["written"]["recipients"]),
+        )
+    if mail["answers"]:
+        yield from _titled("Answered", (_answer(one) for one in mail["answers"]))
     if mail["notes"]:
         yield from _titled("Notes", (_note(note) for note in mail["notes"]))
     if mail["text"] is None:
@@ -121,6 +128,11 @@ def show_lines(mail: dict[str, Any]) -> Iterator[str]:
 
 def _part(part: dict[str, Any]) -> str:
     return f"{part['path']}  {line(part['name'] or '(no name)')}  {line(part['type'])}  {part['size']} octets"
+
+
+def _answer(one: dict[str, Any]) -> str:
+    did = {"reply": "answered it", "forward": "passed it on"}.get(one["act"], "wrote about it")
+    return f"{clock_time(one['at'])}  {line(one['by_name'])} {did}: {one['id']}"
 
 
 def _note(note: dict[str, Any]) -> str:

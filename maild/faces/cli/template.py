@@ -114,6 +114,39 @@ def set_(
     _tell(cli, changed)
 
 
+@app.command("send")
+def send(
+    ctx: typer.Context,
+    *,
+    name: Name,
+    mail: Annotated[
+        str | None, typer.Option(metavar="ID", help="The mail that is answered.")
+    ] = None,
+    to: Annotated[list[str] | None, typer.Option(metavar="ADDR", help="To whom.")] = None,
+    cc: Annotated[list[str] | None, typer.Option(metavar="ADDR")] = None,
+    sender: Annotated[
+        str | None, typer.Option("--as", metavar="ADDR", help="In place of its set sender.")
+    ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Also to the others in the mail that is answered.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the mail; write nothing.")
+    ] = False,
+) -> None:
+    """Answer a mail by a template, or write to somebody by it."""
+    from maild.core.writing_desk import Asked
+    from maild.faces.cli.mail_writing import answered, composed
+
+    if mail is None and not to:
+        raise WrongUsageError("Say --mail ID, which is answered, or --to ADDR.")
+    asked = Asked(template=name, sender=sender, to=to or (), cc=cc or (), everyone=all_)
+    if mail is None:
+        composed(of(ctx), asked, dry_run=dry_run)
+    else:
+        answered(of(ctx), mail, asked, dry_run=dry_run)
+
+
 @app.command("remove")
 def remove(ctx: typer.Context, name: Name) -> None:
     """Remove a template; what was sent by it stays."""
