@@ -114,6 +114,16 @@ def feed_end(app: App, *, account: str | None = None, by: Actor) -> str:
         return str(tx.feed.end(home(tx, account, by).id))
 
 
+def feed_mark(app: App) -> int:
+    """Return a number that rises with each event of any account: for who wakes those that follow the feed.
+
+    Commits as `events_after`.  Raises StoreDownError.
+    """
+    place_events(app)
+    with app.store.read() as tx:
+        return tx.feed.mark()
+
+
 def place_events(app: App) -> None:
     """Give committed events their positions in the feed, in portions (PostgreSQL; nothing to do on SQLite).
 

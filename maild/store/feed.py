@@ -134,6 +134,14 @@ class FeedRows:
         )
         return self._connection.execute(newest).scalar_one_or_none() or 0
 
+    def mark(self) -> int:
+        """Return the newest position of all."""
+        if self._is_numbered:
+            newest = select(event_positions.c.last).where(event_positions.c.id == 1)
+        else:
+            newest = select(func.max(events.c.id))
+        return self._connection.execute(newest).scalar_one() or 0
+
     def user_ids(self, user_ids: Iterable[int]) -> dict[int, str]:
         """Return users' public ids."""
         found: dict[int, str] = {}

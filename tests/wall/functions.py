@@ -109,6 +109,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "clients_following.take_page",
         "clients_sweeping.sweep",
         "digest.send_digests",
+        "feed.feed_mark",
         "feed.place_events",
         "forgetting.forget_ended",
         "indexing.index_all",

@@ -68,6 +68,16 @@ _USER, _ADDRESS, _MEMBER, _MAIL = (
 )
 _TEMPLATE, _SENDERS = "/templates/{template_id}", "/inboxes/{address}/senders"
 _LETTER = {"text": "x", "to": ["a@nowhere.example"], "dry_run": True}
+_INBOX, _SOURCE = "/inboxes/{address}", "/sources/{name}"
+_GONE = "01" + "G" * 24
+_NEW_SOURCE = {
+    "name": "new-box",
+    "kind": "imap",
+    "host": "imap.gone.example",
+    "username": "box@gone.example",
+    "password": PASSWORD,
+    "inbox": "{it}",
+}
 _CLIENT_KEY = "/clients/by-key/{key}"
 _NEW_CLIENT = {"name": "New", "key": "{it}"}
 _NEW = {"email": "{it}", "name": "Somebody"}
@@ -226,6 +236,69 @@ ROUTES = [
     Route("POST", f"{_MAIL}/conversation/give", "mail", {"to": "jan@acme.example"}),
     Route("POST", f"{_MAIL}/opened", "mail"),
     Route("POST", f"{_MAIL}/repairs", "mail", {"action": "ignore"}),
+    *(Route("GET", f"{_MAIL}/raw", kind) for kind in ("mail", "erased")),
+    Route("GET", "/mails/counts", "inbox", query="inbox={it}", takes_account=True),
+    Route("POST", "/mails/give", "mail", {"ids": ["{it}"], "to": "jan@acme.example"}),
+    Route("POST", "/mails/give", "user", {"ids": [_GONE], "to": "{it}"}),
+    Route("POST", f"{_MAIL}/take", "mail"),
+    Route("POST", "/mails/undo", "change", {"change": "{it}"}),
+    Route("POST", "/mails/undo", "none", {}, takes_account=True),
+    *(
+        Route("POST", f"/mails/{act}", "mail", {"ids": ["{it}"]})
+        for act in ("read", "unread", "dismiss", "release", "retry", "fetch")
+    ),
+    Route("POST", "/mails/status", "mail", {"ids": ["{it}"], "status": "Done"}),
+    Route("POST", f"{_MAIL}/notes", "mail", {"text": "A note"}),
+    *(
+        Route("POST", f"/mails/{act}", "mail", {"ids": ["{it}"], "client": _GONE})
+        for act in ("file", "unfile")
+    ),
+    *(
+        Route("POST", f"/mails/{act}", "contact", {"names": ["{it}"]}, takes_account=True)
+        for act in ("matching", "heal")
+    ),
+    Route("GET", "/events", "none", takes_account=True),
+    Route("GET", "/events", "account", query="account={it}"),
+    Route("GET", "/events/stream", "account", query="account={it}"),
+    Route("GET", "/inboxes", "none", takes_account=True),
+    Route(
+        "POST",
+        "/inboxes",
+        "inbox",
+        {"address": "{it}", "kind": "shared"},
+        takes_account=True,
+        told="U1",
+    ),
+    Route("GET", _INBOX, "inbox", takes_account=True),
+    Route("PATCH", _INBOX, "inbox", {"settings": {"max_size": "1MiB"}}, takes_account=True),
+    Route("GET", f"{_INBOX}/members", "team", takes_account=True),
+    Route("PATCH", f"{_INBOX}/members", "team", {"add": []}, takes_account=True),
+    *(
+        Route(method, f"{_INBOX}/key", "inbox", takes_account=True)
+        for method in ("GET", "POST", "DELETE")
+    ),
+    Route("POST", f"{_INBOX}/communal-user", "inbox", {"name": "Team"}, takes_account=True),
+    Route("GET", "/statuses", "none", takes_account=True),
+    Route("POST", "/statuses", "none", {"name": "Later"}, takes_account=True),
+    Route("DELETE", "/statuses/{name}", "status", takes_account=True),
+    Route("GET", "/sources", "none", takes_account=True),
+    Route("POST", "/sources", "inbox", _NEW_SOURCE, takes_account=True),
+    Route("GET", _SOURCE, "source", takes_account=True),
+    Route("PATCH", _SOURCE, "source", {"settings": {"every": "90s"}}, takes_account=True),
+    *(
+        Route("POST", f"{_SOURCE}/{act}", "source", takes_account=True)
+        for act in ("pause", "resume", "fetch-failed")
+    ),
+    Route("GET", "/errands", "none"),
+    Route("POST", "/errands/retry", "errand", {"ids": ["{it}"]}),
+    Route("GET", "/answers", "none", takes_account=True),
+    Route("DELETE", "/answers/{subject}", "contact", takes_account=True),
+    Route("GET", "/directories", "none"),
+    Route("GET", "/directory", "none", takes_account=True),
+    Route("POST", "/accounts", "account", {"slug": "new", "name": "{it}"}),
+    Route("PATCH", "/accounts/{slug}", "account", {"settings": {"name": "New"}}),
+    Route("PATCH", _ADDRESS, "alias", {"delivers_to": "none"}),
+    Route("GET", "/clients/{client_id}/reference", "client", takes_account=True),
     Route("GET", "/clients", "none", takes_account=True),
     *(
         Route("POST", "/clients", kind, {"name": "New", "contacts": ["{it}"]}, takes_account=True)

@@ -5,16 +5,23 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from maild.core import addresses, drops, verifying
+from maild.core import addresses, delivers_to, drops, verifying
 from maild.core.addresses import AddressAdded
 from maild.core.drops import DropView
 from maild.core.people import AddressView, UserView
 from maild.core.verifying import LinkMailed
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.shapes import Addresses
-from maild.faces.api.words import Account, Address, Code, Email, NewAddress
+from maild.faces.api.words import Account, Address, Asking, Code, Email, Line, NewAddress
 
 routes = APIRouter(tags=["addresses"])
+
+
+class AddressSettings(Asking):
+    """What is to be changed of an address."""
+
+    delivers_to: Line
+    """The inbox of another address in which mail to this one ends; none: its own."""
 
 
 @routes.get("/users/{email:path}/addresses", response_model=Addresses)
@@ -42,6 +49,13 @@ async def add_address(call: Asked, email: Email, new: NewAddress) -> Response:
 async def remove_address(call: Asked, address: Address) -> Response:
     """End a binding: it becomes historic, and explains old mail."""
     return await call.answer(lambda app, by: addresses.remove_address(app, address, by=by))
+
+
+@routes.patch("/addresses/{address:path}", response_model=AddressView)
+async def set_address(call: Asked, address: Address, changes: AddressSettings) -> Response:
+    """Record that mail to an address ends in another one's inbox."""
+    asked = {"delivers_to": changes.delivers_to}
+    return await call.answer(lambda app, by: delivers_to.set_address(app, address, asked, by=by))
 
 
 @routes.post("/addresses/{address:path}/primary", response_model=UserView)

@@ -22,31 +22,45 @@ from typing_extensions import override
 
 import maild
 from maild.core.app import App
+from maild.core.feed import feed_mark
 from maild.core.showing import Shower, Showing
 from maild.faces.api import (
     absences,
     accounts,
+    acting,
     addresses,
     answering,
     changes,
     clients,
     content,
+    feed,
+    keeping,
     letters,
     login,
     mails,
     mails_giving,
     members,
     own,
+    places,
     providers as oidc,
     rules,
+    sources,
     users,
     writing,
 )
 from maild.faces.api.calls import Inside
 from maild.faces.api.gate import Gate
 from maild.faces.api.holding import Opens, actor_of
-from maild.faces.api.problems import COMMON, PROBLEM, on_invalid, on_no_route, on_refused
+from maild.faces.api.problems import (
+    COMMON,
+    PROBLEM,
+    on_invalid,
+    on_no_route,
+    on_refused,
+    refusal_of,
+)
 from maild.faces.api.shapes import Problem
+from maild.faces.api.streaming import Pulse
 from maild.faces.api.work import Limits, Threads
 from maild.model.reason import RefusedError
 from maild.oauth.oidc import Provider
@@ -56,6 +70,8 @@ PREFIX = "/api/v1"
 DOCUMENT = f"{PREFIX}/openapi.json"
 OPEN_THREADS = 2
 """Acts at a time for who has no token."""
+STREAM_THREADS = 2
+"""Looks at a time for all streams of events: they take nobody's place who asks for something."""
 _REFUSALS = ("4XX", "503")
 _OPEN = f"{PREFIX}/login"
 """Here is what a person does who has no token yet."""
@@ -67,13 +83,18 @@ _ROUTES = (
     addresses,
     members,
     mails_giving,
+    acting,
     mails,
     content,
+    feed,
+    sources,
+    keeping,
     rules,
     letters,
     writing,
     absences,
     answering,
+    places,
     changes,
     clients,
     users,
@@ -150,28 +171,43 @@ class Api:
         limits = limits or Limits()
         self._threads = Threads(limits)
         self._open_threads = Threads(replace(limits, threads=OPEN_THREADS, most=limits.most_each))
+        self._stream_threads = Threads(
+            replace(
+                limits,
+                threads=STREAM_THREADS,
+                most=limits.streams + 1,
+                most_each=limits.streams_each,
+            )
+        )
+        self._pulse = Pulse(lambda: self._stream_threads.do(lambda: _mark(app)))
         inner = routes()
         inner.router.routes.append(Route(DOCUMENT, _document_of(inner), methods=["GET"]))
         inner.state.inside = Inside(
             app=app,
             reader=reader,
             showing=Showing(reader),
+            opens=opens,
+            pulse=self._pulse,
             threads=self._threads,
             open_threads=self._open_threads,
+            stream_threads=self._stream_threads,
             providers=providers or {},
             proxies=proxies,
         )
         self.asgi = Gate(inner, app, opens, self._threads, limits)
         self.asgi.is_open = _is_open
+        self.asgi.is_stream = _is_stream
 
     def stop(self) -> None:
-        """Take no further request; those in hand are answered."""
+        """Take no further request; those in hand are answered, and streams end."""
         self.asgi.is_stopping = True
+        self._pulse.stop()
 
     def close(self) -> None:
         """End the threads."""
         self._threads.close()
         self._open_threads.close()
+        self._stream_threads.close()
 
 
 def _document_of(inner: FastAPI) -> Callable[[Request], Awaitable[Response]]:
@@ -186,6 +222,17 @@ def _document_of(inner: FastAPI) -> Callable[[Request], Awaitable[Response]]:
         return Response(await do(written), 200, COMMON, "application/json")
 
     return document
+
+
+def _mark(app: App) -> int:
+    try:
+        return feed_mark(app)
+    except Exception as error:
+        raise refusal_of(error) from error
+
+
+def _is_stream(request: Request) -> bool:
+    return bool(request.scope["path"] == PREFIX + feed.STREAM)
 
 
 def _is_open(request: Request) -> bool:

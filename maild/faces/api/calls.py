@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
@@ -16,13 +17,16 @@ from starlette.responses import Response, StreamingResponse
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
 from maild.core.showing import Showing
-from maild.faces.api.holding import peer_of, secret_of
+from maild.faces.api.files import Content, attachment
+from maild.faces.api.holding import Opens, peer_of, secret_of
 from maild.faces.api.problems import COMMON, refusal_of
+from maild.faces.api.streaming import Pulse
 from maild.faces.api.work import Threads
 from maild.faces.documents import document
 from maild.model.reason import Reason, RefusedError
 from maild.oauth.oidc import Provider
 
+T = TypeVar("T")
 Act = Callable[[App, Actor], Any]
 """What a route asks of core: one call, in the name of whose token it is."""
 
@@ -61,6 +65,12 @@ class Inside:
     """For who has no token: signing in is slow, and providers are slower."""
     providers: Mapping[str, Provider]
     """By their short names."""
+    stream_threads: Threads
+    """For streams of events."""
+    opens: Opens
+    """Says who acts by a secret, for what takes long."""
+    pulse: Pulse
+    """Wakes the streams of events."""
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Who is believed when it says for whom it asks."""
 
@@ -77,11 +87,16 @@ class Call:
         """The token, or a session's; never to be told."""
         self._actor: Actor | None = getattr(request.state, "actor", None)
 
+    @property
+    def actor(self) -> Actor:
+        """Who asks.  Raises RefusedError TOKEN_REFUSED where that is nobody."""
+        if self._actor is None:
+            raise RefusedError(Reason.TOKEN_REFUSED)
+        return self._actor
+
     async def answer(self, act: Act) -> Response:
         """Do an act of core on a thread, and answer with its document.  Raises RefusedError."""
-        actor = self._actor
-        if actor is None:
-            raise RefusedError(Reason.TOKEN_REFUSED)
+        actor = self.actor
         return await self.open_answer(lambda app: act(app, actor))
 
     async def open_answer(self, act: Callable[[App], Any]) -> Response:
@@ -96,6 +111,35 @@ class Call:
         if self._actor is None:
             return await self.inside.open_threads.do(done)
         return await self.inside.threads.do(done, self.secret)
+
+    async def do(self, act: Callable[[App, Actor], T]) -> T:
+        """Do an act of core on a thread, and return what it returns.  Raises RefusedError."""
+        actor = self.actor
+
+        def done() -> T:
+            try:
+                return act(self.inside.app, actor)
+            except Exception as error:
+                raise refusal_of(error) from error
+
+        return await self.inside.threads.do(done, self.secret)
+
+    async def do_again(self, act: Callable[[App, Actor], T]) -> T:
+        """Do an act of a stream, in the name of whom the token opens by now.  Raises RefusedError TOKEN_REFUSED, and as `do`."""
+
+        def done() -> T:
+            try:
+                return act(self.inside.app, self.inside.opens(self.inside.app, self.secret))
+            except Exception as error:
+                raise refusal_of(error) from error
+
+        return await self.inside.stream_threads.do(done, self.secret)
+
+    async def bytes_of(
+        self, act: Callable[[App, Actor], bytes | Path], name: str, kind: str
+    ) -> Response:
+        """Do an act of core that returns bytes, and hand them over as a file.  Raises RefusedError."""
+        return attachment(await self.do(lambda app, by: Content(act(app, by))), name, kind)
 
 
 def _response(value: Any) -> Response:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from maild.core import clients, clients_changing, clients_listing, clients_sweeping
+from maild.core import clients, clients_changing, clients_listing, clients_sweeping, references
 from maild.core.app import Actor, App
 from maild.core.clients import ClientView, NewClient
 from maild.core.clients_changing import ClientChanges, ClientPut, Precondition, tag_of
 from maild.core.clients_sweeping import MatchingClients
 from maild.core.healing import Healed
+from maild.core.references import ClientReference
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.etags import IfMatch, IfNoneMatch, tagged, tags
 from maild.faces.api.shapes import ClientPage, Lines
 from maild.faces.api.words import (
     LINE_MAX,
@@ -31,21 +33,10 @@ from maild.model.client_card import ClientCard
 routes = APIRouter(prefix="/clients", tags=["clients"])
 
 _BY_KEY = "/by-key/{key:path}"
-_HTTP_CREATED, _HTTP_NOT_MODIFIED = 201, 304
+_HTTP_CREATED = 201
 
 Key = Annotated[
     str, Path(description="The client's id in the company's own CRM.", max_length=LINE_MAX)
-]
-IfMatch = Annotated[
-    str | None,
-    Header(description="ETags, one of which the client must have.", max_length=LINE_MAX),
-]
-IfNoneMatch = Annotated[
-    str | None,
-    Header(
-        description="ETags that the client must not have; * where it must be new.",
-        max_length=LINE_MAX,
-    ),
 ]
 
 
@@ -123,7 +114,7 @@ async def put_client(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Add the client with this external key, or make it what is said; what a person put there by hand stays."""
-    only_if = Precondition(match=_tags(if_match), must_be_new="*" in (_tags(if_none_match) or ()))
+    only_if = Precondition(match=tags(if_match), must_be_new="*" in (tags(if_none_match) or ()))
 
     def put(app: App, by: Actor) -> Told:
         done = clients_changing.put_client(
@@ -133,6 +124,14 @@ async def put_client(
         return Told(done, status, {"ETag": f'"{tag_of(done.client)}"'})
 
     return await call.answer(put)
+
+
+@routes.get("/{client_id}/reference", response_model=ClientReference)
+async def reference(call: Asked, client_id: Id, account: Account = None) -> Response:
+    """Tell by which reference a mail says that it is about a client."""
+    return await call.answer(
+        lambda app, by: references.client_reference(app, client_id, account=account, by=by)
+    )
 
 
 @routes.get("/{client_id}", response_model=ClientView)
@@ -157,7 +156,7 @@ async def change_client(
 ) -> Response:
     """Change a client's name or key, and add or remove contacts and domains."""
     asked = ClientChanges(**changes.model_dump())
-    only_if = Precondition(match=_tags(if_match))
+    only_if = Precondition(match=tags(if_match))
     return await call.answer(
         lambda app, by: _told(
             clients_changing.change_client(
@@ -173,15 +172,4 @@ def _card(said: ListedClient, key: str | None) -> ClientCard:
 
 def _told(client: ClientView, if_none_match: str | None = None, *, status: int = 200) -> Told:
     """Answer with a client and its tag; without it where the asker has it already."""
-    tag = tag_of(client)
-    header = {"ETag": f'"{tag}"'}
-    if not (_tags(if_none_match) or frozenset()).isdisjoint({"*", tag}):
-        return Told(None, _HTTP_NOT_MODIFIED, header)
-    return Told(client, status, header)
-
-
-def _tags(text: str | None) -> frozenset[str] | None:
-    """Return the tags of a header field; a weak one is no tag of ours, and matches nothing."""
-    if text is None:
-        return None
-    return frozenset(part.strip().removeprefix('"').removesuffix('"') for part in text.split(","))
+    return tagged(client, tag_of(client), if_none_match, status=status)

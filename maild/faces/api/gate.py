@@ -37,8 +37,11 @@ class Gate:
         self._opens = opens
         self._threads = threads
         self._limits = limits
-        self._in_hand: Counter[str] = Counter()
+        self._in_hand = Places(limits.most, limits.most_each)
         """By the token; all that need none are one."""
+        self._streams = Places(limits.streams, limits.streams_each)
+        """Those that stay for long: they keep nobody else from asking."""
+        self.is_stream: Callable[[Request], bool] = lambda request: False
         self.is_open: Callable[[Request], bool] = lambda request: False
         """Says which requests need no token."""
         self.is_stopping = False
@@ -73,7 +76,7 @@ class Gate:
         if self.is_open(request):
             # Before it has a place: bodies that drip keep nobody else from signing in.
             whole = await body.whole(self._limits.open_body_max)
-            with self._place(""):
+            with self._in_hand.take(""):
                 await self._answer(request, whole, send)
             return
         whose = secret_of(request)
@@ -81,32 +84,42 @@ class Gate:
             raise RefusedError(Reason.TOKEN_REFUSED)
         actor = await self._threads.do(lambda: self._opened(whose), whose)
         request.scope.setdefault("state", {})["actor"] = actor
-        with self._place(whose):
+        places = self._streams if self.is_stream(request) else self._in_hand
+        with places.take(whose):
             await self._answer(request, await body.whole(self._limits.body_max), send)
 
     async def _answer(self, request: Request, body: bytes, send: Send) -> None:
         _require_plain(request)
         await self._inside(request.scope, _replay(body, request.receive), send)
 
-    @contextmanager
-    def _place(self, whose: str) -> Generator[None]:
-        """Take a place among the requests in hand.  Raises RefusedError BUSY where there is none."""
-        is_full = self._in_hand.total() >= self._limits.most
-        if is_full or self._in_hand[whose] >= self._limits.most_each:
-            raise RefusedError(Reason.BUSY)
-        self._in_hand[whose] += 1
-        try:
-            yield
-        finally:
-            self._in_hand[whose] -= 1
-            if not self._in_hand[whose]:
-                del self._in_hand[whose]
-
     def _opened(self, secret: str) -> Actor:
         try:
             return self._opens(self._app, secret)
         except Exception as error:
             raise refusal_of(error) from error
+
+
+class Places:
+    """How many requests are in hand, in all and for each token."""
+
+    def __init__(self, most: int, most_each: int) -> None:
+        """Nobody has a place yet."""
+        self._most = most
+        self._most_each = most_each
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def take(self, whose: str) -> Generator[None]:
+        """Take a place for a while.  Raises RefusedError BUSY where there is none."""
+        if self._taken.total() >= self._most or self._taken[whose] >= self._most_each:
+            raise RefusedError(Reason.BUSY)
+        self._taken[whose] += 1
+        try:
+            yield
+        finally:
+            self._taken[whose] -= 1
+            if not self._taken[whose]:
+                del self._taken[whose]
 
 
 class Body:

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from maild.core import repairs, views
+from maild.core.app import Actor, App
 from maild.core.repairs import Repaired, Repairs
 from maild.core.views import Wanted
-from maild.faces.api.calls import Asked
+from maild.faces.api.calls import Asked, Told
+from maild.faces.api.etags import IfNoneMatch, tag_of_mail, tagged
 from maild.faces.api.shapes import MailPage
 from maild.faces.api.words import Asking, Flag, Id, Line, Text
 from maild.model.reason import Reason, RefusedError
@@ -18,6 +20,7 @@ from maild.model.states import State
 
 routes = APIRouter(prefix="/mails", tags=["mails"])
 
+RFC822 = "message/rfc822"
 _KEPT_REASONS = {reason.name: reason for reason in Reason if reason.value.states}
 
 
@@ -73,10 +76,27 @@ def _reason(text: str | None) -> Reason | None:
 
 
 @routes.get("/{mail_id}")
-async def show_mail(call: Asked, mail_id: Id) -> Response:
-    """Show everything about a mail but its bytes."""
+async def show_mail(call: Asked, mail_id: Id, if_none_match: IfNoneMatch = None) -> Response:
+    """Show everything about a mail but its bytes; its ETag is what `take` goes by."""
     reader = call.inside.reader
-    return await call.answer(lambda app, by: views.show_mail(app, reader, mail_id, by=by))
+
+    def show(app: App, by: Actor) -> Told:
+        mail = views.show_mail(app, reader, mail_id, by=by)
+        return tagged(mail, tag_of_mail(mail), if_none_match)
+
+    return await call.answer(show)
+
+
+@routes.get(
+    "/{mail_id}/raw",
+    response_class=Response,
+    responses={200: {"content": {RFC822: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def raw_mail(call: Asked, mail_id: Id) -> Response:
+    """Hand a mail's bytes over exactly as they were received, to be kept as a file."""
+    return await call.bytes_of(
+        lambda app, by: views.raw_mail(app, mail_id, by=by), f"{mail_id}.eml", RFC822
+    )
 
 
 @routes.get("/{mail_id}/explain")

@@ -30,6 +30,10 @@ class Limits:
     """Requests in hand, those that wait for a thread among them; more hear 503."""
     most_each: int = 16
     """Of these, for one token."""
+    streams: int = 200
+    """Streams of events at a time."""
+    streams_each: int = 10
+    """Of these, for one token or session."""
     body_max: int = 1024 * 1024
     """Octets of a request's body."""
     open_body_max: int = 64 * 1024
