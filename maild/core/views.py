@@ -5,7 +5,7 @@ Everything here only reads.  Documents never hold what their reader may not see.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,18 +16,22 @@ from maild.core.answering import answering_of
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
 from maild.core.happening import Happening
-from maild.core.history import history_of
-from maild.core.searching import query_of, resolve
+from maild.core.history import Happening, history_of
+from maild.core.matching import add_matched
+from maild.core.naming import named_now
+from maild.core.saved import find_profile
+from maild.core.searching import query_of, refused, resolve
 from maild.core.senders import sender_of
 from maild.core.standing import find_user, home, parse_address
 from maild.core.writing_shown import writing_document
 from maild.model.letter import PARSER_VERSION, Letter
 from maild.model.people import Role
 from maild.model.plain_text import short
-from maild.model.query import Query
+from maild.model.query import Query, QueryError, read_terms
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.parse import codec
+from maild.store.accounts import AccountRow
 from maild.store.lists import Filter, Place
 from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
@@ -36,6 +40,8 @@ PAGE_MAX = 1000
 """Mails of one page."""
 WRITTEN = "written"
 """In place of a door: the mail came in by none, somebody wrote it here."""
+COUNT_MAX = 1000
+"""How far mails are counted: more than that is said as such."""
 RETRY_PAGE = 500
 """Mails that one look for a reason returns."""
 
@@ -57,6 +63,8 @@ class Wanted:
     """Every mail of the account's shared inboxes, whoever owns it (M5)."""
     search: str | None = None
     """What the mails must have, in the language of search (docs/search.md); it narrows what stands beside it."""
+    terms: Sequence[Any] | None = None
+    """The same in its structured form, in place of `search`."""
     profile: str | None = None
     """A saved search's id or name; it narrows as well."""
     limit: int = 50
@@ -91,20 +99,21 @@ def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
             why=f"it must be between 1 and {PAGE_MAX}",
         )
     with app.store.read() as tx:
-        account_id = home(tx, wanted.account, by).id
-        asked = filter_of(tx, account_id, wanted, query, by)
+        where = home(tx, wanted.account, by)
+        asked = filter_of(tx, where, wanted, query, by)
         rows = tx.lists.page(asked.filter)
         more = len(rows) > wanted.limit
         shown = rows[: wanted.limit]
-        mails = documents(tx, account_id, shown, app.clock())
+        mails = documents(tx, where.id, shown, app.clock())
+        add_matched(tx, asked.query, shown, mails)
     return Page(mails=mails, next=shown[-1]["ulid"] if more else None, notes=asked.notes)
 
 
 def places(tx: Tx, wanted: Wanted, *, but_owner: int, by: Actor) -> tuple[int, list[Place]]:
     """Return the account, and the mails of a list that lie in mailboxes but one's, newest first.  Raises as `list_mails`."""
-    account_id = home(tx, wanted.account, by).id
-    asked = filter_of(tx, account_id, wanted, asked_query(wanted), by)
-    return account_id, tx.lists.places(asked.filter, but_owner=but_owner)
+    where = home(tx, wanted.account, by)
+    asked = filter_of(tx, where, wanted, asked_query(wanted), by)
+    return where.id, tx.lists.places(asked.filter, but_owner=but_owner)
 
 
 def user_id_of(app: App, email: str, *, by: Actor) -> int:
@@ -113,35 +122,66 @@ def user_id_of(app: App, email: str, *, by: Actor) -> int:
         return find_user(tx, email, by).id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many mails a search finds."""
+
+    number: int
+    more: bool
+    """There are more; they were not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowed:
     """What the store is asked, and what of the search it cannot be asked."""
 
     filter: Filter
+    query: Query
     notes: list[str]
 
 
 def asked_query(wanted: Wanted) -> Query:
-    """Return what is searched for.  Raises RefusedError SEARCH_FIELD_UNKNOWN, SEARCH_UNREADABLE."""
-    if wanted.profile is not None:
-        raise RefusedError(Reason.CONFLICT, why="This version has no saved searches yet.")
+    """Return what is searched for, without what a profile says.  Raises RefusedError SEARCH_FIELD_UNKNOWN, SEARCH_UNREADABLE."""
+    if wanted.terms is not None:
+        try:
+            return read_terms(wanted.terms)
+        except QueryError as error:
+            raise refused(error) from None
     return Query() if wanted.search is None else query_of(wanted.search)
 
 
-def filter_of(tx: Tx, account_id: int, wanted: Wanted, query: Query, by: Actor) -> Narrowed:
+def count_mails(app: App, wanted: Wanted, *, by: Actor) -> Counted:
+    """Return how many mails a list would have, counted up to COUNT_MAX.  Reads only.  Raises as `list_mails`."""
+    query = asked_query(wanted)
+    with app.store.read() as tx:
+        where = home(tx, wanted.account, by)
+        return count_of(tx, filter_of(tx, where, wanted, query, by))
+
+
+def count_of(tx: Tx, asked: Narrowed) -> Counted:
+    """Return how many mails there are, counted up to COUNT_MAX."""
+    found = tx.lists.count(asked.filter, COUNT_MAX + 1)
+    return Counted(number=min(found, COUNT_MAX), more=found > COUNT_MAX)
+
+
+def filter_of(tx: Tx, where: AccountRow, wanted: Wanted, query: Query, by: Actor) -> Narrowed:
     """Return what the store is asked for these mails, as far as this person may see them (M5).  Raises RefusedError."""
-    found = _filter(tx, account_id, wanted, by)
+    found = _filter(tx, where.id, wanted, by)
+    gone: list[str] = []
+    if wanted.profile is not None:
+        saved, gone = named_now(tx, where.id, find_profile(tx, where, wanted.profile, by).terms)
+        query = Query((*saved.terms, *query.terms))
     if not query.terms:
-        return Narrowed(found, [])
-    asked = resolve(tx, account_id, query, by)
+        return Narrowed(filter=found, query=query, notes=gone)
+    asked = resolve(tx, where.id, query, by)
     if asked.owner_id is not None and found.owner_id not in {None, asked.owner_id}:
         asked.is_nothing = True
     found = replace(
         found,
         owner_id=found.owner_id if asked.owner_id is None else asked.owner_id,
-        search=asked.search(account_id),
+        search=asked.search(where.id),
     )
-    return Narrowed(found, asked.notes)
+    return Narrowed(filter=found, query=query, notes=gone or asked.notes)
 
 
 def _filter(tx: Tx, account_id: int, wanted: Wanted, by: Actor) -> Filter:

@@ -96,7 +96,7 @@ class ListRows:
         if query is None:
             return []
         query = query.where(entries.c.owner_id != but_owner).with_only_columns(
-            deliveries.c.ulid, entries.c.version, maintain_column_froms=True
+            deliveries.c.ulid, entries.c.version
         )
         return [Place(row.ulid, row.version) for row in self._connection.execute(query)]
 
@@ -105,11 +105,7 @@ class ListRows:
         query = self._walk(replace(wanted, limit=most, after=None))
         if query is None:
             return 0
-        some = (
-            query.with_only_columns(deliveries.c.id, maintain_column_froms=True)
-            .order_by(None)
-            .subquery()
-        )
+        some = query.with_only_columns(deliveries.c.id).order_by(None).subquery()
         return self._connection.execute(select(func.count()).select_from(some)).scalar_one()
 
     def _walk(self, wanted: Filter) -> Select[Any] | None:
@@ -226,6 +222,27 @@ class ListRows:
                 found.setdefault(row.message_id, ([], []))[row.kind == "cc"].append(row.norm)
         return found
 
+    def reached(self, message_ids: set[int]) -> dict[int, list[tuple[str, str]]]:
+        """Return whom mails were for, as (place, address), whatever told it."""
+        found: dict[int, list[tuple[str, str]]] = {}
+        for some in slices(message_ids):
+            named = self._connection.execute(
+                select(recipients.c.message_id, recipients.c.kind, recipients.c.norm)
+                .where(recipients.c.message_id.in_(some))
+                .order_by(recipients.c.id)
+            )
+            for row in named:
+                found.setdefault(row.message_id, []).append((row.kind, row.norm))
+            polled = self._connection.execute(
+                select(arrivals.c.message_id, sources.c.username)
+                .join(sources, sources.c.id == arrivals.c.source_id)
+                .where(arrivals.c.message_id.in_(some))
+                .distinct()
+            )
+            for message_id, username in polled:
+                found.setdefault(message_id, []).append(("source", username))
+        return found
+
     def _clients(self, delivery_ids: set[int]) -> dict[int, list[dict[str, str]]]:
         found: dict[int, list[dict[str, str]]] = {}
         for some in slices(delivery_ids):
@@ -336,6 +353,7 @@ def _mails() -> Select[Any]:
             users.c.display_name.label("owner_name"),
             statuses.c.name.label("status"),
         )
+        .select_from(deliveries)
         .join(messages, messages.c.id == deliveries.c.message_id)
         .join(accounts, accounts.c.id == deliveries.c.account_id)
         .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)

@@ -38,6 +38,7 @@ from maild.store.merging import MergeRows
 from maild.store.outbox import OutboxRows
 from maild.store.people import PeopleRows
 from maild.store.people_changes import ChangeRows
+from maild.store.profiles import ProfileRows
 from maild.store.reopening import ReopeningRows
 from maild.store.rights import RightsRows
 from maild.store.rules import RuleRows
@@ -124,6 +125,11 @@ class Tx:
     def merging(self) -> MergeRows:
         """What changes hands when two users turn out to be one."""
         return MergeRows(self.connection)
+
+    @cached_property
+    def profiles(self) -> ProfileRows:
+        """Saved searches."""
+        return ProfileRows(self.connection)
 
     @cached_property
     def searched(self) -> SearchedNames:

@@ -25,6 +25,7 @@ from maild.core.leaving import remove_member
 from maild.core.mailbox import give
 from maild.core.outbox import list_errands
 from maild.core.people import set_password, set_user
+from maild.core.profiles import ProfileText, add_profile
 from maild.core.resets import send_link
 from maild.core.rules import add_rule
 from maild.core.seal import SealingKey
@@ -241,8 +242,7 @@ class _Builder:
             add_status(self.app, f"Status of {slug}", account=slug, by=OPERATOR)
             rule = f"inbox is team@{slug}.example: owner = {owner}, file = Client of {slug}"
             add_rule(self.app, f"rule-{slug}", rule, on=True, account=slug, by=OPERATOR)
-            words = TemplateText(text=f"Hello from {slug}", sender=f"info@{slug}.example")
-            add_template(self.app, f"template-{slug}", words, account=slug, by=OPERATOR)
+            self._texts(slug)
             source = NewSource(
                 name=f"box-{slug}",
                 kind=SourceKind.IMAP,
@@ -259,6 +259,7 @@ class _Builder:
         self.name("key", "key-acme", "key-beta", "key-gone")
         self.name("contact", *refs["contact"], "gone@of-beta.example")
         self.name("status", "Status of acme", "Status of beta", "Status of gone")
+        self.name("profile", "profile-acme", "profile-beta", "profile-gone")
         self.name("template", "template-acme", "template-beta", "template-gone")
         self.name("rule", "rule-acme", "rule-beta", "rule-gone")
         self.name("domain", "acme.example", "beta.example", "gone.example")
@@ -268,6 +269,12 @@ class _Builder:
         urls = {slug: f"https://crm.of-{slug}.example/hook" for slug in ("acme", "beta")}
         made = [add_webhook(self.app, urls[slug], account=slug, by=OPERATOR) for slug in urls]
         self.name("webhook", *(one.webhook.id for one in made), GONE_ID)
+
+    def _texts(self, slug: str) -> None:
+        words = TemplateText(text=f"Hello from {slug}", sender=f"info@{slug}.example")
+        add_template(self.app, f"template-{slug}", words, account=slug, by=OPERATOR)
+        saved = ProfileText(name=f"profile-{slug}", query="offer", shared=True)
+        add_profile(self.app, saved, account=slug, by=OPERATOR)
 
     def _remember(self, slug: str, key: str, client: str) -> None:
         act = new_act(self.app, OPERATOR)

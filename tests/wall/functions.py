@@ -13,6 +13,7 @@ from tests.wall import (
     people_rows,
     place_rows,
     rule_rows,
+    search_rows,
     sharing_rows,
     writing_rows,
 )
@@ -24,6 +25,7 @@ ROWS: list[Row] = [
     *mail_rows.ROWS,
     *login_rows.ROWS,
     *rule_rows.ROWS,
+    *search_rows.ROWS,
     *writing_rows.ROWS,
     *sharing_rows.ROWS,
     *life_rows.ROWS,

@@ -66,6 +66,7 @@ _USER, _ADDRESS, _MEMBER, _MAIL = (
     "/members/{member_id}",
     "/mails/{mail_id}",
 )
+_PROFILE = "/profiles/{profile_id}"
 _TEMPLATE, _SENDERS = "/templates/{template_id}", "/inboxes/{address}/senders"
 _LETTER = {"text": "x", "to": ["a@nowhere.example"], "dry_run": True}
 _INBOX, _SOURCE = "/inboxes/{address}", "/sources/{name}"
@@ -201,6 +202,16 @@ ROUTES = [
     Route("GET", "/mails", "client", query="client={it}"),
     Route("GET", "/mails", "status", query="status={it}"),
     Route("GET", "/mails", "mail", query="after={it}"),
+    Route("GET", "/mails", "profile", query="profile={it}"),
+    Route("GET", "/mails/count", "none", takes_account=True),
+    Route("GET", "/mails/count", "profile", query="profile={it}"),
+    Route("POST", "/mails/search", "account", {"terms": [], "account": "{it}"}),
+    Route("POST", "/mails/search", "profile", {"terms": [], "profile": "{it}"}),
+    Route("GET", "/profiles", "none", takes_account=True),
+    Route("POST", "/profiles", "none", {"name": "New", "terms": []}, takes_account=True),
+    Route("GET", _PROFILE, "profile", takes_account=True),
+    Route("PATCH", _PROFILE, "profile", {"pinned": True}, takes_account=True),
+    Route("DELETE", _PROFILE, "profile", takes_account=True),
     *(
         Route("GET", f"{_MAIL}{more}", kind)
         for more in ("", "/body", "/explain", "/history", "/repairs")

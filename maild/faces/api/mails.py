@@ -10,11 +10,11 @@ from starlette.responses import Response
 from maild.core import repairs, views
 from maild.core.app import Actor, App
 from maild.core.repairs import Repaired, Repairs
-from maild.core.views import Wanted
+from maild.core.views import Counted, Wanted
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.etags import IfNoneMatch, tag_of_mail, tagged
 from maild.faces.api.shapes import MailPage
-from maild.faces.api.words import Asking, Flag, Id, Line, Text
+from maild.faces.api.words import Asking, Flag, Id, Line, Terms, Text
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 
@@ -24,7 +24,7 @@ RFC822 = "message/rfc822"
 _KEPT_REASONS = {reason.name: reason for reason in Reason if reason.value.states}
 
 
-class Filter(Asking):
+class Counting(Asking):
     """Which mails; what is left out asks nothing."""
 
     account: Line | None = None
@@ -38,6 +38,22 @@ class Filter(Asking):
     all_received: bool = False
     search: Text | None = None
     profile: Line | None = None
+
+
+class Filter(Counting):
+    """Which mails, and which page of them."""
+
+    limit: int = 50
+    after: Line | None = None
+
+
+class Search(Asking):
+    """A search in its structured form."""
+
+    terms: Terms
+    account: Line | None = None
+    profile: Line | None = None
+    all_received: Flag = False
     limit: int = 50
     after: Line | None = None
 
@@ -73,6 +89,21 @@ def _reason(text: str | None) -> Reason | None:
             why="query.reason: it is no reason of a mail; see docs/reasons.md",
         )
     return found
+
+
+@routes.get("/count", response_model=Counted)
+async def count_mails(call: Asked, asked: Annotated[Counting, Query()]) -> Response:
+    """Count the mails that the asker may see, up to a thousand."""
+    values: dict[str, Any] = asked.model_dump()
+    wanted = Wanted(**{**values, "reason": _reason(asked.reason)})
+    return await call.answer(lambda app, by: views.count_mails(app, wanted, by=by))
+
+
+@routes.post("/search", response_model=MailPage)
+async def search_mails(call: Asked, asked: Search) -> Response:
+    """List the mails that hold all of some terms, newest first."""
+    wanted = Wanted(**asked.model_dump())
+    return await call.answer(lambda app, by: views.list_mails(app, wanted, by=by))
 
 
 @routes.get("/{mail_id}")

@@ -13,6 +13,7 @@ from maild.core.importing import Outcome
 from maild.core.joining import MemberView
 from maild.core.logins import LoginView
 from maild.core.people import AddressView, StandingView
+from maild.core.profiles import ProfileView
 from maild.core.rules import RuleView
 from maild.core.sessions import SessionView
 from maild.core.tags import Question
@@ -128,6 +129,12 @@ class Rules(BaseModel):
     rules: list[RuleView]
 
 
+class Profiles(BaseModel):
+    """The saved searches that the asker sees, pinned ones first."""
+
+    profiles: list[ProfileView]
+
+
 class Templates(BaseModel):
     """The templates that the asker can use, by name."""
 
@@ -190,10 +197,11 @@ class MailPage(BaseModel):
 
     mails: list[Mail]
     next: str | None
+    notes: list[str]
+    """What of the search names nothing that is there."""
 
 
 class Absences(BaseModel):
     """Who is away, and who will be."""
 
     absences: list[AbsenceView]
-    notes: list[str]

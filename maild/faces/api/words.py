@@ -34,6 +34,13 @@ Flag = Annotated[bool, Strict()]
 Line = Annotated[str, Field(max_length=LINE_MAX), AfterValidator(_storable)]
 Prose = Annotated[str, Field(max_length=PROSE_MAX), AfterValidator(_storable)]
 Text = Annotated[str, Field(max_length=TEXT_MAX), AfterValidator(_storable)]
+Terms = Annotated[
+    list[dict[Line, Line | Flag]],
+    Field(
+        max_length=100,
+        description="What must hold, all of it: each with field and value, and operator and not where they are wanted.",
+    ),
+]
 
 Account = Annotated[
     str | None,

@@ -65,6 +65,7 @@ COMMANDS: dict[str, Command] = {
     "inbox": Command("maild.faces.cli.inbox", "the addresses that maild answers for"),
     "client": Command("maild.faces.cli.client", "whom mail is about"),
     "status": Command("maild.faces.cli.status", "how far the work on a mail can have come"),
+    "profile": Command("maild.faces.cli.profile", "saved searches"),
     "template": Command("maild.faces.cli.template", "texts to answer with"),
     "rule": Command("maild.faces.cli.rule", "whose a mail is, by what it looks like"),
     "mail": Command("maild.faces.cli.mail:commands", "list, show, hand over, file"),
