@@ -16,7 +16,7 @@ from maild.core.answering import answering_of
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
 from maild.core.happening import Happening
-from maild.core.history import Happening, history_of
+from maild.core.history import history_of
 from maild.core.matching import add_matched
 from maild.core.naming import named_now
 from maild.core.saved import find_profile
