@@ -42,6 +42,8 @@ POINTS = {
     "accept.before_commit": "Every row of the batch is written in the transaction; none is committed.",
     "accept.after_commit": "The batch is durable; nobody has been answered, the spool files still exist.",
     "import.after_store": "Old mails are stored, and leased by who imports them; none is decided.",
+    "erase.before_commit": "Mails are tombstones in the transaction; nothing is committed.",
+    "erase.after_commit": "Mails are erased; the files of their bodies still lie there, and no row names them.",
     "collect.before_store": "Mails are fetched; nothing of them is stored (window A).",
     "collect.after_store": "Mails and their ledger rows are committed together; the server was told nothing (window C).",
     "collect.before_intent": "What is to happen on the server is due; that it begins is not written.",

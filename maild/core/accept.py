@@ -115,8 +115,8 @@ def accept(app: App, batch: Sequence[Incoming], beside: Beside | None = None) ->
             for mail, outline in zip(batch, outlines, strict=True)
             for share in _shares(mail, outline, reached, drops)
         ]
-        _publish_late(app, shares)
         tx.intake.hold_accounts(share.account_id for share in shares)
+        _publish_late(app, shares)
         _recognise(tx.intake, shares, now)
         refused = unknown_senders(tx.intake, shares)
         shares = [share for share in shares if id(share.mail) not in refused]
@@ -161,11 +161,17 @@ def publish(app: App, mail: Incoming) -> Incoming:
 
 
 def _publish_late(app: App, shares: Sequence[Share]) -> None:
-    """Publish for the inbox that changed its account since: next to never, so it may hold the transaction up."""
+    """Publish for the inbox that changed its account since, and what was erased meanwhile: next to never, so it may
+    hold the transaction up.
+    """
     app.store.bodies.publish(
         (share.account_id, share.mail.raw.digest, share.mail.raw.spooled)
         for share in shares
-        if share.mail.raw.spooled is not None and share.account_id not in share.mail.published_for
+        if share.mail.raw.spooled is not None
+        and not (
+            share.account_id in share.mail.published_for
+            and app.store.bodies.lies(share.account_id, share.mail.raw.digest)
+        )
     )
 
 

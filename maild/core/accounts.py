@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from maild.core.app import Actor, App
-from maild.core.keys import nearest_key, off_or_time, time_zone, word_among, yes_or_no
+from maild.core.keys import nearest_key, off_or_age, off_or_time, time_zone, word_among, yes_or_no
 from maild.core.readers import keeping_readers
 from maild.core.standing import (
     find_user,
@@ -43,7 +43,13 @@ _READ: dict[str, Callable[[str], Any]] = {
     "digest": off_or_time("digest"),
     "outcome_line": yes_or_no("outcome_line"),
     "time_zone": time_zone("time_zone"),
+    "retention": off_or_age("retention"),
+    "retention_ignored": off_or_age("retention_ignored"),
 }
+
+
+_ERASE = frozenset({"retention", "retention_ignored"})
+"""Settings by which mail goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +135,8 @@ def set_account(app: App, slug: str, changes: Mapping[str, str], *, by: Actor) -
     with app.store.write() as tx:
         account = home(tx, slug, by, hold=True)
         require_admin(tx, account, by)
+        if _ERASE & read.keys():
+            require_operator(by)  # M4: erasing is the operator's.
         if read:
             tx.people.set_settings(account.id, {**account.settings, **read})
         if "name" in changes:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from maild.model.ages import OFF, age_of
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 
@@ -52,6 +53,23 @@ def yes_or_no(key: str) -> Callable[[str], bool]:
                 Reason.INVALID_VALUE, what=key, value=short(text), why="it is true or false"
             )
         return word in _YES
+
+    return read
+
+
+def off_or_age(key: str) -> Callable[[str], str]:
+    """Return a reader that takes off, or how long something is kept, as 3y."""
+
+    def read(text: str) -> str:
+        try:
+            return OFF if age_of(text) is None else text.strip().casefold()
+        except ValueError:
+            raise RefusedError(
+                Reason.INVALID_VALUE,
+                what=key,
+                value=short(text),
+                why="it is off, or an age as 90d, 6w, 18mo or 3y, at most 100 years",
+            ) from None
 
     return read
 

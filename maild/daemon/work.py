@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from datetime import timedelta
 
 from maild import failpoint
+from maild.core.app import App
 from maild.core.clients_sweeping import sweep
+from maild.core.erasing import retain, sweep_bodies
 from maild.core.forgetting import forget_ended
 from maild.core.indexing import ROUND, index_round
 from maild.core.quoting import join_old
@@ -26,10 +29,22 @@ from maild.threads import do
 
 INDEX_S = 1
 """How often search is told of mails that were settled since."""
+RETAIN_H = 12
+RETAIN_FIRST = timedelta(minutes=10)
+"""When what is kept for a time is looked through: often enough for days to count, and not while a start is under way."""
 SWEEP_S = 2
 """How often is looked whether clients came that mails had waited for."""
 
 _log = logging.getLogger("maild.clients")
+
+
+def _keep_house(app: App) -> None:
+    """Erase what accounts do not keep any longer, and what crashes left of bodies."""
+    try:
+        retain(app)
+        sweep_bodies(app)
+    except StoreDownError as error:
+        _log.warning("store_down error=%s", error)
 
 
 class Work:
@@ -52,6 +67,10 @@ class Work:
         )
         frame.scheduler.add_job(forget_ended, "interval", args=(frame.app,), hours=1)
         frame.scheduler.add_job(forget_dead_posts, "interval", args=(frame.app,), hours=1)
+        first = frame.app.clock() + RETAIN_FIRST
+        frame.scheduler.add_job(
+            _keep_house, "interval", args=(frame.app,), hours=RETAIN_H, next_run_time=first
+        )
         frame.scheduler.add_job(self._sweep, "interval", seconds=SWEEP_S)
         frame.scheduler.add_job(self._join_old)
         frame.scheduler.add_job(self._index, "interval", seconds=INDEX_S)

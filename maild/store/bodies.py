@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +65,22 @@ class BodyFiles:
         for part in (folder.parent, folder):
             part.mkdir(mode=0o700, exist_ok=True)
         return {folder, folder.parent, self.folder}
+
+    def lies(self, account_id: int, digest: str) -> bool:
+        """Whether the body is there as a file."""
+        return self.path(account_id, digest).exists()
+
+    def unlink(self, account_id: int, digest: str) -> None:
+        """Take a body away, if it is there as a file; only while no row of it can come to be.  Raises OSError."""
+        self.path(account_id, digest).unlink(missing_ok=True)
+
+    def old_files(self, now: datetime) -> Iterator[tuple[int, str]]:
+        """Yield account and digest of each file that no commit in flight can have made."""
+        for folder in self.folder.glob("[0-9]*"):
+            for path in folder.glob("??/*"):
+                with suppress(FileNotFoundError):
+                    if now.timestamp() - path.stat().st_mtime > SWEEP_AFTER_S:
+                        yield int(folder.name), path.name
 
     def free(self) -> int:
         """Return the octets that are free on the file system of the bodies."""

@@ -85,6 +85,8 @@ _STORED = (
     .where(
         messages.c.account_id.in_(bindparam("accounts", expanding=True)),
         messages.c.content_key.in_(bindparam("keys", expanding=True)),
+        # What was erased is known to imports and to the ledger; what comes in by a door is news.
+        messages.c.erased_at.is_(None),
     )
     .order_by(messages.c.id.desc())
 )

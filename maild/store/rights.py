@@ -19,6 +19,8 @@ SETTINGS: dict[str, Any] = {
     "digest": "off",
     "outcome_line": False,
     "time_zone": "UTC",
+    "retention": "off",
+    "retention_ignored": "off",
 }
 """An account's settings and what holds where it says nothing."""
 

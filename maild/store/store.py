@@ -21,6 +21,7 @@ from maild.store.digest import DigestRows
 from maild.store.directories import DirectoryRows
 from maild.store.drops import DropRows
 from maild.store.engine import Database
+from maild.store.erasing import ErasingRows
 from maild.store.facts import DecisionRows
 from maild.store.feed import FeedRows
 from maild.store.healing import HealingRows
@@ -165,6 +166,11 @@ class Tx:
     def archives(self) -> ArchiveRows:
         """Imports of old mail."""
         return ArchiveRows(self.connection)
+
+    @cached_property
+    def erasing(self) -> ErasingRows:
+        """Mail that is taken out for good."""
+        return ErasingRows(self.connection)
 
     @cached_property
     def sources(self) -> SourceRows:

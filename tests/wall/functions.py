@@ -112,6 +112,8 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "clients_sweeping.sweep",
         "digest.send_digests",
         "feed.feed_mark",
+        "erasing.retain",
+        "erasing.sweep_bodies",
         "feed.place_events",
         "forgetting.forget_ended",
         "indexing.index_all",

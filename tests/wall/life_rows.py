@@ -1,11 +1,12 @@
-"""Use cases about the life of mail: bringing in old mail."""
+"""Use cases about the life of mail: bringing in old mail, erasing."""
 
 from __future__ import annotations
 
-from maild.core import archives
+from maild.core import archives, erasing
 from maild.core.archives import Import
+from maild.core.erasing import Erasure
 from tests.core.company import READER
-from tests.wall.rows import ADMIN, Row
+from tests.wall.rows import ADMIN, NONE, Row
 
 ROWS = [
     Row(
@@ -23,5 +24,24 @@ ROWS = [
         ),
         own=ADMIN,
         colleagues=ADMIN,
+    ),
+    *(
+        Row(
+            function,
+            "mail",
+            lambda app, by, it, at, function=function: function(
+                app, Erasure(ids=(it,), account=at), by=by
+            ),
+            own=NONE,
+            colleagues=NONE,
+        )
+        for function in (erasing.find_to_erase, erasing.erase)
+    ),
+    Row(
+        erasing.find_outlived,
+        "none",
+        lambda app, by, it, at: erasing.find_outlived(app, at or "acme", "retention", "3y", by=by),
+        own=NONE,
+        ignores_account=True,
     ),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from maild.faces.cli.context import of
+from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import changes_of, group
 from maild.faces.cli.output import fields, table
 
@@ -61,12 +61,34 @@ def set_(
     ctx: typer.Context,
     slug: Slug,
     pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…")],
+    *,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Let mail go that is older than the retention.")
+    ] = False,
 ) -> None:
     """Change settings: name, default_owner, plus_tag (exact, base-if-unique), employee_is_client,
-    unread_on_transfer, all_received, own_login_required, outcome_line (true, false).
+    unread_on_transfer, all_received, own_login_required, outcome_line (true, false), retention and retention_ignored (off, 90d, 18mo, 3y).
     """
     from maild.core.accounts import set_account
 
     cli = of(ctx)
-    changed = set_account(cli.app, slug, changes_of(pairs), by=cli.by)
+    changes = changes_of(pairs)
+    if not yes:
+        _require_word(cli, slug, changes)
+    changed = set_account(cli.app, slug, changes, by=cli.by)
     cli.emit(changed, f"Account {changed.slug} is changed.")
+
+
+def _require_word(cli: Context, slug: str, changes: dict[str, str]) -> None:
+    """Say how many mails a retention takes, and ask for `--yes`."""
+    from maild.core.erasing import find_outlived
+    from maild.faces.cli.options import WrongUsageError
+
+    for key in ("retention", "retention_ignored"):
+        if key in changes:
+            found = find_outlived(cli.app, slug, key, changes[key], by=cli.by)
+            if found.count:
+                raise WrongUsageError(
+                    f"{key}={changes[key]} erases {found.count} mails within a day, the oldest of "
+                    f"{found.oldest:%Y-%m-%d}. Say --yes to have it so."
+                )

@@ -73,6 +73,7 @@ COMMANDS: dict[str, Command] = {
     "inspect": Command(
         "maild.faces.cli.inspect:inspect", "what maild reads from a file; stores nothing"
     ),
+    "erase": Command("maild.faces.cli.erase:erase_mails", "take mail out for good"),
     "digest": Command("maild.faces.cli.digest", "the daily mail on what waits, by account"),
     "outbox": Command("maild.faces.cli.outbox", "what is to be sent, and how far it has come"),
     "db": Command("maild.faces.cli.db", "the schema of the database"),
@@ -82,7 +83,6 @@ COMMANDS: dict[str, Command] = {
 PLANNED = frozenset(
     [
         "backup",
-        "erase",
         "profile",
         "restore",
         "status",
