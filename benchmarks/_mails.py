@@ -186,5 +186,7 @@ class Mails:
             ),
         )
 
+        yield "search_queue", ("delivery_id",), ((n,) for n in numbers)
+
     def _outcome(self, number: int) -> tuple[Any, ...]:
         return ("filed", "FILED_CONTACT") if number % 5 else ("unfiled", "CLIENT_NOT_FOUND")
