@@ -1,13 +1,14 @@
 """A company's mailbox of up to a million mails, written as fast as each database takes it.
 
 One account of fifty people and five shared inboxes; the distributor has three mails of ten, the colleagues the rest.
-Every mail is of one of five hundred texts, so that it has a reading without a million being made.  What the product makes of
+Every mail has a subject of its own and one of five hundred texts of forty words.  What the product makes of
 mails afterwards (its search index, its conversations) it makes itself, by its own catching up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -46,12 +47,13 @@ class Mails:
         self._words = [
             "".join(chance.choices("abcdefghijklmnoprstuvwz", k=8)) for _ in range(WORDS)
         ]
-        self._letters = [self._letter(chance) for _ in range(TEXTS)]
+        self._texts = [" ".join(chance.choices(self._words, k=40)) for _ in range(TEXTS)]
+        raw = b"From: a@b.example\r\nTo: info@acme.example\r\n\r\nText\r\n"
+        self._letter = read_letter(raw)
 
-    def _letter(self, chance: Random) -> bytes:
-        text = " ".join(chance.choices(self._words, k=40))
-        raw = f"From: a@b.example\r\nTo: info@acme.example\r\nSubject: s\r\n\r\n{text}\r\n"
-        return codec.dump(read_letter(raw.encode()))
+    def _reading(self, number: int) -> bytes:
+        text = self._texts[number % TEXTS]
+        return codec.dump(replace(self._letter, subject=self.subject(number), text=text))
 
     def subject(self, number: int) -> str:
         words = self._words
@@ -152,7 +154,7 @@ class Mails:
         yield (
             "readings",
             ("message_id", "parser_version", "letter"),
-            ((n, PARSER_VERSION, self._letters[n % TEXTS]) for n in numbers),
+            ((n, PARSER_VERSION, self._reading(n)) for n in numbers),
         )
         yield (
             "recipients",

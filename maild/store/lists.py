@@ -138,11 +138,14 @@ class ListRows:
         place = search_words.c.rowid
         query = (
             select(deliveries.c.id)
-            .select_from(search_words)
-            .join(deliveries, deliveries.c.id == place.op("&")(literal_column(str(ID_MASK))))
-            .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)
-            .outerjoin(entries, entries.c.delivery_id == deliveries.c.id)
-            .outerjoin(statuses, statuses.c.id == entries.c.status_id)
+            .select_from(
+                search_words.join(
+                    deliveries, deliveries.c.id == place.op("&")(literal_column(str(ID_MASK)))
+                )
+                .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)
+                .outerjoin(entries, entries.c.delivery_id == deliveries.c.id)
+                .outerjoin(statuses, statuses.c.id == entries.c.status_id)
+            )
             .where(
                 matches(self._connection, search.clauses),
                 # The index knows it, too; this says so to whoever reads the statement.

@@ -15,6 +15,7 @@ from sqlalchemy import event, select
 from maild.core import mailbox
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.giving import GivenMany, find_to_give, give_found
+from maild.core.indexing import index_all
 from maild.core.mailbox import add_note, give, set_status, set_unread, take, undo
 from maild.core.people import set_active
 from maild.core.views import Wanted, list_mails
@@ -307,3 +308,14 @@ def test_M1_two_who_give_the_same_mails_by_search_at_once_each_move_a_mail_once(
         for key, count in (((JAN, True), len(jans.moved)), ((EVA, True), len(evas.moved)))
         if count
     }
+
+
+def test_M4_M6_a_word_of_the_text_finds_what_is_given(post: Post) -> None:
+    post.send(post.mail(body="The offer"))
+    post.send(post.mail(body="An invoice"))
+    post.decide()
+    index_all(post.app)
+    wanted = Wanted(account="acme", search="offer is:unread")
+    assert find_to_give(post.app, wanted, to=JAN, by=OPERATOR).found == 1
+    done = give_found(post.app, wanted, to=JAN, by=OPERATOR)
+    assert [row["ulid"] for row in post.lies() if row["owner_id"] == JAN] == list(done.moved)
