@@ -32,7 +32,28 @@ def hand_over(tx: Tx, rows: Sequence[EntryRow], to: int, act: Act) -> list[Entry
         else:
             unread = was_unread or bool(settings[row.account_id])
             moves.append(Move(row=row, to=to, unread=unread, cause=cause if unread else None))
-    return [move.row for move in _moved(tx, moves, act)]
+    moved = [move.row for move in _moved(tx, moves, act)]
+    _owe_notice(tx, moved, to, act)
+    return moved
+
+
+def _owe_notice(tx: Tx, rows: Sequence[EntryRow], to: int, act: Act) -> None:
+    """Have a person told of what became theirs by another one's act (M12); `core.notices` does, or does not."""
+    if act.by.user_id == to:
+        return
+    tx.notices.owe(
+        [
+            {
+                "account_id": row.account_id,
+                "user_id": to,
+                "delivery_id": row.id,
+                "by_user_id": act.by.user_id,
+                "note": act.note,
+                "at": act.at,
+            }
+            for row in rows
+        ]
+    )
 
 
 def require_place(row: EntryRow) -> bool:

@@ -1,6 +1,6 @@
 """Telling forwarders what became of their forwards (M12): one line each, in the transaction that decides.
 
-Off until an account asks for it (`outcome_line`).  The errand's key is the delivery: decided twice, or by a worker that
+Off until an account asks for it (`outcome_line`), and for whom switched it off for themselves.  The errand's key is the delivery: decided twice, or by a worker that
 died in between, it is told once.  It goes to the primary address of who sent it, never to what stands in the mail.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from maild.core.app import App
+from maild.core.capped import counted
 from maild.core.letters import Notice, post
 from maild.model.digest import plain
 from maild.model.facts import Binding
@@ -63,7 +64,7 @@ def _tell(tx: Tx, app: App, one: Outcome, now: datetime) -> None:
         return
     envelope = {str(row["mail_from"]) for row in tx.lists.arrivals(one.claimed.message_id)}
     answers_to = "" if "" in envelope else min(envelope, default="")
-    end = _counted(tx, one.user.today, now) if answers_to else None
+    end = counted(tx, "outcome", one.user.today, CAPS, now, noun="line") if answers_to else None
     if end is None:
         return
     is_filed = one.line.startswith("Filed")
@@ -94,26 +95,7 @@ def _address(tx: Tx, one: Outcome) -> Binding | None:
             and binding.is_verified
             and binding.disabled_at is None
             and binding.membership is MemberState.ACTIVE
+            and not tx.notices.off(binding.user_id)[1]
         ):
             return binding
     return None
-
-
-def _counted(tx: Tx, user_id: int, now: datetime) -> str | None:
-    """Count a line; return what it says about being the last for a while, and None where there were enough."""
-    keys = [(f"outcome:{user_id}:{window}", window, most) for window, most in CAPS]
-    if any(
-        tx.throttles.is_spent(key, now=now, window=window, most=most) for key, window, most in keys
-    ):
-        return None
-    end = ""
-    for key, window, most in keys:
-        tx.throttles.count(key, now=now, window=window, most=most)
-        if tx.throttles.is_spent(key, now=now, window=window, most=most):
-            left = tx.throttles.minutes_left(key, now=now, window=window)
-            end = f"\n\nThis is line {most} of {_words(window)}; there will be no more for {left} minutes."
-    return end
-
-
-def _words(window: timedelta) -> str:
-    return "this hour" if window <= timedelta(hours=1) else "this day"

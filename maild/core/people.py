@@ -88,6 +88,10 @@ class UserView:
     created_at: datetime
     digest: str
     """on, off, or paused: the mailbox was full (U14)."""
+    notices: str
+    """on or off: whether they are told of mail that they are given (M12)."""
+    outcome_line: str
+    """on or off: whether they hear what became of their forwards, where the account has it on (M12)."""
     addresses: tuple[AddressView, ...]
     memberships: tuple[StandingView, ...]
 
@@ -362,15 +366,17 @@ def set_active_in(tx: Tx, app: App, user: UserRow, *, active: bool, by: Actor) -
     return view_of(tx, tx.people.user(user.id), by)
 
 
-_USER_KEYS = ("name", "role", "username", "digest")
+_OWN_KEYS = {"digest", "notices", "outcome_line"}
+"""What is one's own to change."""
+_USER_KEYS = ("name", "role", "username", "digest", "notices", "outcome_line")
 
 
 def set_user(
     app: App, email: str, changes: Mapping[str, str], *, account: str | None = None, by: Actor
 ) -> UserView:
-    """Change a user's name, role in an account, or user name, or have the daily digest on or off (U8, U14).
+    """Change a user's name, role in an account, or user name, or have digest and notices on or off (U8, U14, M12).
 
-    The address is never changed by it.  The digest is also one's own to change, the role any admin's of that account: it is
+    The address is never changed by it.  Digest and notices are also one's own to change, the role any admin's of that account: it is
     of the membership, wherever else the person works (U9).  Commits one transaction.  Raises RefusedError; then nothing is
     changed.
     """
@@ -379,13 +385,14 @@ def set_user(
             raise nearest_key(key, _USER_KEYS)
     with app.store.write() as tx:
         user = find_user(tx, email, by)
-        is_own_digest = by.user_id == user.id and set(changes) == {"digest"}
-        if not is_own_digest and set(changes) != {"role"}:
+        is_own = by.user_id == user.id and set(changes) <= _OWN_KEYS
+        if not is_own and set(changes) != {"role"}:
             require_over(tx, user.id, by)
         tx.people.hold_user(user.id)
         if "digest" in changes:
             is_on = yes_or_no("digest")(changes["digest"])
             tx.digest.resume(user.id, off_at=None if is_on else app.clock())
+        _set_notices(tx, app, user, changes)
         if "name" in changes:
             tx.people.set_user_name(user.id, one_line("The name", changes["name"]))
         if "role" in changes:
@@ -396,6 +403,13 @@ def set_user(
             _set_username(tx, user, changes["username"])
         note(tx, app, by, "user.changed", None, user=user.id, keys=sorted(changes))
         return view_of(tx, tx.people.user(user.id), by)
+
+
+def _set_notices(tx: Tx, app: App, user: UserRow, changes: Mapping[str, str]) -> None:
+    for key, column in (("notices", "notices_off_at"), ("outcome_line", "outcome_off_at")):
+        if key in changes:
+            is_on = yes_or_no(key)(changes[key])
+            tx.notices.set_off(user.id, column, None if is_on else app.clock())
 
 
 def _set_role(tx: Tx, user: UserRow, account: AccountRow, role: str) -> None:
@@ -422,6 +436,7 @@ def _set_username(tx: Tx, user: UserRow, username: str) -> None:
 
 def view_of(tx: Tx, user: UserRow, by: Actor) -> UserView:
     """Return a user with addresses and memberships, as far as who asks works in the same accounts (R15)."""
+    notices_off, outcome_off = tx.notices.off(user.id)
     return UserView(
         id=user.ulid,
         email=user.email,
@@ -433,6 +448,8 @@ def view_of(tx: Tx, user: UserRow, by: Actor) -> UserView:
         disabled_at=user.disabled_at,
         created_at=user.created_at,
         digest=tx.digest.state_of(user.id),
+        notices="off" if notices_off else "on",
+        outcome_line="off" if outcome_off else "on",
         addresses=tuple(address_view(row) for row in tx.people.addresses_of(user.id)),
         memberships=tuple(
             StandingView(

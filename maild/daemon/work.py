@@ -19,6 +19,7 @@ from maild.core.webhook_rounds import forget_dead_posts
 from maild.daemon.deciders import QUICK_S, AgainLane, Decider, FreshLane
 from maild.daemon.digest import EVERY_S, Digests
 from maild.daemon.directories import EVERY_S as EVERY_DIRECTORY_S, Directories
+from maild.daemon.notices import Notices
 from maild.daemon.outbox import OutboxWorker
 from maild.daemon.part import Frame
 from maild.daemon.webhooks import EVERY_S as EVERY_HOOK_S, Webhooks
@@ -119,6 +120,9 @@ class Work:
         if frame.settings.relay.host:
             digests = Digests(frame.app, frame.settings.digest)
             frame.scheduler.add_job(digests.tick, "interval", seconds=EVERY_S, next_run_time=now)
+        # Without a relay, too: what nobody will be told is forgotten.
+        notices = Notices(frame.app)
+        frame.scheduler.add_job(notices.tick, "interval", seconds=EVERY_S, next_run_time=now)
 
     def _wake(self) -> None:
         for decider in self._deciders:

@@ -61,6 +61,8 @@ users = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("merged_into_id", BigId),  # users.id: the person that this one turned out to be
     Column("digest_off_at", UtcDateTime),  # they do not want the daily digest (U14)
+    Column("notices_off_at", UtcDateTime),  # they are not told of mail that they are given (M12)
+    Column("outcome_off_at", UtcDateTime),  # they are not told what became of their forwards (M12)
     Column("digest_paused_at", UtcDateTime),  # their mailbox was full; None: it goes
     CheckConstraint(one_of("kind", ("person", "communal")), name="kind"),
 )

@@ -36,6 +36,7 @@ from maild.store.logins import LoginRows
 from maild.store.mailbox import MailboxRows
 from maild.store.marks import MarkRows
 from maild.store.merging import MergeRows
+from maild.store.notices import NoticeRows
 from maild.store.outbox import OutboxRows
 from maild.store.people import PeopleRows
 from maild.store.people_changes import ChangeRows
@@ -96,6 +97,11 @@ class Tx:
     def answering(self) -> AnsweringRows:
         """Who is answering what."""
         return AnsweringRows(self.connection)
+
+    @cached_property
+    def notices(self) -> NoticeRows:
+        """What people are still to be told."""
+        return NoticeRows(self.connection)
 
     @cached_property
     def logins(self) -> LoginRows:

@@ -114,6 +114,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "feed.feed_mark",
         "erasing.retain",
         "erasing.sweep_bodies",
+        "notices.send_notices",
         "feed.place_events",
         "forgetting.forget_ended",
         "indexing.index_all",

@@ -60,6 +60,8 @@ class AddedUser(BaseModel):
     disabled_at: datetime | None
     created_at: datetime
     digest: str
+    notices: str
+    outcome_line: str
     addresses: list[AddressView]
     memberships: list[StandingView]
     outcome: str

@@ -95,6 +95,10 @@ class UserChanges(Asking):
     username: Line | None = None
     digest: Literal["on", "off"] | None = None
     """Whether the daily digest comes; on also goes on after a mailbox was full."""
+    notices: Literal["on", "off"] | None = None
+    """Whether a mail tells them of mail that they are given."""
+    outcome_line: Literal["on", "off"] | None = None
+    """Whether they hear what became of their forwards, where the account has it on."""
 
 
 class Password(Asking):

@@ -159,7 +159,7 @@ def set_(
     email: Email,
     pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…")],
 ) -> None:
-    """Change a user: name, role (member, distributor, admin), username, digest (on, off)."""
+    """Change a user: name, role (member, distributor, admin), username, digest, notices, outcome_line (on, off)."""
     from maild.core.people import set_user
 
     cli = of(ctx)

@@ -10,6 +10,7 @@ import maild.store.client_tables
 import maild.store.drop_tables
 import maild.store.feed_tables
 import maild.store.login_tables
+import maild.store.notice_tables
 import maild.store.outbox_tables
 import maild.store.people_tables
 import maild.store.rule_tables
