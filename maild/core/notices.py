@@ -77,7 +77,8 @@ def _tell(tx: Tx, app: App, user_id: int, account_id: int, now: datetime) -> boo
         tx,
         app,
         notice,
-        key=f"notice:{account_id}:{user_id}:{upto}",
+        # Whoever is told is held, and what they are told goes in this transaction: no letter is queued twice.
+        key=f"notice:{app.ids()}",
         account_id=account_id,
         give_up_at=now + _GIVE_UP_AFTER,
     )
