@@ -174,11 +174,23 @@ class MailboxRows:
         )
         if for_update and self._connection.dialect.name == "postgresql":
             query = query.order_by(deliveries.c.ulid).with_for_update(of=deliveries)
+        # By position: a mapping for each row costs as much as the query, and acts on many mails read many.
         return [
             EntryRow(
-                **{**row, "state": State(row["state"]), "inbox_kind": InboxKind(row["inbox_kind"])}
+                id=row[0],
+                ulid=row[1],
+                account_id=row[2],
+                message_id=row[3],
+                inbox_id=row[4],
+                inbox_kind=InboxKind(row[5]),
+                state=State(row[6]),
+                owner_id=row[7],
+                unread=row[8],
+                unread_cause=row[9],
+                status_id=row[10],
+                version=row[11],
             )
-            for row in self._connection.execute(query).mappings()
+            for row in self._connection.execute(query)
         ]
 
     # --- owner changes ----------------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ import os
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, select
@@ -23,6 +25,7 @@ from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.store import schema
 from maild.store.lists import Filter
+from maild.store.store import Store
 from tests.core.company import EVA, JAN, LEA, READER, Post, a_company
 from tests.core.conftest import Frozen
 from tests.core.firm import refusal
@@ -248,36 +251,39 @@ def test_M2_nothing_but_a_gift_touches_anybodys_unread(post: Post, unread: bool)
 # --- while others read --------------------------------------------------------------------------------------------------
 
 
-def test_M1_no_reader_ever_sees_a_mail_in_both_mailboxes_or_in_neither(post: Post) -> None:
+def look(app: App, some: list[str]) -> None:
+    """Read the two lists at one moment, and All Received, as pages do."""
+    with app.store.read() as tx:
+        ours, theirs = (
+            [row["ulid"] for row in tx.lists.page(Filter(account_id=1, owner_id=owner))]
+            for owner in (LEA, JAN)
+        )
+    assert not {*ours} & {*theirs}
+    assert {*ours, *theirs} == {*some}
+    listed = list_mails(app, Wanted(all_received=True), by=Actor(EVA)).mails
+    assert [mail["id"] for mail in listed] == some[::-1]
+    assert {mail["owner"] for mail in listed} <= {"lea@acme.example", "jan@acme.example"}
+
+
+def test_M1_no_reader_ever_sees_a_mail_in_both_mailboxes_or_in_neither(
+    post: Post, tmp_path: Path
+) -> None:
     readers, moves, mails_ = (20, 1000, 40) if FULL else (6, 60, 12)
     some = fill(post.app, mails_, LEA)
-    everything = set(some)
     is_over = threading.Event()
     looked = Counter[str]()
 
-    def both() -> tuple[list[str], list[str]]:
-        """Read the two lists as pages do, at one moment."""
-        with post.app.store.read() as tx:
-            found = [
-                tx.lists.page(Filter(account_id=1, owner_id=owner, limit=1000))
-                for owner in (LEA, JAN)
-            ]
-        first, second = ([str(row["ulid"]) for row in rows] for rows in found)
-        return first, second
-
-    def read() -> None:
-        while not is_over.is_set():
-            ours, theirs = both()
-            assert not {*ours} & {*theirs}
-            assert {*ours, *theirs} == everything
-            listed = list_mails(post.app, Wanted(all_received=True, limit=1000), by=Actor(EVA))
-            owners: list[Any] = [mail["owner"] for mail in listed.mails]
-            assert [mail["id"] for mail in listed.mails] == some[::-1]
-            assert set(owners) <= {"lea@acme.example", "jan@acme.example"}
-            looked.update(["both"])
+    def read(number: int) -> None:
+        """Poll, each on connections of its own, as people on several nodes do."""
+        url = post.app.store.database.url.render_as_string(hide_password=False)
+        with closing(Store(url, tmp_path / f"bodies-{number}")) as store:
+            while not is_over.is_set():
+                look(replace(post.app, store=store), some)
+                looked.update(["both"])
+                is_over.wait(0.01)
 
     with ThreadPoolExecutor(readers) as threads:
-        reading = [threads.submit(read) for _ in range(readers)]
+        reading = [threads.submit(read, number) for number in range(readers)]
         try:
             for number in range(moves):
                 to = (JAN, LEA)[number // mails_ % 2]
