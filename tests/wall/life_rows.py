@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from maild.core import archives, erasing
 from maild.core.archives import Import
 from maild.core.erasing import Erasure
 from tests.core.company import READER
-from tests.wall.rows import ADMIN, NONE, Row
+from tests.wall.rows import ADMIN, NONE, Look, Row
+
+
+def _asked(function: Callable[..., Any]) -> Look:
+    return lambda app, by, it, at: function(app, Erasure(ids=(it,), account=at), by=by)
+
 
 ROWS = [
     Row(
@@ -26,15 +34,7 @@ ROWS = [
         colleagues=ADMIN,
     ),
     *(
-        Row(
-            function,
-            "mail",
-            lambda app, by, it, at, function=function: function(
-                app, Erasure(ids=(it,), account=at), by=by
-            ),
-            own=NONE,
-            colleagues=NONE,
-        )
+        Row(function, "mail", _asked(function), own=NONE, colleagues=NONE)
         for function in (erasing.find_to_erase, erasing.erase)
     ),
     Row(
