@@ -21,7 +21,8 @@ from maild.model.ages import OFF, age_of
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.store.accounts import AccountRow
-from maild.store.erasing import ERASABLE, Chosen, Gone
+from maild.store.chosen import ERASABLE, Chosen
+from maild.store.erasing import Gone
 from maild.store.store import Tx
 
 PORTION = 100

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, text, update
 
 from maild.model.errand import ErrandState
-from maild.model.states import MOVES, Move, State
+from maild.model.states import State
 from maild.store.absence_tables import answering, stand_ins
+from maild.store.chosen import ERASABLE, Chosen, conditions
 from maild.store.indexing import IndexingRows
 from maild.store.outbox_tables import outbox
-from maild.store.people_tables import contacts
 from maild.store.schema import (
     arrivals,
     bodies,
@@ -38,23 +38,6 @@ from maild.store.sql import slices
 from maild.store.thread_tables import reader_marks
 from maild.store.verdicts import verdicts
 from maild.store.writing_tables import outgoing, outgoing_recipients
-
-ERASABLE = tuple(state for state in State if Move.ERASE in MOVES[state])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """Which mails of an account are meant; None asks nothing."""
-
-    account_id: int
-    ulids: tuple[str, ...] | None = None
-    inbox_id: int | None = None
-    client_id: int | None = None
-    """Filed under the client, or written from one of its contact addresses."""
-    user_id: int | None = None
-    """In the user's mailbox, or sent in by that user."""
-    before: datetime | None = None
-    states: tuple[State, ...] = ERASABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +107,9 @@ class ErasingRows:
         """Return how many mails are meant."""
         at = deliveries.c.received_at
         row = self._connection.execute(
-            select(func.count(), func.min(at), func.max(at)).where(*_conditions(chosen))
+            select(func.count(), func.min(at), func.max(at)).where(
+                *conditions(chosen), ~_is_going_out()
+            )
         ).one()
         return Counted(*row)
 
@@ -134,7 +119,7 @@ class ErasingRows:
         for state in chosen.states:
             query = (
                 select(deliveries.c.id)
-                .where(*_conditions(chosen), deliveries.c.state == state)
+                .where(*conditions(chosen), ~_is_going_out(), deliveries.c.state == state)
                 .order_by(deliveries.c.received_at, deliveries.c.id)
                 .limit(limit - len(found))
             )
@@ -250,37 +235,6 @@ class ErasingRows:
                 ).scalars()
             )
         return found
-
-
-def _conditions(chosen: Chosen) -> list[ColumnElement[bool]]:
-    found = [
-        deliveries.c.account_id == chosen.account_id,
-        deliveries.c.state.in_(chosen.states),
-        ~_is_going_out(),
-    ]
-    if chosen.ulids is not None:
-        found.append(deliveries.c.ulid.in_(chosen.ulids))
-    if chosen.inbox_id is not None:
-        found.append(deliveries.c.inbox_id == chosen.inbox_id)
-    if chosen.before is not None:
-        found.append(deliveries.c.received_at < chosen.before)
-    if chosen.client_id is not None:
-        found.append(_of_client(chosen.account_id, chosen.client_id))
-    if chosen.user_id is not None:
-        owned = select(entries.c.delivery_id).where(entries.c.owner_id == chosen.user_id)
-        found.append(or_(deliveries.c.sender_user_id == chosen.user_id, deliveries.c.id.in_(owned)))
-    return found
-
-
-def _of_client(account_id: int, client_id: int) -> ColumnElement[bool]:
-    filed = select(filings.c.delivery_id).where(filings.c.client_id == client_id)
-    addresses = select(contacts.c.norm).where(
-        contacts.c.account_id == account_id, contacts.c.client_id == client_id
-    )
-    written = select(messages.c.id).where(
-        messages.c.account_id == account_id, messages.c.from_norm.in_(addresses)
-    )
-    return or_(deliveries.c.id.in_(filed), deliveries.c.message_id.in_(written))
 
 
 def _is_going_out() -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from maild.store.absences import AbsenceRows
 from maild.store.answering import AnsweringRows
 from maild.store.archives import ArchiveRows
 from maild.store.bodies import BodyFiles
+from maild.store.chosen import ChosenRows
 from maild.store.client_lists import ClientListRows
 from maild.store.clients import ClientRows
 from maild.store.counting import CountingRows
@@ -172,6 +173,11 @@ class Tx:
     def archives(self) -> ArchiveRows:
         """Imports of old mail."""
         return ArchiveRows(self.connection)
+
+    @cached_property
+    def chosen(self) -> ChosenRows:
+        """Mails by whose they are."""
+        return ChosenRows(self.connection)
 
     @cached_property
     def erasing(self) -> ErasingRows:

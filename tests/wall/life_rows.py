@@ -1,11 +1,12 @@
-"""Use cases about the life of mail: bringing in old mail, erasing."""
+"""Use cases about the life of mail: bringing in old mail, erasing, exporting."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from maild.core import archives, erasing
+from maild.core import archives, erasing, exporting
+from maild.core.app import Actor, App
 from maild.core.archives import Import
 from maild.core.erasing import Erasure
 from tests.core.company import READER
@@ -14,6 +15,14 @@ from tests.wall.rows import ADMIN, NONE, Look, Row
 
 def _asked(function: Callable[..., Any]) -> Look:
     return lambda app, by, it, at: function(app, Erasure(ids=(it,), account=at), by=by)
+
+
+def _exported(kind: str) -> Look:
+    def look(app: App, by: Actor, it: str, at: str | None) -> Any:
+        named: dict[str, Any] = {kind: it}
+        return exporting.find_to_export(app, account=at, by=by, **named)
+
+    return look
 
 
 ROWS = [
@@ -43,5 +52,9 @@ ROWS = [
         lambda app, by, it, at: erasing.find_outlived(app, at or "acme", "retention", "3y", by=by),
         own=NONE,
         ignores_account=True,
+    ),
+    *(
+        Row(exporting.find_to_export, kind, _exported(kind), own=ADMIN, colleagues=ADMIN)
+        for kind in ("client", "user")
     ),
 ]

@@ -73,6 +73,9 @@ COMMANDS: dict[str, Command] = {
     "inspect": Command(
         "maild.faces.cli.inspect:inspect", "what maild reads from a file; stores nothing"
     ),
+    "export": Command(
+        "maild.faces.cli.export:export_mails", "everything that one client or user has"
+    ),
     "erase": Command("maild.faces.cli.erase:erase_mails", "take mail out for good"),
     "digest": Command("maild.faces.cli.digest", "the daily mail on what waits, by account"),
     "outbox": Command("maild.faces.cli.outbox", "what is to be sent, and how far it has come"),
