@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from maild.core.app import Actor, App
 from maild.core.file_names import disposition, file_name
-from maild.core.showing import Shower, no_part
+from maild.core.opening import Shower
+from maild.core.showing import no_part
 from maild.core.tickets import Purpose, opened_ticket
 from maild.core.views import bytes_of, visible_mail
 from maild.model.letter import UnreadableError

@@ -11,10 +11,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from maild.core.app import Actor, App
-from maild.core.decide import Reader
+from maild.core.opening import Shower
 from maild.core.tickets import Purpose, Ticket, opened_ticket, sealed_ticket
 from maild.core.views import bytes_of, iso, visible_mail
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError
@@ -35,13 +34,6 @@ KEPT_PAGE = 2 * 1024 * 1024
 _NAME = 16
 _READ_AS_TEXT = frozenset({State.HELD, State.FAILED})
 """Mail of which nobody knows yet whom it is from: its text is shown unless its HTML is asked for (ux.md 2.1)."""
-
-
-class Shower(Reader, Protocol):
-    """What reads mail and shows it: the pool of worker processes, or a function in tests."""
-
-    def show(self, raw: bytes | Path, wish: Wish) -> Shown:
-        """Return what is wished.  Raises NoSuchPartError, UnreadableError, ReaderDiedError."""
 
 
 class Showing:

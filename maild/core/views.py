@@ -19,6 +19,7 @@ from maild.core.happening import Happening
 from maild.core.history import history_of
 from maild.core.matching import add_matched
 from maild.core.naming import named_now
+from maild.core.opening import Shower, within
 from maild.core.saved import find_profile
 from maild.core.searching import query_of, refused, resolve
 from maild.core.senders import sender_of
@@ -29,6 +30,7 @@ from maild.model.people import Role
 from maild.model.plain_text import short
 from maild.model.query import Query, QueryError, read_terms
 from maild.model.reason import Reason, RefusedError
+from maild.model.shown import may_hold_more
 from maild.model.states import State
 from maild.parse import codec
 from maild.store.accounts import AccountRow
@@ -364,7 +366,7 @@ def iso(at: datetime) -> str:
 # --- one mail -------------------------------------------------------------------------------------------------------
 
 
-def show_mail(app: App, reader: Reader, ulid: str, *, by: Actor) -> dict[str, Any]:
+def show_mail(app: App, reader: Shower, ulid: str, *, by: Actor) -> dict[str, Any]:
     """Return everything about one mail but its bytes.  Raises RefusedError NOT_FOUND, NOT_ALLOWED.
 
     `text` and all that comes from reading is null where the mail could not be read, or is not read yet.
@@ -382,9 +384,13 @@ def show_mail(app: App, reader: Reader, ulid: str, *, by: Actor) -> dict[str, An
         }
         document |= writing_document(tx, row)
         stored = tx.deliveries.readings([row.message_id], PARSER_VERSION).get(row.message_id)
-    if stored is not None:
-        return document | _reading(codec.load(stored))
-    return document | _reading(_read_now(app, reader, row))
+    letter = _read_now(app, reader, row) if stored is None else codec.load(stored)
+    document |= _reading(letter)
+    if letter is not None and may_hold_more(letter):
+        with app.store.read() as tx:
+            content = bytes_of(app, tx, row)
+        document |= within(reader, content, letter)
+    return document
 
 
 def _read_now(app: App, reader: Reader, row: EntryRow) -> Letter | None:
@@ -399,10 +405,19 @@ def _read_now(app: App, reader: Reader, row: EntryRow) -> Letter | None:
 
 def _reading(letter: Letter | None) -> dict[str, Any]:
     if letter is None:
-        return {"readable": False, "text": None, "attachments": [], "note": None, "forwarded": None}
+        return {
+            "readable": False,
+            "text": None,
+            "attachments": [],
+            "note": None,
+            "forwarded": None,
+            "calendar": [],
+            "protection": None,
+        }
     read = letter.as_dict()
     keys = ("readable", "degraded", "date", "reply_to", "kind", "text", "note", "attachments")
-    return {key: read[key] for key in (*keys, "forwarded")}
+    shown = {key: read[key] for key in (*keys, "forwarded")}
+    return {**shown, "calendar": [], "protection": None}
 
 
 def _arrival(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from maild.model.letter import Letter
+
 SHOWING_VERSION = 1
 """Rises whenever the same bytes may be shown otherwise; part of the key of every page that is kept."""
 INTO = "~"
 """Between the numbers of parts: `2~1` is the first part within the mail, or the first file within the winmail.dat, that part 2 is."""
 PATH_MAX = 200
 """Characters of the name of a part; a hundred levels of two digits have fewer."""
+
+
+_HOLDING = frozenset(
+    {
+        "application/ms-tnef",
+        "application/vnd.ms-tnef",
+        "application/ics",
+        "text/calendar",
+        "application/pkcs7-mime",
+        "application/x-pkcs7-mime",
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "application/pgp-encrypted",
+        "application/pgp-signature",
+    }
+)
+
+
+def may_hold_more(letter: Letter) -> bool:
+    """Whether a look into a mail's parts would tell more than its reading does."""
+    return letter.text.lstrip()[:14] == "-----BEGIN PGP" or any(
+        one.type in _HOLDING or one.name.lower() == "winmail.dat" for one in letter.attachments
+    )
 
 
 class NoSuchPartError(Exception):
@@ -61,6 +86,39 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What an invitation says; empty where it does not."""
+
+    method: str
+    """REQUEST, CANCEL, REPLY and so on (RFC 5546)."""
+    summary: str
+    starts: str
+    """UTC, as 2026-11-20T10:42:00Z; a day, as 2026-11-20; without a zone, the time of wherever one is."""
+    ends: str
+    whole_day: bool
+    zone: str
+    """In which zone it was written."""
+    where: str
+    organizer: str
+    attendees: int
+    status: str
+    repeats: bool
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """How a mail is signed or encrypted."""
+
+    kind: str
+    """signed or encrypted."""
+    by: str
+    """S/MIME, OpenPGP or unknown."""
+    opaque: bool
+    """What it says cannot be shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What a reader found.  Everything in it is safe text; `octets` are whatever the mail has."""
 
@@ -74,5 +132,9 @@ class Shown:
     """Of a file: where it stands, if it can be taken from there."""
     files: tuple[Listed, ...] = ()
     """Of the list of files: all of them, those within winmail.dat too."""
+    events: tuple[Event, ...] = ()
+    """Of the list of files: what the calendar files among them say."""
+    protection: Protection | None = None
+    """Of the list of files: of the mail."""
     octets: bytes = field(default=b"", repr=False)
     """A page, or a file without a span."""

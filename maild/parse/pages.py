@@ -7,11 +7,16 @@ from collections.abc import Sequence
 
 from maild.model.shown import INTO, Wish
 from maild.parse.attachments import is_text
+from maild.parse.charsets import decode
 from maild.parse.html_guard import TooMuchError
+from maild.parse.html_text import html_to_text
+from maild.parse.limits import HTML, TEXT
 from maild.parse.parts import Part, read_parts
 from maild.parse.plain_page import text_as_html
+from maild.parse.protection import protection_of, sentence
 from maild.parse.safe_html import PICTURES, Sanitised, sanitised
 from maild.parse.text import Texts, read_texts
+from maild.parse.tnef import TYPES as TNEF, read_tnef
 
 _LOOKS = (
     ":root{color-scheme:light}"
@@ -31,12 +36,28 @@ _PICTURES_MAX = 500
 def page(raw: bytes, wish: Wish) -> bytes:
     """Return the page.  Never raises for what is in the mail; `worker` bounds what it takes."""
     root = read_parts(raw, [])
-    texts = read_texts(raw, root, [])
-    notices: list[str] = []
+    texts = _texts(raw, root)
+    protection = protection_of(root, texts.text)
+    notices = [] if protection is None else [sentence(protection)]
     body = "" if wish.plain else _html_body(texts, root, wish, notices)
     if not body:
         body = text_as_html(texts.text)
     return written(body, notices)
+
+
+def _texts(raw: bytes, root: Part) -> Texts:
+    """Return what a mail says; of one that says it only within a winmail.dat, what it says there."""
+    texts = read_texts(raw, root, [])
+    wrapped = next((part for part in root.leaves() if part.type in TNEF), None)
+    if wrapped is None or texts.text.strip():
+        return texts
+    said = {file.name: file.octets for file in read_tnef(wrapped.octets(raw)) if file.is_text}
+    if "message.html" in said:
+        texts.html = decode(said["message.html"][:HTML])[0]
+        texts.text = html_to_text(texts.html, [])
+    elif "message.txt" in said:
+        texts.text = decode(said["message.txt"][:TEXT])[0]
+    return texts
 
 
 def plain_page(text: str, notices: Sequence[str]) -> bytes:

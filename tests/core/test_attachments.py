@@ -8,19 +8,26 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from typing_extensions import override
 
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.attachments import ARCHIVE_MAX, File, archive, attachment, picture_by_ticket
 from maild.core.file_names import disposition, file_name
 from maild.core.showing import Asked, Showing, show_html
+from maild.core.views import show_mail
 from maild.model.reason import Reason, RefusedError
+from maild.model.shown import Shown, Wish
+from maild.parse.pool import ReaderDiedError
 from maild.store.store import Store
 from tests.conftest import UrlOf
-from tests.core.company import EVA, READER, Post, a_company
+from tests.core.company import EVA, READER, InProcess, Post, a_company
 from tests.core.test_showing import KEY
+from tests.parse.test_calendar import MEETING, calendar
+from tests.parse.winmail import file as file_in, winmail
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 40
 HARMLESS = {
@@ -55,7 +62,10 @@ class Site:
             f"From: a@b.example\r\nTo: {to}\r\nContent-Type: multipart/{kind}; boundary=b\r\n\r\n"
         )
         body = "".join(f"--b\r\n{one}" for one in ("\r\nHello\r\n", *parts)) + "--b--\r\n"
-        [answer] = self.post.send((head + body).encode("latin-1"), to)
+        return self.raw((head + body).encode("latin-1"), to)
+
+    def raw(self, content: bytes, to: str = "info@acme.example") -> str:
+        [answer] = self.post.send(content, to)
         self.post.decide()
         return str(answer.facts["ref"])
 
@@ -255,3 +265,80 @@ def test_M13_a_large_file_is_never_whole_in_memory(tmp_path: Path, url_of: UrlOf
     store.close()
     assert max(sizes) <= 64 * 1024
     assert sum(sizes) == len(content) == file.size
+
+
+class TestOpened:
+    """What a mail's document says of parts that hold more."""
+
+    def show(self, site: Site, ulid: str) -> dict[str, Any]:
+        return show_mail(site.app, READER, ulid, by=OPERATOR)
+
+    def test_M13_a_winmail_opens_into_its_files(self, site: Site) -> None:
+        wrapped = winmail(
+            file_in("offer.pdf", b"%PDF-1", "application/pdf"), body="Hello from within"
+        )
+        ulid = site.mail(part("application/ms-tnef", wrapped, "winmail.dat"))
+        listed = [(one["name"], one["path"]) for one in self.show(site, ulid)["attachments"]]
+        assert listed == [("winmail.dat", "2"), ("offer.pdf", "2~1"), ("message.txt", "2~2")]
+        found = site.file(ulid, "2~1")
+        assert (whole(found), found.type, found.name) == (b"%PDF-1", "application/pdf", "offer.pdf")
+        for path in ("2~0", "2~3", "2~x", "2~1~1", "2~99999999999"):
+            with pytest.raises(RefusedError):
+                site.file(ulid, path)
+
+    def test_M13_what_a_mail_says_only_within_a_winmail_is_shown(self, site: Site) -> None:
+        wrapped = winmail(html=b"<p onclick=x>From <b>within</b></p>")
+        head = "From: a@b.example\r\nTo: info@acme.example\r\n"
+        ulid = site.raw((head + part("application/ms-tnef", wrapped, "winmail.dat")).encode())
+        page = show_html(site.app, Showing(READER), ulid, Asked(), by=OPERATOR).content
+        assert b"<p>From <b>within</b></p>" in page
+
+    def test_M13_an_invitation_is_a_card_once(self, site: Site) -> None:
+        twice = part("text/calendar; method=REQUEST", calendar(MEETING), encoding="binary")
+        ulid = site.mail(twice, part("application/ics", calendar(MEETING), "invite.ics"))
+        [event] = self.show(site, ulid)["calendar"]
+        assert event["summary"] == "Baubesprechung, Rossi"
+        assert event["starts"] == "2026-11-20T09:00:00Z"
+
+    @pytest.mark.parametrize(
+        ("kind", "inner", "expected"),
+        [
+            ('multipart/signed; protocol="application/pkcs7-signature"', "application/pkcs7-signature", ("signed", "S/MIME", False)),
+            ('multipart/signed; protocol="application/pgp-signature"', "application/pgp-signature", ("signed", "OpenPGP", False)),
+            ('multipart/encrypted; protocol="application/pgp-encrypted"', "application/pgp-encrypted", ("encrypted", "OpenPGP", True)),
+            ("multipart/mixed", "application/pkcs7-mime; smime-type=enveloped-data", ("encrypted", "S/MIME", True)),
+            ("multipart/mixed", "application/pkcs7-mime; smime-type=signed-data", ("signed", "S/MIME", True)),
+        ],
+    )  # fmt: skip
+    def test_M13_signed_and_encrypted_mail_says_so(
+        self, site: Site, kind: str, inner: str, expected: tuple[str, str, bool]
+    ) -> None:
+        ulid = site.mail(part(inner, b"x" * 30), kind=kind.removeprefix("multipart/"))
+        found = self.show(site, ulid)["protection"]
+        assert tuple(found.values()) == expected
+        page = show_html(site.app, Showing(READER), ulid, Asked(), by=OPERATOR).content.decode()
+        assert f"This mail is {expected[0]} ({expected[1]})" in page
+
+    def test_M13_encrypted_text_says_so(self, site: Site) -> None:
+        text = b"From: a@b.example\r\nTo: info@acme.example\r\n\r\n-----BEGIN PGP MESSAGE-----\r\nx"
+        assert self.show(site, site.raw(text))["protection"]["kind"] == "encrypted"
+
+    def test_M13_an_ordinary_mail_is_not_opened_for_that(self, site: Site) -> None:
+        ulid = site.mail(part("image/png", PNG))
+        shown = show_mail(site.app, NEVER, ulid, by=OPERATOR)
+        assert (shown["calendar"], shown["protection"]) == ([], None)
+
+    def test_M13_a_mail_whose_parts_kill_the_reader_is_shown_without_them(self, site: Site) -> None:
+        ulid = site.mail(part("text/calendar", calendar(MEETING), "invite.ics"))
+        shown = show_mail(site.app, NEVER, ulid, by=OPERATOR)
+        assert [one["name"] for one in shown["attachments"]] == ["invite.ics"]
+        assert "its parts could not be opened: The reader was killed." in shown["degraded"]
+
+
+class _Never(InProcess):
+    @override
+    def show(self, raw: bytes | Path, wish: Wish) -> Shown:
+        raise ReaderDiedError("The reader was killed.")
+
+
+NEVER = _Never()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from maild.model.letter import Letter
+from maild.model.shown import NoSuchPartError, What, Wish
 from maild.parse import ReaderDiedError, ReaderPool, UnreadableError, read_letter
 
 MAIL = b"From: ann@x.test\r\nSubject: hi\r\n\r\nhello\r\n"
@@ -218,3 +219,30 @@ def test_a_header_scan_costs_no_reader_to_import() -> None:
         [sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True
     )
     assert printed.stdout.strip() == "[]"
+
+
+class TestShowing:
+    """The same processes show mails: pages and files of them (M13)."""
+
+    MAIL = b"Content-Type: text/html\r\n\r\n<p onclick=x>Hi</p>"
+
+    def test_M13_a_page_and_a_file_come_from_a_worker(self, tmp_path: Path) -> None:
+        path = tmp_path / "mail"
+        path.write_bytes(self.MAIL)
+        with ReaderPool(1) as pool:
+            for raw in (self.MAIL, path):
+                assert b"<p>Hi</p>" in pool.show(raw, Wish(what=What.PAGE)).octets
+            file = pool.show(self.MAIL, Wish(what=What.FILE, path="1"))
+            assert (file.type, file.size, file.octets) == ("text/html", 19, b"")
+            assert file.span is not None
+            assert self.MAIL[file.span.start : file.span.end] == b"<p onclick=x>Hi</p>"
+            assert read_letter(self.MAIL).text == "Hi"
+            with pytest.raises(NoSuchPartError):
+                pool.show(self.MAIL, Wish(what=What.FILE, path="2"))
+            with pytest.raises(UnreadableError):
+                pool.show(b"\r\n", Wish(what=What.PAGE))
+            assert pool.read(self.MAIL).text == "Hi", "the worker lives on"
+
+    def test_T6_what_takes_too_long_is_stopped(self) -> None:
+        with ReaderPool(1, seconds=0.0001) as pool, pytest.raises(ReaderDiedError):
+            pool.show(self.MAIL, Wish(what=What.PAGE))

@@ -23,7 +23,8 @@ from typing_extensions import override
 import maild
 from maild.core.app import App
 from maild.core.feed import feed_mark
-from maild.core.showing import Shower, Showing
+from maild.core.opening import Shower
+from maild.core.showing import Showing
 from maild.faces.api import (
     absences,
     accounts,

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from maild.core.app import Actor, App
-from maild.core.decide import Reader
+from maild.core.opening import Shower
 from maild.core.showing import Showing
 from maild.faces.api.files import Content, attachment
 from maild.faces.api.holding import Opens, peer_of, secret_of
@@ -56,7 +56,7 @@ class Inside:
     """What is behind the routes.  Set once by the daemon."""
 
     app: App
-    reader: Reader
+    reader: Shower
     """Reads mails that an act decides again."""
     showing: Showing
     """Shows mails as pages."""

@@ -106,6 +106,10 @@ def show_lines(mail: dict[str, Any]) -> Iterator[str]:
             f"Forwards a mail from {who} ({original['how']}, {original['confidence']:.0%} sure)",
             field_lines([("Subject", original["subject"]), ("Date", original["date"])]),
         )
+    if mail["protection"] is not None:
+        yield _protected(mail["protection"])
+    for event in mail["calendar"]:
+        yield from _titled(f"Invitation ({line(event['method'] or 'no method')})", _event(event))
     if mail["attachments"]:
         yield from _titled("Attachments", (_part(part) for part in mail["attachments"]))
     if mail["written"] is not None:
@@ -124,6 +128,27 @@ def show_lines(mail: dict[str, Any]) -> Iterator[str]:
     elif mail["text"].strip():
         yield ""
         yield block(mail["text"].strip())
+
+
+def _protected(protection: dict[str, Any]) -> str:
+    hidden = "; what it says cannot be shown" if protection["opaque"] else ""
+    return f"It is {protection['kind']} ({protection['by']}); no signature was checked{hidden}."
+
+
+def _event(event: dict[str, Any]) -> Iterator[str]:
+    """Yield what an invitation says."""
+    when = " to ".join(filter(None, (event["starts"], event["ends"])))
+    zone = f" (written in {event['zone']})" if event["zone"] not in {"", "UTC"} else ""
+    yield from field_lines(
+        [
+            ("What", event["summary"]),
+            ("When", f"{when}{zone}{', repeats' if event['repeats'] else ''}"),
+            ("Where", event["where"]),
+            ("Asked by", event["organizer"]),
+            ("Attendees", str(event["attendees"] or "")),
+            ("Status", event["status"]),
+        ]
+    )
 
 
 def _part(part: dict[str, Any]) -> str:
