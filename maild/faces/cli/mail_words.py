@@ -106,12 +106,7 @@ def show_lines(mail: dict[str, Any]) -> Iterator[str]:
             f"Forwards a mail from {who} ({original['how']}, {original['confidence']:.0%} sure)",
             field_lines([("Subject", original["subject"]), ("Date", original["date"])]),
         )
-    if mail["protection"] is not None:
-        yield _protected(mail["protection"])
-    for event in mail["calendar"]:
-        yield from _titled(f"Invitation ({line(event['method'] or 'no method')})", _event(event))
-    if mail["attachments"]:
-        yield from _titled("Attachments", (_part(part) for part in mail["attachments"]))
+    yield from _held_within(mail)
     if mail["written"] is not None:
         yield from _titled(
             f"Written by {line(mail['written']['author_name'])}",
@@ -128,6 +123,16 @@ def show_lines(mail: dict[str, Any]) -> Iterator[str]:
     elif mail["text"].strip():
         yield ""
         yield block(mail["text"].strip())
+
+
+def _held_within(mail: dict[str, Any]) -> Iterator[str]:
+    """Yield what the mail brings beside its text."""
+    if mail["protection"] is not None:
+        yield _protected(mail["protection"])
+    for event in mail["calendar"]:
+        yield from _titled(f"Invitation ({line(event['method'] or 'no method')})", _event(event))
+    if mail["attachments"]:
+        yield from _titled("Attachments", (_part(part) for part in mail["attachments"]))
 
 
 def _protected(protection: dict[str, Any]) -> str:
