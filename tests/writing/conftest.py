@@ -33,7 +33,7 @@ from tests.core.conftest import Frozen
 KEY = SealingKey.of("0123456789abcdef" * 3)
 EVA, JAN, LEA = "eva@acme.example", "jan@acme.example", "lea@acme.example"
 CRM, INFO, SALES = "crm@acme.example", "info@acme.example", "sales@acme.example"
-ANNA = "anna@rossi.example"
+ANNA, PAUL = "anna@rossi.example", "paul@rossi.example"
 
 
 @dataclass
@@ -154,7 +154,7 @@ def _an_office(url: str, tmp_path: Path, clock: Frozen) -> Iterator[Office]:
     world.inbox(CRM, InboxKind.FORWARD, LEA)
     world.inbox(INFO, owner=LEA)
     world.inbox(SALES, owner=LEA)
-    world.client("Rossi Bau", ANNA)
+    world.client("Rossi Bau", ANNA, PAUL)
     inbox_senders(app, INFO, add=[JAN], by=OPERATOR)
     yield Office(app, world, Post(app), clock)
     broken = examine(app).broken
