@@ -1,4 +1,4 @@
-"""What is over, taken out of the database: sessions, links, and counted tries.  Never what somebody may still ask about."""
+"""What is over, taken out of the database: sessions, links, counted tries, and answers that were kept.  Never what somebody may still ask about."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEPT = timedelta(days=2)
 
 
 def forget_ended(app: App) -> int:
-    """Take out sessions, mailed links and counted tries that are over; return how many.
+    """Take out sessions, mailed links, counted tries and kept answers that are over; return how many.
 
     Commits one transaction.  Safe to repeat.
     """
@@ -22,4 +22,5 @@ def forget_ended(app: App) -> int:
             + tx.logins.forget_links(before)
             + tx.verifications.forget(before)
             + tx.throttles.forget(before)
+            + tx.kept_answers.forget(before)
         )

@@ -31,6 +31,8 @@ def retry_after(reason: Reason, facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the header that says when to come back, where that is of use."""
     if reason.value.http not in _TRY_AGAIN:
         return {}
+    if reason is Reason.TOO_MANY_REQUESTS:
+        return {"Retry-After": str(facts["seconds"])}
     minutes = facts.get("minutes")
     seconds = 60 * minutes if isinstance(minutes, int) and minutes > 0 else RETRY_AFTER_S
     return {"Retry-After": str(seconds)}

@@ -133,6 +133,18 @@ class Reason(Enum):
         "The {noun} is not as If-Match or If-None-Match says: ask for it again, and go by its ETag.",
         http=412,
     )
+    TOO_MANY_REQUESTS = _refusal(
+        "This token asks too often; ask again in {seconds} seconds, and go by RateLimit.", http=429
+    )
+    KEY_USED_OTHERWISE = _refusal(
+        "This Idempotency-Key was used for another request; take a new key for this one.", http=422
+    )
+    STILL_IN_HAND = _refusal(
+        "The request with this Idempotency-Key is still being done; ask again in a while."
+    )
+    OUTCOME_UNKNOWN = _refusal(
+        "The request with this Idempotency-Key was begun, and its answer is not known: look what was done, then take a new key."
+    )
     INVALID_REQUEST = _refusal("The request cannot be read: {why}.", http=422)
 
     # Why a delivery is as it is.

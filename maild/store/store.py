@@ -30,6 +30,7 @@ from maild.store.identities import IdentityRows
 from maild.store.inbox_keys import InboxKeyRows
 from maild.store.indexing import IndexingRows
 from maild.store.intake import IntakeRows
+from maild.store.kept_answers import KeptAnswerRows
 from maild.store.leaving import LeavingRows
 from maild.store.ledger import LedgerRows
 from maild.store.lists import ListRows
@@ -263,6 +264,11 @@ class Tx:
     def feed(self) -> FeedRows:
         """What happened, in the order of the commits."""
         return FeedRows(self.connection)
+
+    @cached_property
+    def kept_answers(self) -> KeptAnswerRows:
+        """Requests that are to be done once."""
+        return KeptAnswerRows(self.connection)
 
     @cached_property
     def mailbox(self) -> MailboxRows:

@@ -55,8 +55,8 @@ def heard(
     return answer.status, header, without(answer.raw.decode(), named)
 
 
-MEASURED = {"date", "content-length", "etag"}
-"""What the clock says, how long the name is that was asked for, and a digest of the ids in the body."""
+MEASURED = {"date", "content-length", "etag", "ratelimit"}
+"""What the clock says, how often one has asked, how long the name is that was asked for, and a digest of the ids in the body."""
 
 
 def test_every_route_stands_in_the_table() -> None:

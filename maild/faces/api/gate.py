@@ -16,7 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maild.core.app import Actor, App
 from maild.faces.api.holding import Opens, secret_of
+from maild.faces.api.once import Once, key_of
 from maild.faces.api.problems import refusal_of, response_to
+from maild.faces.api.rates import Rates
 from maild.faces.api.work import Limits, Threads
 from maild.model.reason import Reason, RefusedError
 
@@ -39,6 +41,8 @@ class Gate:
         self._limits = limits
         self._in_hand = Places(limits.most, limits.most_each)
         """By the token; all that need none are one."""
+        self._rates = Rates(limits.per_second, limits.burst)
+        self._once = Once(inside, app, threads)
         self._streams = Places(limits.streams, limits.streams_each)
         """Those that stay for long: they keep nobody else from asking."""
         self.is_stream: Callable[[Request], bool] = lambda request: False
@@ -50,15 +54,19 @@ class Gate:
         """Let a request through, or answer it here."""
         began = False
 
+        request = Request(scope, receive)
+
         async def sent(message: Message) -> None:
             nonlocal began
             began = True
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_encoded(told)]
             await send(message)
 
-        request = Request(scope, receive)
+        told: dict[str, str] = {}
         body = Body(request, self._limits)
         try:
-            await self._pass(request, body, sent)
+            await self._pass(request, body, sent, told)
         except PeerGoneError:
             return  # Nobody hears it.
         except Exception as error:  # noqa: BLE001 - whatever was not foreseen is temporary, and never shown
@@ -68,9 +76,10 @@ class Gate:
             if refused.reason is not Reason.BODY_TOO_SLOW:
                 await body.drain()
             response = response_to(refused, closes=not body.is_read)
-            await response(scope, receive, send)
+            await response(scope, receive, sent)
 
-    async def _pass(self, request: Request, body: Body, send: Send) -> None:
+    async def _pass(self, request: Request, body: Body, send: Send, told: dict[str, str]) -> None:
+        """Let a request through; `told` is what its answer says beside."""
         if self.is_stopping:
             raise RefusedError(Reason.SHUTTING_DOWN)
         if self.is_open(request):
@@ -82,11 +91,23 @@ class Gate:
         whose = secret_of(request)
         if not whose:  # Nothing is to be looked up, and nobody who has a token waits for it.
             raise RefusedError(Reason.TOKEN_REFUSED)
+        allowance = self._rates.take(whose)
+        told |= allowance.header()
+        if allowance.is_over:
+            raise RefusedError(Reason.TOO_MANY_REQUESTS, seconds=allowance.seconds)
         actor = await self._threads.do(lambda: self._opened(whose), whose)
         request.scope.setdefault("state", {})["actor"] = actor
         places = self._streams if self.is_stream(request) else self._in_hand
         with places.take(whose):
-            await self._answer(request, await body.whole(self._limits.body_max), send)
+            whole = await body.whole(self._limits.body_max)
+            key = key_of(request)
+            if key is None:
+                await self._answer(request, whole, send)
+                return
+            _require_plain(request)
+            await self._once.answer(
+                request, _replay(whole, request.receive), send, whose=whose, key=key, body=whole
+            )
 
     async def _answer(self, request: Request, body: bytes, send: Send) -> None:
         _require_plain(request)
@@ -188,6 +209,10 @@ def _require_plain(request: Request) -> None:
             raise RefusedError(
                 Reason.INVALID_REQUEST, why="its path or query has characters that cannot be shown"
             )
+
+
+def _encoded(header: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), text.encode()) for name, text in header.items()]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -30,6 +30,10 @@ class Limits:
     """Requests in hand, those that wait for a thread among them; more hear 503."""
     most_each: int = 16
     """Of these, for one token."""
+    per_second: float = 20.0
+    """How often one token may ask, for ever."""
+    burst: int = 600
+    """And how often at once."""
     streams: int = 200
     """Streams of events at a time."""
     streams_each: int = 10

@@ -9,6 +9,7 @@ import maild.store.change_tables
 import maild.store.client_tables
 import maild.store.drop_tables
 import maild.store.feed_tables
+import maild.store.kept_answer_tables
 import maild.store.login_tables
 import maild.store.notice_tables
 import maild.store.outbox_tables
