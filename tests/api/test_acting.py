@@ -28,6 +28,9 @@ ELSEWHERE = {
     "healing.matching_of_user": "`/mails/matching` tells it account by account",
     "archives.bring_in": "reads files of the machine: `maild import`",
     "archives.look_over": "the first half of that",
+    "erasing.erase": "for good, and so by the operator at the machine: `maild erase`",
+    "erasing.find_outlived": "a step of that",
+    "erasing.find_to_erase": "a step of that",
     "sources.source_row": "a step of `maild source`, with what is sealed",
 }
 """Use cases without a route, and why."""
