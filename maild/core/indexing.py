@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from maild.core.app import App
+from maild.core.app import Actor, App
+from maild.core.standing import require_operator
 from maild.model.address import Address, InvalidAddressError
 from maild.model.drop import hidden
 from maild.model.indexed import ADDRESSES_MAX, Indexed, tokens_of
@@ -20,6 +21,7 @@ from maild.store.indexing import DueRow, Pair
 ROUND = 50
 """Mails of one round: some milliseconds for whoever waits to write."""
 BACKLOG_MAX = 1_000_000
+PORTION = 5000
 
 
 def index_round(app: App, *, limit: int = ROUND) -> int:
@@ -64,6 +66,23 @@ def backlog(app: App) -> int:
         return tx.indexing.backlog(BACKLOG_MAX)
 
 
+def reindex(app: App, *, by: Actor) -> int:
+    """Have everything indexed anew by the workers, the newest mail first; return how many mails.
+
+    What is found meanwhile is what was found before.  Commits one transaction for each portion; repeating it begins
+    anew.  Raises RefusedError NOT_ALLOWED (for the operator alone), StoreDownError.
+    """
+    require_operator(by)
+    after = done = 0
+    while True:
+        with app.store.write() as tx:
+            some = tx.indexing.settled_after(after, PORTION)
+            tx.indexing.queue(some)
+        if not some:
+            return done
+        after, done = some[-1], done + len(some)
+
+
 class _Read:
     """What a mail is indexed by, before its addresses have numbers."""
 
@@ -89,7 +108,7 @@ class _Read:
         return tokens_of(
             Indexed(
                 account_id=row.account_id,
-                subject=row.subject if letter is None else letter.subject,
+                subject=row.subject,
                 names=_said(self._authors),
                 recipients=_said(self._sent_to),
                 text="" if letter is None else _text(letter),

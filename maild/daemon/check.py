@@ -16,6 +16,7 @@ from maild.core.accounts import list_accounts
 from maild.core.app import OPERATOR, App, open_app
 from maild.core.clients_following import list_directories
 from maild.core.faults import fault_of
+from maild.core.indexing import backlog
 from maild.core.outbox import errand_counts
 from maild.core.sources import list_sources
 from maild.daemon.listeners import ListenerError, listener_facts
@@ -33,6 +34,9 @@ from maild.oauth.oidc import provider_of
 from maild.plugs.relay import RelayError
 from maild.settings import Settings
 from maild.store.engine import sqlite_file
+
+WAITING_MAX = 1000
+"""Mails that may wait to be indexed before it is said: what comes in within seconds."""
 
 app = plain("Look over configuration, database and ports.")
 
@@ -149,6 +153,7 @@ def _store_lines(settings: Settings) -> Iterator[Line]:
     yield from _source_lines(opened)
     yield from _directory_lines(opened)
     yield from _relay_lines(opened, settings)
+    yield _search_line(opened)
     opened.store.close()
 
 
@@ -200,6 +205,15 @@ def _relay_lines(opened: App, settings: Settings) -> Iterator[Line]:
             yield Line("OK", what, f"answers ({relay.tls}, {signed}); mails are from {sender}")
     if dead:
         yield Line("WARN", "relay", f"{dead} mails did not go: `maild outbox list --state dead`")
+
+
+def _search_line(opened: App) -> Line:
+    """Say how many mails search does not find by their words yet."""
+    waiting = backlog(opened)
+    if waiting > WAITING_MAX:
+        text = f"{waiting} mails wait to be indexed; until then they are not found by their words"
+        return Line("WARN", "search", f"{text}. A running `maild serve` does it")
+    return Line("OK", "search", f"{waiting} mails wait to be indexed")
 
 
 def _disk_line(opened: App, settings: Settings) -> Line:

@@ -76,6 +76,17 @@ class IndexingRows:
                 ).scalars()
             )
 
+    def settled_after(self, delivery_id: int, limit: int) -> list[int]:
+        """Return deliveries that have been decided, in the order of their ids, from behind one of them."""
+        return list(
+            self._connection.execute(
+                select(deliveries.c.id)
+                .where(deliveries.c.id > delivery_id, deliveries.c.state != State.RECEIVED)
+                .order_by(deliveries.c.id)
+                .limit(limit)
+            ).scalars()
+        )
+
     def backlog(self, most: int) -> int:
         """Return how many deliveries wait to be indexed, counted up to a number."""
         some = select(search_queue.c.delivery_id).limit(most).subquery()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from maild.store.people_tables import users
 from maild.store.search_tables import profiles
@@ -39,10 +39,14 @@ class ProfileRows:
 
     def seen_by(self, account_id: int, user_id: int | None, limit: int) -> list[ProfileRow]:
         """Return the saved searches that somebody sees: the own ones and those that are shared, pinned ones first."""
-        own = profiles.c.user_id.is_(None) if user_id is None else profiles.c.user_id == user_id
+        # Who turned out to be somebody else left that one their searches (U13).
+        whose = func.coalesce(users.c.merged_into_id, profiles.c.user_id)
+        own = profiles.c.user_id.is_(None) if user_id is None else whose == user_id
+        kept = (column for column in profiles.c if column.name not in {"name_key", "user_id"})
         rows = self._connection.execute(
             select(
-                *(column for column in profiles.c if column.name != "name_key"),
+                *kept,
+                whose.label("user_id"),
                 users.c.display_name.label("user_name"),
             )
             .outerjoin(users, users.c.id == profiles.c.user_id)

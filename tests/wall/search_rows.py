@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from maild.core import profiles, views
+from maild.core import indexing, profiles, views
 from maild.core.profiles import ProfileText
 from maild.core.views import Wanted
-from tests.wall.rows import SOME, Row, asked_at
+from tests.wall.rows import NONE, SOME, Row, asked_at
 
 _NEW = ProfileText(name="New", query="offer")
 
 
 ROWS = [
+    Row(
+        indexing.reindex,
+        "none",
+        lambda app, by, it, at: indexing.reindex(app, by=by),
+        own=NONE,
+        colleagues=NONE,
+    ),
     Row(
         views.list_mails,
         "profile",

@@ -33,3 +33,15 @@ def status(ctx: typer.Context) -> None:
         text = f"The schema is at {state.current or 'none'}; this version needs {state.needed}: run `maild db upgrade`."
         cli.exit = 1
     cli.emit(state, text)
+
+
+@app.command("reindex")
+def reindex(ctx: typer.Context) -> None:
+    """Have search index every mail anew, the newest first; the workers do it, and mail goes on."""
+    from maild.core.indexing import reindex as index_anew
+
+    cli = of(ctx)
+    mails = index_anew(cli.app, by=cli.by)
+    cli.emit(
+        {"mails": mails}, f"{mails} mails are to be indexed; `maild check` says how many wait."
+    )
