@@ -113,7 +113,7 @@ def test_M6_a_profile_follows_what_is_renamed_and_says_what_is_gone(room: Room) 
     remove_status(app, "Waits", account=None, by=OPERATOR)
     shown = show_profile(app, "Old", counts=True, by=LEA)
     assert shown.count == Counted(number=0, more=False)
-    assert shown.notes == ["The status “Parked” is not there any more."]
+    assert shown.notes == ["The status “parked” is not there any more."]
     page = list_mails(app, Wanted(profile="Old"), by=LEA)
     assert (page.mails, page.notes) == ([], shown.notes)
 
