@@ -35,6 +35,19 @@ def _entries(connection: Connection) -> Iterator[str]:
         yield f"mail {row.ulid} is {row.state}"
 
 
+@check("every conversation began with a message of its account (M14)")
+def _conversations(connection: Connection) -> Iterator[str]:
+    first = messages.alias("first_messages")
+    began = exists().where(
+        first.c.id == messages.c.thread_id, first.c.account_id == messages.c.account_id
+    )
+    rows = connection.execute(
+        select(messages.c.id, messages.c.thread_id).where(messages.c.thread_id.is_not(None), ~began)
+    )
+    for row in rows:
+        yield f"message {row.id} is of the conversation {row.thread_id}"
+
+
 @check("a mail is filed exactly when it has a client")
 def _filings(connection: Connection) -> Iterator[str]:
     has_filing = exists().where(filings.c.delivery_id == deliveries.c.id)

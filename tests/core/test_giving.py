@@ -98,10 +98,16 @@ def test_M4_undo_skips_and_lists_what_somebody_changed_since(post: Post) -> None
     some = fill(post.app, 6, LEA)
     done = give_found(post.app, ALL, to=JAN, by=Actor(LEA))
     take(post.app, some[2], by=Actor(EVA))
+    for user in (
+        EVA,
+        JAN,
+    ):  # Away and back: it lies where the act put it, but by somebody's later word.
+        give(post.app, [some[4]], to=user, by=OPERATOR)
     back = undo(post.app, READER, by=Actor(LEA), change_id=done.id)
-    assert set(back.moved) == {*some} - {some[2]}
-    assert back.unchanged == (some[2],)
+    assert set(back.moved) == {*some} - {some[2], some[4]}
+    assert set(back.unchanged) == {some[2], some[4]}
     assert place(post.app, some[2]) == (EVA, True)
+    assert place(post.app, some[4]) == (JAN, True)
 
 
 def test_M4_what_somebody_moves_while_it_runs_is_left_alone_and_listed(post: Post) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from maild.config import load
 from maild.core.app import open_app
+from maild.core.handing import hand_over
 from maild.faces.cli.main import COMMANDS, run
 from maild.testing.installation import Installation
 from tests.core.company import Post, a_company
@@ -143,6 +145,65 @@ def test_M2_a_given_mail_lies_unread_with_the_colleague_who_hears_why(maild: Lin
     back = maild.json("mail", "undo", done["change"])
     assert back["moved"] == [ulid]
     assert maild.json("mail", "show", ulid)["owner"] == LEA
+
+
+def test_M4_all_that_a_list_shows_is_given_as_one_change(
+    maild: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [maild.a_mail() for _ in range(3)]
+    words = ("mail", "give", "--owner", LEA, "--unread", "--to", JAN)
+    assert maild.json(*words, "--dry-run") == {"found": 3, "more": False}
+    monkeypatch.setattr("maild.core.giving.PORTION", 2)
+
+    def interrupted(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return hand_over(*given)
+
+    monkeypatch.setattr("maild.core.giving.hand_over", interrupted)
+    stopped = maild.json(*words, status=1)
+    assert (stopped["moved"], stopped["stopped"]) == (
+        some[:0:-1],
+        "It was stopped after 2 of 3 mails.",
+    )
+    monkeypatch.undo()
+    rest = maild.json(*words)
+    assert (rest["moved"], rest["stopped"]) == (some[:1], None)
+    assert maild.json("mail", "undo", stopped["change"])["moved"] == some[:0:-1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("x", "--owner", LEA),
+        ("x", "--dry-run"),
+        ("x", "y", "--conversation"),
+        ("--owner", LEA, "--version", "1"),
+    ],
+)
+def test_M4_giving_needs_to_know_which_mails(maild: Line, words: tuple[str, ...]) -> None:
+    assert maild("mail", "give", *words, "--to", JAN)[0] == 2
+
+
+def test_M14_a_conversation_is_listed_oldest_first_and_given_as_one(maild: Line) -> None:
+    first = maild.a_mail(message_id="first@x")
+    maild.a_mail()
+    answer = maild.a_mail(more="References: <first@x>\r\n")
+    assert [mail["id"] for mail in maild.json("mail", "thread", answer)] == [first, answer]
+    done = maild.json("mail", "give", answer, "--conversation", "--to", JAN)
+    assert set(done["moved"]) == {first, answer}
+    assert len(maild.json("mail", "list", "--owner", LEA)) == 1
+
+
+def test_M2_mailboxes_are_counted_and_who_opened_a_mail_is_told(maild: Line) -> None:
+    ulid = maild.a_mail()
+    assert maild("mail", "opened", ulid, "--by", EVA)[0] == 0
+    [reader] = maild.json("mail", "readers", ulid)["readers"]
+    assert (reader["name"], reader["email"]) == ("Eva", EVA)
+    [leas] = maild.json("mail", "counts", "--mailboxes")["mailboxes"]
+    assert (leas["owner"], leas["all"], leas["unread"]) == (LEA, 1, 1)
+    assert b"1 mails, 1 unread" in maild("mail", "counts", "--owner", LEA)[1]
 
 
 def test_M1_a_mail_that_somebody_moved_is_not_moved_again(maild: Line) -> None:
