@@ -27,6 +27,7 @@ from maild.parse import header_block
 from maild.parse.headers import date_of
 from maild.store.deliveries import Claimed
 from maild.store.intake import InboxRow
+from maild.store.sources import SourceRow
 from maild.store.store import Tx
 
 PEER = "archive"
@@ -124,6 +125,44 @@ def _stored_as(app: App, one: _Old) -> Incoming:
     if raw.size > app.store.inline_max:
         raw = raw_of(one.content, app.store.bodies.tmp, app.store.inline_max)
     return Incoming(one.incoming.envelope, raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A mail on a server, before it is fetched."""
+
+    uid: int
+    size: int
+    header: bytes
+    """At least its Message-ID."""
+
+
+def unknown_on_server(
+    app: App,
+    source: SourceRow,
+    uidvalidity: int,
+    listed: Sequence[Listed],
+    how: Import,
+    *,
+    by: Actor,
+) -> set[int]:
+    """Return the UIDs of those mails that have to be fetched to be told: neither the source's ledger has them, nor the
+    inbox a mail of that Message-ID and size.  Reads only.  Raises as `look_over`.
+    """
+    names = {}
+    for one in listed:
+        value = header_block.topmost(header_block.fields(one.header), b"message-id")
+        message_id = None if value is None else header_block.message_id_of(value)
+        if message_id is not None:
+            names[one.uid] = message_id, one.size
+    with app.store.read() as tx:
+        into = _into(tx, how, by)
+        here = tx.archives.named(into.id, into.account_id, {name for name, _ in names.values()})
+        folder = tx.ledger.folder(source.id, source.folder)
+        taken: set[int] = set()
+        if folder is not None and folder.uidvalidity == uidvalidity:
+            taken = tx.ledger.taken_uids(folder, [one.uid for one in listed])
+    return {one.uid for one in listed if one.uid not in taken and names.get(one.uid) not in here}
 
 
 def _into(tx: Tx, how: Import, by: Actor) -> InboxRow:

@@ -18,16 +18,24 @@ if TYPE_CHECKING:
 def import_mail(
     ctx: typer.Context,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH…", help="mbox files, Maildirs, folders of .eml.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[PATH…]", help="mbox files, Maildirs, folders of .eml."),
+    ] = None,
+    *,
     inbox: Annotated[str, typer.Option(metavar="ADDR", help="The inbox that it goes to.")],
     since: Annotated[
         str | None, typer.Option(metavar="DATE", help="Only what came in on this day or later.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="No more than so many new mails.")
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Out of the mailbox of this IMAP source, instead."),
     ] = None,
-    *,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="End once so many are new, after their batch of 100."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count and read; store nothing.")
     ] = False,
@@ -48,8 +56,11 @@ def import_mail(
     from maild.core.archives import Import
     from maild.daemon.arming import arm_failpoints
     from maild.daemon.importing import Order, run
+    from maild.daemon.importing_imap import run_imap
 
     cli = of(ctx)
+    if bool(paths) is (source is not None):
+        raise WrongUsageError("Name files or folders, or one --source.")
     arm_failpoints(cli.settings, os.environ)
     how = Import(
         inbox=inbox,
@@ -57,8 +68,8 @@ def import_mail(
         since=_day(since),
         authenticated_for=tuple(authenticated_for or ()),
     )
-    order = Order(paths=paths, how=how, limit=limit, is_dry=dry_run, with_unread=unread)
-    _tell(cli, run(cli, order))
+    order = Order(paths=paths or (), how=how, limit=limit, is_dry=dry_run, with_unread=unread)
+    _tell(cli, run(cli, order) if source is None else run_imap(cli, order, source))
 
 
 def _day(text: str | None) -> datetime | None:

@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -79,11 +79,10 @@ class Tally:
     failures: list[Failure] = field(default_factory=list)
     is_complete: bool = True
 
-    def of(self, archive: Archive) -> PerFile:
+    def of(self, name: str) -> PerFile:
         """Return the counts that a file's mails belong to."""
-        path = archive.path if archive.kind is Kind.MBOX else archive.path.parent
-        if not self.files or self.files[-1].file != str(path):
-            self.files.append(PerFile(str(path)))
+        if not self.files or self.files[-1].file != name:
+            self.files.append(PerFile(name))
         return self.files[-1]
 
     def fail(self, per: PerFile, place: str, why: str) -> None:
@@ -105,23 +104,56 @@ class Tally:
 
 def run(cli: Context, order: Order) -> Tally:
     """Import, or count, everything.  Raises RefusedError, FaultError, StoreDownError, OSError."""
-    tally = Tally(order.is_dry, _go_on())
-    look_over(cli.app, [], order.how, by=cli.by)  # Refused before a file is opened.
     total = _total(order.paths)
+    with running(cli, order, total) as run_:
+        for some in _batches(cli.app, order.paths):
+            if not run_.take(some, sum(one.size for _, one in some)):
+                break
+    return run_.tally
+
+
+@contextlib.contextmanager
+def running(cli: Context, order: Order, total: int) -> Generator[Run]:
+    """Yield what takes batches, with its readers, its progress, and its heed of Ctrl-C.
+
+    Raises RefusedError before anything is opened.
+    """
+    tally = Tally(order.is_dry, _go_on())
+    look_over(cli.app, [], order.how, by=cli.by)
     room = Room(cli.app, cli.settings.store.reserve)
     with ReaderPool(_readers(cli)) as reader, _Progress(cli, total) as progress, _Stop() as stop:
-        importer = _Importer(cli, order, tally, reader, room)
         try:
-            for some in _batches(cli.app, order.paths):
-                importer.take(some)
-                progress.tell(sum(one.size for _, one in some), tally)
-                if stop.is_asked or importer.is_full:
-                    tally.is_complete = False
-                    break
+            yield Run(tally, _Importer(cli, order, tally, reader, room), progress, stop)
         except Exception as error:
             _say_where(cli, tally, error)
             raise
-    return tally
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An import while it goes on."""
+
+    tally: Tally
+    _importer: _Importer
+    _progress: _Progress
+    _stop: _Stop
+
+    def take(self, some: Some, amount: int) -> bool:
+        """Take a batch, which is so much of the total; False when no more are wanted."""
+        self._importer.take(some)
+        self._progress.tell(amount, self.tally)
+        if self._stop.is_asked or self._importer.is_full:
+            self.tally.is_complete = False
+            return False
+        return True
+
+    def know(self, name: str, count: int, *, older: bool = False) -> None:
+        """Count mails that need not be looked at."""
+        per = self.tally.of(name)
+        if older:
+            per.older += count
+        else:
+            per.known += count
 
 
 def _readers(cli: Context) -> int:
@@ -148,17 +180,22 @@ def _total(paths: Sequence[str]) -> int:
         raise FaultError(Fault("NO_ARCHIVE", EX_FAILED, said)) from None
 
 
-_Some = list[tuple[Archive, Found]]
+Some = list[tuple[str, Found]]
+"""What one commit takes, each with the file or folder that it is counted for."""
 
 
-def _batches(app: App, paths: Sequence[str]) -> Iterator[_Some]:
+def _counted_for(archive: Archive) -> str:
+    return str(archive.path if archive.kind is Kind.MBOX else archive.path.parent)
+
+
+def _batches(app: App, paths: Sequence[str]) -> Iterator[Some]:
     """Yield what one commit takes, never more than its bounds and one mail."""
-    batch: _Some = []
+    batch: Some = []
     octets = 0
     for path in paths:
         for archive in archives_in(Path(path)):
             for found in _mails(archive, app.fetch_max):
-                batch.append((archive, found))
+                batch.append((_counted_for(archive), found))
                 octets += len(found.content)
                 if len(batch) >= BATCH_MAILS or octets >= BATCH_OCTETS:
                     yield batch
@@ -193,18 +230,18 @@ class _Importer:
         limit = self._order.limit
         return limit is not None and self._tally.new >= limit
 
-    def take(self, some: _Some) -> None:
+    def take(self, some: Some) -> None:
         """Store one batch, or look it over."""
         good = []
-        for archive, found in some:
+        for name, found in some:
             if found.trouble:
-                self._tally.fail(self._tally.of(archive), found.place, found.trouble)
+                self._tally.fail(self._tally.of(name), found.place, found.trouble)
             else:
-                good.append((archive, found))
+                good.append((name, found))
         mails = [self._old(found) for _, found in good]
         fates = self._fates(mails)
-        for (archive, found), fate in zip(good, fates, strict=True):
-            self._count(archive, found, fate)
+        for (name, found), fate in zip(good, fates, strict=True):
+            self._count(name, found, fate)
         if self._order.is_dry:
             self._read(good, fates)
 
@@ -225,20 +262,20 @@ class _Importer:
             raise FaultError(Fault(refusal.reason.code, EX_TEMPFAIL, f"{said}."))
         return bring_in(app, self._reader, mails, how, by=by)
 
-    def _count(self, archive: Archive, found: Found, fate: Fate) -> None:
-        per = self._tally.of(archive)
+    def _count(self, name: str, found: Found, fate: Fate) -> None:
+        per = self._tally.of(name)
         if fate is Fate.TOO_LARGE:
             why = f"{len(found.content)} octets are more than {self._order.how.inbox} takes (max_size)"
             self._tally.fail(per, found.place, why)
         else:
             setattr(per, fate.value, getattr(per, fate.value) + 1)
 
-    def _read(self, good: _Some, fates: Sequence[Fate]) -> None:
+    def _read(self, good: Some, fates: Sequence[Fate]) -> None:
         new = [one for one, fate in zip(good, fates, strict=True) if fate is Fate.NEW]
         outcomes = self._reader.read_many(found.content for _, found in new)
-        for (archive, _), outcome in zip(new, outcomes, strict=True):
+        for (name, _), outcome in zip(new, outcomes, strict=True):
             if isinstance(outcome, Exception):
-                self._tally.of(archive).broken += 1
+                self._tally.of(name).broken += 1
 
 
 class _Stop:

@@ -48,7 +48,7 @@ def _source(cli: Context, name: str) -> SourceRow:
     return source_row(cli.app, name, account=cli.account_slug, by=cli.by)
 
 
-def _go(cli: Context, source: SourceRow, act: Callable[[Rounds, Lines], Awaitable[T]]) -> T:
+def go(cli: Context, source: SourceRow, act: Callable[[Rounds, Lines], Awaitable[T]]) -> T:
     """Go to the server; its trouble is a sentence for the admin."""
     try:
         return _gone(cli, act)
@@ -81,7 +81,7 @@ def visit_test(cli: Context, name: str) -> None:
         steps.append({"step": what, "said": came})
         cli.say(f"OK    {what}: {came}")
 
-    counts = _go(cli, source, lambda rounds, _: rounds.test(source, step))
+    counts = go(cli, source, lambda rounds, _: rounds.test(source, step))
     text = f"{counts.listed} mails, of which {counts.known} are in the ledger. Nothing was fetched."
     if source.since is None:
         text += f" Choose: `maild source set {source.name} since=all`, `since=none` or a date."
@@ -91,7 +91,7 @@ def visit_test(cli: Context, name: str) -> None:
 def visit_prove(cli: Context, name: str) -> None:
     """Say what would come in; a stored mail among it is a failure."""
     source = _source(cli, name)
-    proven = _go(cli, source, lambda rounds, _: rounds.prove(source))
+    proven = go(cli, source, lambda rounds, _: rounds.prove(source))
     text = f"{proven.listed} mails on the server, {proven.known} known; {proven.would_fetch} are new, {proven.again} would be fetched again."
     if proven.renumbered:
         text += " The server has numbered everything anew; known mails were found by their headers."
@@ -257,7 +257,7 @@ def visit_authorize(cli: Context, name: str) -> None:
         secret = await authorize(source.options, show, line=lines.token_line())
         return seal(lines.sealing_key(), secret, binding_of(source))
 
-    sealed = _go(cli, source, act)
+    sealed = go(cli, source, act)
     # From here on a person's refresh token is its secret, not the app's own.
     keep_secret(cli.app, source.id, sealed, options={**source.options, "flow": "device"})
     cli.emit(

@@ -47,6 +47,24 @@ class ArchiveRows:
             ]
         return found
 
+    def named(
+        self, inbox_id: int, account_id: int, message_ids: Iterable[str]
+    ) -> set[tuple[str, int]]:
+        """Return Message-ID and size of an inbox's mails that have one of these Message-IDs."""
+        found: set[tuple[str, int]] = set()
+        for some in slices(message_ids):
+            rows = self._connection.execute(
+                select(messages.c.message_id_header, messages.c.size)
+                .join(deliveries, deliveries.c.message_id == messages.c.id)
+                .where(
+                    messages.c.account_id == account_id,
+                    messages.c.message_id_header.in_(some),
+                    deliveries.c.inbox_id == inbox_id,
+                )
+            )
+            found |= {(row.message_id_header, row.size) for row in rows}
+        return found
+
     def fresh(self, inbox_id: int, message_ids: Iterable[int]) -> list[int]:
         """Return an inbox's deliveries of these messages that nobody has looked at yet."""
         found: list[int] = []

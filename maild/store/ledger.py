@@ -195,6 +195,15 @@ class LedgerRows:
 
     def known_uids(self, folder: FolderRow, uids: Iterable[int]) -> set[int]:
         """Return those UIDs that the ledger has."""
+        return self._uids(folder, uids)
+
+    def taken_uids(self, folder: FolderRow, uids: Iterable[int]) -> set[int]:
+        """Return those UIDs that were taken, or will be: all that the ledger has but those from before the first run."""
+        return self._uids(folder, uids, copies.c.state != CopyState.SKIPPED)
+
+    def _uids(
+        self, folder: FolderRow, uids: Iterable[int], *where: ColumnElement[bool]
+    ) -> set[int]:
         found: set[int] = set()
         for some in slices(uids):
             found.update(
@@ -203,6 +212,7 @@ class LedgerRows:
                         copies.c.folder_id == folder.id,
                         copies.c.generation == folder.generation,
                         copies.c.uid.in_(some),
+                        *where,
                     )
                 ).scalars()
             )

@@ -45,3 +45,28 @@ def test_H_a_retention_says_how_many_go_and_waits_for_a_word(
     assert place.here("account", "set", "acme", "retention=3y")["settings"]["retention"] == "3y"
     assert "no age" in refused(place, "erase", "--older-than", "soon")
     assert "Say which" in refused(place, "erase")
+
+
+def test_D13_what_lay_in_a_mailbox_before_its_source_began_is_imported(
+    place: Installation, dovecot: Dovecot
+) -> None:
+    add(place, dovecot, "imap", "--since", "none")
+    assert place.here("source", "poll", "box")["stored"] == 0
+    new = b"Message-ID: <new@x>\r\nDate: Fri, 20 Nov 2026 10:00:00 +0000\r\n\r\nnew\r\n"
+    dovecot.fill("info@acme.example", [new])
+    assert place.here("source", "poll", "box")["stored"] == 1
+    words = ("import", "--source", "box", "--inbox", "info@acme.example")
+    assert place.here(*words, "--dry-run")["new"] == COUNT
+    some = place.here(*words, "--since", "2001-01-01", "--limit", "5")
+    assert (some["new"], some["known"]) == (COUNT, 1)
+    again = place.here(*words)
+    assert (again["new"], again["known"], again["failed"]) == (0, COUNT + 1, 0)
+    assert place.here(*words, "--since", "2099-01-01")["older"] == COUNT + 1
+    place.start()
+    found = mails(place)
+    assert len(found) == COUNT + 1
+    assert [mail["unread"] for mail in found].count(True) == 1
+    place.stop()
+    assert place.here("source", "prove", "box")["would_fetch"] == 0
+    assert "Name files" in refused(place, "import", "--inbox", "info@acme.example")
+    assert place.here("doctor")["broken"] == []

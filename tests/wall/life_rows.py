@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from maild.core import archives, erasing, exporting
@@ -11,6 +12,9 @@ from maild.core.archives import Import
 from maild.core.erasing import Erasure
 from tests.core.company import READER
 from tests.wall.rows import ADMIN, NONE, Look, Row
+
+
+_A_SOURCE: Any = SimpleNamespace(id=0, folder="")
 
 
 def _asked(function: Callable[..., Any]) -> Look:
@@ -38,6 +42,15 @@ ROWS = [
         "inbox",
         lambda app, by, it, at: archives.bring_in(
             app, READER, [], Import(inbox=it, account=at), by=by
+        ),
+        own=ADMIN,
+        colleagues=ADMIN,
+    ),
+    Row(
+        archives.unknown_on_server,
+        "inbox",
+        lambda app, by, it, at: archives.unknown_on_server(
+            app, _A_SOURCE, 1, [], Import(inbox=it, account=at), by=by
         ),
         own=ADMIN,
         colleagues=ADMIN,
