@@ -13,7 +13,6 @@ from maild.core.erasing import Erasure
 from tests.core.company import READER
 from tests.wall.rows import ADMIN, NONE, Look, Row
 
-
 _A_SOURCE: Any = SimpleNamespace(id=0, folder="")
 
 
