@@ -239,7 +239,7 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
     """Set or clear the owner's unread flag.
 
     A colleague who reads a mail in All Received does not clear the owner's flag (M2): refused as NOT_ALLOWED.  What lies
-    in a communal mailbox is read when one of its members has read it (M9).
+    in a communal mailbox is read when one of its members has read it (M9), who leaves a mark: `marking.readers_of`.
     Commits one transaction.
     """
     act = new_act(app, by)
@@ -253,6 +253,8 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
                 )
             if row.unread is not unread:
                 note_event(tx, row, act, "unread" if unread else "read", {})
+            if not unread and by.user_id is not None and by.user_id != row.owner_id:
+                tx.marks.add([row.id], by.user_id, act.at)
             tx.mailbox.set_unread(row.id, unread=unread, cause=None)
 
 

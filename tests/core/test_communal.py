@@ -13,6 +13,8 @@ from maild.core.app import OPERATOR, Actor, App
 from maild.core.communal import plan_mode
 from maild.core.inboxes import inbox_members, set_inbox, show_inbox
 from maild.core.mailbox import add_note, give, set_unread, take, undo
+from maild.core.mailbox_counts import count_mailboxes
+from maild.core.marking import readers_of
 from maild.core.people import add_communal_user, set_active
 from maild.core.standing import actor_for
 from maild.core.views import Wanted, list_mails, mail_history, show_mail
@@ -87,6 +89,15 @@ class TestMembers:
             set_unread(firm.app, [ulid], unread=False, by=by(firm, BOB))
         set_unread(firm.app, [ulid], unread=False, by=by(firm, EVA))
         assert shown(firm, ulid)["unread"] is False
+        assert [one.email for one in readers_of(firm.app, ulid, by=by(firm, JAN))] == [EVA]
+
+    def test_M9_members_count_the_communal_mailbox_beside_their_own(self, firm: Firm) -> None:
+        comes(firm)
+        for email, owners in ((EVA, {EVA: 0, INFO: 1}), (BOB, {BOB: 0})):
+            found = count_mailboxes(firm.app, by=by(firm, email)).mailboxes
+            assert {one.owner: one.unread for one in found} == owners
+        with refusal(Reason.NOT_ALLOWED):
+            count_mailboxes(firm.app, INFO, by=by(firm, BOB))
 
     def test_M9_mail_is_given_to_the_communal_user_while_somebody_opens_it(
         self, firm: Firm
