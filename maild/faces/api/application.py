@@ -199,6 +199,7 @@ class Api:
         )
         self.asgi = Gate(inner, app, opens, self._threads, limits)
         self.asgi.is_open = _is_open
+        self.asgi.open_as = content.open_as
         self.asgi.is_stream = _is_stream
 
     def stop(self) -> None:

@@ -22,6 +22,7 @@ from maild.faces.api.words import Asking, Flag, Id, Line
 routes = APIRouter(prefix="/mails/{mail_id}", tags=["mails"])
 PICTURES = "/api/v1/mails/{id}/cid/"
 """Where the pictures of a page are."""
+_TICKETS = "tickets"
 _OPEN = re.compile(r"/api/v1/mails/[^/]+/(?:(?P<body>body)|cid/.*)", re.DOTALL)
 
 
@@ -56,6 +57,11 @@ def is_open(request: Request) -> bool:
     return match is not None and (match["body"] is None or "ticket" in request.query_params)
 
 
+def open_as(request: Request) -> str:
+    """Return how requests with tickets are counted: apart, for a page of pictures keeps nobody from signing in."""
+    return _TICKETS if is_open(request) else ""
+
+
 @routes.get("/body", response_class=Response, responses=_PAGE)
 async def show_body(
     call: Asked,
@@ -76,7 +82,8 @@ async def show_body(
     shown = call.inside.showing
     if ticket is not None:
         return await call.open_answer(
-            lambda app: _octets(showing.show_by_ticket(app, shown, mail_id, ticket, wanted))
+            lambda app: _octets(showing.show_by_ticket(app, shown, mail_id, ticket, wanted)),
+            open_as=_TICKETS,
         )
     return await call.answer(
         lambda app, by: _octets(showing.show_html(app, shown, mail_id, wanted, by=by))
@@ -96,7 +103,8 @@ async def show_picture(call: OpenAsked, mail_id: Id, ticket: Id, part: Id) -> Re
     """Show a picture of a mail in its own page, which knows the ticket."""
     shown = call.inside.showing
     return await call.open_answer(
-        lambda app: _file(attachments.picture_by_ticket(app, shown, mail_id, ticket, part))
+        lambda app: _file(attachments.picture_by_ticket(app, shown, mail_id, ticket, part)),
+        open_as=_TICKETS,
     )
 
 

@@ -48,6 +48,8 @@ class Gate:
         self.is_stream: Callable[[Request], bool] = lambda request: False
         self.is_open: Callable[[Request], bool] = lambda request: False
         """Says which requests need no token."""
+        self.open_as: Callable[[Request], str] = lambda request: ""
+        """Says among which of those that need no token such a request counts: those of one name leave room to others."""
         self.is_stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +87,7 @@ class Gate:
         if self.is_open(request):
             # Before it has a place: bodies that drip keep nobody else from signing in.
             whole = await body.whole(self._limits.open_body_max)
-            with self._in_hand.take(""):
+            with self._in_hand.take(self.open_as(request)):
                 await self._answer(request, whole, send)
             return
         whose = secret_of(request)

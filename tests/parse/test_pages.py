@@ -1,0 +1,120 @@
+"""Pages: whatever bytes a mail is of, its page is whole, UTF-8 and harmless (M13)."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from maild.model.letter import UnreadableError
+from maild.model.shown import NoSuchPartError, What, Wish
+from maild.parse.showing import show
+from tests.parse.test_safe_html import PARTS, wrong_in
+from tests.parse.winmail import file, winmail
+
+HEAD, TAIL = b"<!DOCTYPE html><html><head>", b"</div></body></html>"
+FRAGMENTS = [
+    b"Content-Type: text/html\r\n", b"Content-Type: text/plain; format=flowed\r\n", b"Content-Type: multipart/alternative; boundary=b\r\n",
+    b"Content-Type: multipart/related; boundary=b\r\n", b"Content-Type: text/html; charset=utf-7\r\n", b"Content-Type: message/rfc822\r\n",
+    b"Content-Type: text/html; charset=utf-16\r\n", b"Content-Type: application/ms-tnef\r\n", b"Content-Transfer-Encoding: base64\r\n",
+    b"Content-Transfer-Encoding: quoted-printable\r\n", b"Content-ID: <a@b>\r\n", b"\r\n", b"--b\r\n", b"--b--\r\n", b"<img src='cid:a@b'>",
+    winmail(file("a", b"x"), html=b"<script>alert(1)</script>"), b"https://x.example/\"onclick=x", b"> quoted\r\n", b"\x1b$B", b"\xff\xfe", b"\0",
+    *(part.encode() for part in PARTS),
+]  # fmt: skip
+
+
+def page(raw: bytes, **asked: object) -> str:
+    """Return what stands in the page of a mail, without what is ours."""
+    found = show(raw, Wish(what=What.PAGE, name="N" * 32, **asked)).octets  # type: ignore[arg-type]  # a test's words
+    assert found.startswith(HEAD)
+    assert found.endswith(TAIL)
+    body = found.decode("utf-8").partition('<div class="mail">')[2]
+    return body.removesuffix(TAIL.decode())
+
+
+@given(
+    st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=20), max_size=40),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_M13_any_bytes_are_a_harmless_page(pieces: list[bytes], plain: bool, images: bool) -> None:
+    raw = b"".join(pieces)
+    try:
+        body = page(raw, plain=plain)
+    except UnreadableError:
+        return
+    assert wrong_in(body) == []
+    assert (
+        "onerror="
+        not in page(raw, images=images).replace("&lt;", "<").partition("<img")[2].partition(">")[0]
+    )
+
+
+@given(st.binary(max_size=200), st.text("0123456789~.x", max_size=12))
+@settings(max_examples=100, deadline=None)
+def test_M13_any_part_of_any_bytes_is_a_file_or_none(raw: bytes, path: str) -> None:
+    try:
+        found = show(raw, Wish(what=What.FILE, path=path))
+    except NoSuchPartError:
+        return
+    assert found.size >= 0
+    show(raw, Wish(what=What.FILES))
+
+
+@pytest.mark.parametrize(
+    ("label", "codec"), [("utf-7", "utf-7"), ("utf-16", "utf-16"), ("utf-16le", "utf-16-le"), ("utf-32", "utf-32"), ("cp037", "cp037"), ("iso-2022-jp", "iso2022_jp"), ("hz", "hz")]
+)  # fmt: skip
+def test_M13_no_charset_hides_a_script(label: str, codec: str) -> None:
+    encoded = base64.encodebytes(
+        "<p>Hi</p><script>alert(1)</script><img src=x onerror=x>".encode(codec)
+    )
+    raw = (
+        f"Content-Type: text/html; charset={label}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+        + encoded
+    )
+    body = page(raw)
+    assert wrong_in(body) == []
+    assert "alert" not in body
+
+
+def test_M13_a_text_is_flowed_and_its_quotes_are_marked() -> None:
+    body = page(
+        b"Content-Type: text/plain; format=flowed\r\n\r\nOne \r\nline\r\n> quoted \r\n> too\r\n"
+    )
+    assert body.startswith(
+        '<div class="text">One line</div><div class="text q1">&gt; quoted too</div>'
+    )
+
+
+def test_M13_a_mail_that_is_too_much_shows_its_text_and_says_so() -> None:
+    found = show(
+        b"Content-Type: text/html\r\n\r\n<p>Hello</p>" + b"<div>" * 5_000, Wish(what=What.PAGE)
+    ).octets
+    assert (
+        b"This mail&#x27;s HTML has elements more than 500 deep; only its text is shown." in found
+    )
+    assert b">Hello</div>" in found
+
+
+def test_M13_pixels_and_pictures_that_are_left_out_are_counted() -> None:
+    html = (
+        b"<img src=https://x/a><img src=https://x/b><img src=https://x/c width=1><img src=cid:none>"
+    )
+    found = show(b"Content-Type: text/html\r\n\r\n" + html, Wish(what=What.PAGE)).octets.decode()
+    assert "2 pictures from elsewhere were not loaded." in found
+    assert (
+        "1 picture too small to be seen was left out: such tell the sender that a mail is read."
+        in found
+    )
+    assert "1 picture that the mail does not bring was left out." in found
+
+
+def test_M13_the_name_for_a_ticket_stands_nowhere_but_in_pictures_of_the_mail() -> None:
+    raw = (
+        b"Content-Type: text/html\r\n\r\n"
+        + b"N" * 31
+        + b"<img src='cid:a@b'><img src='cid/NNNN/2'>"
+    )
+    assert "N" * 32 not in page(raw)
