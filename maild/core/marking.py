@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from maild.core.acts import mails, no_mail, require_right, require_rights
+from maild.core.acts import mails, new_act, no_mail, note_event, require_right, require_rights
 from maild.core.app import Actor, App
 from maild.model.reason import Reason, RefusedError
 
@@ -23,6 +23,7 @@ class Opened:
 def mark_opened(app: App, ulids: Sequence[str], *, by: Actor) -> None:
     """Keep that somebody opened mails; who was there first stays first.  It touches nobody's unread flag (M2).
 
+    But for what lies in a communal mailbox that they open: one member's reading is the mailbox's (M9).
     Commits one transaction; safe to repeat.  Raises RefusedError NOT_FOUND, NOT_ALLOWED; then nothing was done.
     """
     if by.user_id is None:
@@ -30,7 +31,14 @@ def mark_opened(app: App, ulids: Sequence[str], *, by: Actor) -> None:
     with app.store.write() as tx:
         rows = mails(tx, ulids, by)
         require_rights(tx, rows, by)
-        tx.marks.add([row.id for row in rows], by.user_id, app.clock())
+        act = new_act(app, by)
+        tx.marks.add([row.id for row in rows], by.user_id, act.at)
+        for account_id in {row.account_id for row in rows}:
+            opened = tx.people.mailboxes_opened(account_id, by.user_id)
+            for row in rows:
+                if row.owner_id in opened and row.unread:
+                    tx.mailbox.set_unread(row.id, unread=False, cause=None)
+                    note_event(tx, row, act, "read", {})
 
 
 def readers_of(app: App, ulid: str, *, by: Actor) -> list[Opened]:

@@ -28,6 +28,7 @@ from maild.core.changing import (
 )
 from maild.core.names import other_kind
 from maild.core.person_facts import counted, is_client_of, person_at
+from maild.core.readers import keeping_readers
 from maild.core.standing import active_accounts, parse_address
 from maild.core.waiting import let_heal
 from maild.model.address import Address
@@ -123,22 +124,24 @@ def _merge(tx: Tx, app: App, found: Merge, making: Making) -> dict[str, Any]:
     for member in from_.memberships:
         tx.drops.end(member.id, making.at)
     kept = suspend_logins(tx, from_, _laid_aside(from_, making), making)
-    kept["addresses"] = _addresses(tx, from_, into, making)
-    kept["members"] = _members(tx, app, found, making)
-    kept |= _places(tx, from_.id, into.id, making)
-    tx.merging.move_entries(
-        from_.id,
-        into.id,
-        {
-            "by_user_id": making.by.user_id,
-            "at": making.at,
-            "note": f"{from_.name} turned out to be {into.name}",
-            "change_id": making.id,
-            "undoes": None,
-        },
-    )
-    tx.people.set_disabled(from_.id, making.at)
-    tx.changes.set_merged(from_.id, into.id)
+    # Who INTO is now may be away when FROM is not (M10).
+    with keeping_readers(tx, active_accounts(tx, from_.id), making.at):
+        kept["addresses"] = _addresses(tx, from_, into, making)
+        kept["members"] = _members(tx, app, found, making)
+        kept |= _places(tx, from_.id, into.id, making)
+        tx.merging.move_entries(
+            from_.id,
+            into.id,
+            {
+                "by_user_id": making.by.user_id,
+                "at": making.at,
+                "note": f"{from_.name} turned out to be {into.name}",
+                "change_id": making.id,
+                "undoes": None,
+            },
+        )
+        tx.people.set_disabled(from_.id, making.at)
+        tx.changes.set_merged(from_.id, into.id)
     own = [one.norm for one in (*into.addresses, *from_.addresses)]
     let_heal(tx, app, active_accounts(tx, into.id), own)
     kept["disabled_at"] = None if disabled_at is None else disabled_at.isoformat()

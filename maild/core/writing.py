@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from maild.core.answering import require_free_to_answer
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
 from maild.core.drafts import made
@@ -99,10 +100,12 @@ def reply(
     It goes where Reply-To asks, and with `asked.everyone` to the others in To and Cc; never to an inbox of the account.
     Commits one transaction: the mail, an errand for each recipient, status and event of the answered one; then decides
     it.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, SENDER_NOT_ALLOWED, INVALID_VALUE, INVALID_EMAIL, CONFLICT); then
-    nothing was written.
+    nothing was written.  BEING_ANSWERED while somebody else says that they are answering, unless `asked.anyway`.
     """
     with app.store.read() as tx:
         original = read_original(app, tx, reader, ulid, by)
+        if not asked.anyway:
+            require_free_to_answer(tx, original.row, by, app.clock())
         where = tx.people.account_by_id(original.row.account_id)
         desk = desk_for(app, tx, where, asked, original=original, by=by)
         people = _addressees(tx, desk, original, everyone=asked.everyone)

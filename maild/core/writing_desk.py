@@ -63,6 +63,8 @@ class Asked:
     """Of an answer: the answered text stands below."""
     inline: bool = False
     """Of a mail that is passed on: as text, and not attached as it came."""
+    anyway: bool = False
+    """Of an answer: though somebody else is answering the mail (M9)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ def keep(app: App, kept: Kept, *, by: Actor) -> int:
             doing = Doing(by=by, at=kept.at, change_id=kept.ulid)
             if row is not None:
                 _note_answer(tx, kept, row, doing)
+                tx.answering.leave(row.id, desk.author)
     finally:
         raw.discard()
     return delivery_id

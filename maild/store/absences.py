@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, insert, select, update
+from sqlalchemy import Connection, Select, and_, delete, exists, insert, select, update
 
 from maild.model.absence import Absence, Chain, Roster
 from maild.model.people import MemberState, Role
@@ -23,6 +23,7 @@ from maild.store.people_tables import (
 from maild.store.schema import deliveries, entries
 from maild.store.sql import could_be_id, insert_new, slices
 from maild.store.users import UserRows
+from maild.store.writing_tables import outgoing
 
 FALLBACKS = 100
 """Who is looked at where nobody that was named is there."""
@@ -231,7 +232,14 @@ class AbsenceRows:
             self._connection.execute(insert_new(self._connection, stand_ins), list(rows))
 
     def waiting(self, absence_ids: Collection[int], limit: int) -> list[str]:
-        """Return the ids of mails that came to somebody for who was away and lie with them still, oldest first."""
+        """Return the ids of mails that came to somebody for who was away and lie with them still, oldest first.
+
+        Whoever has answered one goes on with it: it is not among them.
+        """
+        is_answered = exists().where(
+            outgoing.c.answers_id == stand_ins.c.delivery_id,
+            outgoing.c.author_id == stand_ins.c.user_id,
+        )
         rows = self._connection.execute(
             select(deliveries.c.ulid)
             .join(stand_ins, stand_ins.c.delivery_id == deliveries.c.id)
@@ -239,6 +247,7 @@ class AbsenceRows:
             .where(
                 stand_ins.c.absence_id.in_(absence_ids),
                 entries.c.owner_id == stand_ins.c.user_id,
+                ~is_answered,
             )
             .order_by(deliveries.c.id)
             .limit(limit)

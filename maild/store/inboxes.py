@@ -137,7 +137,6 @@ class InboxRows:
 
     def unopened(self, account_id: int) -> list[str]:
         """Return the communal inboxes whose mailbox holds mail that no active member could open."""
-        holds = exists().where(entries.c.owner_id == inboxes.c.communal_user_id)
         opens = exists().where(
             communal_members.c.inbox_id == inboxes.c.id,
             communal_members.c.user_id == users.c.id,
@@ -147,16 +146,13 @@ class InboxRows:
             memberships.c.state == MemberState.ACTIVE,
         )
         rows = self._connection.execute(
-            select(inboxes.c.norm)
+            select(inboxes.c.norm, inboxes.c.communal_user_id)
             .where(
-                inboxes.c.account_id == account_id,
-                inboxes.c.communal_user_id.is_not(None),
-                holds,
-                ~opens,
+                inboxes.c.account_id == account_id, inboxes.c.communal_user_id.is_not(None), ~opens
             )
             .order_by(inboxes.c.norm)
-        )
-        return [row.norm for row in rows]
+        ).all()
+        return [row.norm for row in rows if self.mails_of(row.communal_user_id, 1)]
 
     def mailboxes_opened(self, account_id: int, user_id: int) -> frozenset[int]:
         """Return the communal users whose mailboxes somebody opens beside their own (M9)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +15,12 @@ from maild.core.communal import plan_mode
 from maild.core.inboxes import inbox_members, set_inbox, show_inbox
 from maild.core.mailbox import add_note, give, set_unread, take, undo
 from maild.core.mailbox_counts import count_mailboxes
-from maild.core.marking import readers_of
+from maild.core.marking import mark_opened, readers_of
 from maild.core.people import add_communal_user, set_active
 from maild.core.standing import actor_for
 from maild.core.views import Wanted, list_mails, mail_history, show_mail
+from maild.core.writing import reply
+from maild.core.writing_desk import Asked
 from maild.model.people import Role
 from maild.model.reason import Reason
 from tests.core.company import READER
@@ -90,6 +93,13 @@ class TestMembers:
         set_unread(firm.app, [ulid], unread=False, by=by(firm, EVA))
         assert shown(firm, ulid)["unread"] is False
         assert [one.email for one in readers_of(firm.app, ulid, by=by(firm, JAN))] == [EVA]
+        set_unread(firm.app, [ulid], unread=True, by=by(firm, JAN))
+        mark_opened(firm.app, [ulid], by=by(firm, LEA))
+        assert shown(firm, ulid)["unread"] is True, "a distributor who looks is no member"
+        mark_opened(firm.app, [ulid], by=by(firm, JAN))
+        assert shown(firm, ulid)["unread"] is False
+        readers = {one.email for one in readers_of(firm.app, ulid, by=by(firm, EVA))}
+        assert readers == {EVA, LEA, JAN}
 
     def test_M9_members_count_the_communal_mailbox_beside_their_own(self, firm: Firm) -> None:
         comes(firm)
@@ -197,3 +207,17 @@ class TestAnswering:
             begin_answering(firm.app, ulid, by=by(firm, BOB))
         firm.world.user("boss@acme.example", role=Role.ADMIN)
         begin_answering(firm.app, ulid, anyway=True, by=by(firm, "boss@acme.example"))
+
+    def test_M9_an_answer_is_refused_while_another_answers_unless_they_say_so(
+        self, firm: Firm
+    ) -> None:
+        firm = replace(firm, app=replace(firm.app, has_relay=True))
+        ulid = comes(firm)
+        begin_answering(firm.app, ulid, by=by(firm, JAN))
+        asked = Asked(text="Yes, on Monday.", anyway=False)
+        with refusal(Reason.BEING_ANSWERED):
+            reply(firm.app, READER, ulid, asked, by=by(firm, EVA))
+        reply(firm.app, READER, ulid, replace(asked, anyway=True), by=by(firm, EVA))
+        assert shown(firm, ulid)["answering"]["user"] == JAN
+        reply(firm.app, READER, ulid, asked, by=by(firm, JAN))
+        assert shown(firm, ulid)["answering"] is None, "it was sent"

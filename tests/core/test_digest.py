@@ -16,6 +16,7 @@ from maild.core.delivers_to import set_address
 from maild.core.digest import preview_digests, send_digests
 from maild.core.full_mailboxes import is_full
 from maild.core.letters import Sender, compose
+from maild.core.inboxes import inbox_members
 from maild.core.mailbox import give, set_unread
 from maild.core.outbox import Hand, note_fate, take_hand
 from maild.core.people import NewUser, add_communal_user, add_user, set_active, set_user, show_user
@@ -227,6 +228,7 @@ def test_U14_never_to_a_communal_user(post: Post) -> None:
         communal = tx.people.name("info@acme.example")
     assert communal is not None
     assert communal.user_id is not None
+    inbox_members(post.app, "info@acme.example", add=["jan@acme.example"], by=OPERATOR)
     give_all(post, communal.user_id)
     assert send_digests(post.app, UTC) == 0
 

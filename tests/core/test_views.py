@@ -104,6 +104,7 @@ def test_E1_a_mail_has_the_keys_and_values_of_the_interface(world: World) -> Non
         "direction": "in",
         "version": 1,
         "beside": [],
+        "answering": None,
     }
     assert mail["digest"].startswith("sha256:")
     assert mail["size"] > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -56,6 +57,8 @@ class Answer(Words):
     everyone: Flag = False
     """Also to the others in To and Cc."""
     quote: Flag = True
+    anyway: Flag = False
+    """Though somebody else is answering it."""
 
 
 class PassedOn(Words):
@@ -76,7 +79,10 @@ class FreshLetter(Words):
 async def reply(call: Asked, mail_id: Id, asked: Answer) -> Response:
     """Answer a mail, as the address that its writer wrote to; it is sent by the outbox."""
     reader = call.inside.reader
-    wanted = _wanted(asked, to=asked.to, everyone=asked.everyone, quote=asked.quote)
+    wanted = replace(
+        _wanted(asked, to=asked.to, everyone=asked.everyone, quote=asked.quote),
+        anyway=asked.anyway,
+    )
     return await call.answer(
         lambda app, by: _told(
             writing.reply(app, reader, mail_id, wanted, dry_run=asked.dry_run, by=by)

@@ -164,6 +164,16 @@ class Client(BaseModel):
     how: str
 
 
+class Answering(BaseModel):
+    """Somebody is answering a mail."""
+
+    user: str | None
+    name: str
+    since: datetime
+    text: str
+    """As `Jan is answering since 10:42 UTC`."""
+
+
 class Mail(BaseModel):
     """A mail in lists."""
 
@@ -192,6 +202,8 @@ class Mail(BaseModel):
     direction: str | None
     version: int
     beside: list[str]
+    answering: Answering | None
+    """Who is writing an answer; None: nobody says so."""
 
 
 class MailPage(BaseModel):

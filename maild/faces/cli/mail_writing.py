@@ -62,6 +62,9 @@ def reply(
     quote: Annotated[
         bool, typer.Option("--quote/--no-quote", help="The answered text stands below.")
     ] = True,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Though somebody else is answering it.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Answer a mail, as the address that its writer wrote to."""
@@ -79,6 +82,7 @@ def reply(
         attached=_files(attach),
         everyone=all_,
         quote=quote,
+        anyway=anyway,
     )
     _do(
         of(ctx),
