@@ -15,8 +15,8 @@ from maild.core.app import OPERATOR, Actor, App
 from maild.core.delivers_to import set_address
 from maild.core.digest import preview_digests, send_digests
 from maild.core.full_mailboxes import is_full
-from maild.core.letters import Sender, compose
 from maild.core.inboxes import inbox_members
+from maild.core.letters import Sender, compose
 from maild.core.mailbox import give, set_unread
 from maild.core.outbox import Hand, note_fate, take_hand
 from maild.core.people import NewUser, add_communal_user, add_user, set_active, set_user, show_user
