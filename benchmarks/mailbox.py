@@ -27,7 +27,6 @@ from typing import Any
 import psycopg
 from _mails import COMMON, DISTRIBUTOR, INBOXES, PEOPLE, Mails
 from _people import a_postgresql, fill_postgresql, fill_sqlite
-from maild.core.profiles import NewProfile, add_profile, count_profile
 from rich.progress import track
 
 from maild.core.app import Actor, App
@@ -35,6 +34,7 @@ from maild.core.giving import give_found
 from maild.core.indexing import index_round
 from maild.core.mailbox import give, undo
 from maild.core.mailbox_counts import count_mailboxes
+from maild.core.profiles import NewProfile, add_profile, count_profile
 from maild.core.views import Wanted, list_mails
 from maild.store import migrate
 from maild.store.store import Store

@@ -39,6 +39,8 @@ class HookView:
     """Events that were begun, and are tried again."""
     dead: int
     """Events that were given up; a replay tries them again."""
+    is_failing: bool
+    """Whether the receiver counts as down: it is left alone, and asked now and then."""
     last_taken_at: datetime | None
     last_error: str | None
     last_error_at: datetime | None
@@ -91,6 +93,7 @@ def _view(tx: Tx, app: App, hook: HookRow, counts: dict[tuple[int, PostState], i
         backlog=tx.webhooks.behind(hook.account_id, hook.position, most=BACKLOG_MAX),
         waiting=counts.get((hook.id, PostState.WAITING), 0),
         dead=counts.get((hook.id, PostState.DEAD), 0),
+        is_failing=hook.fails > 0,
         last_taken_at=hook.last_taken_at,
         last_error=hook.last_error,
         last_error_at=hook.last_error_at,

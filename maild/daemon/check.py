@@ -19,6 +19,7 @@ from maild.core.faults import fault_of
 from maild.core.indexing import backlog
 from maild.core.outbox import errand_counts
 from maild.core.sources import list_sources
+from maild.core.webhooks import list_webhooks
 from maild.daemon.listeners import ListenerError, listener_facts
 from maild.daemon.locks import RoleLock, RoleTakenError
 from maild.daemon.outbox import probe_relay
@@ -154,6 +155,7 @@ def _store_lines(settings: Settings) -> Iterator[Line]:
     yield from _directory_lines(opened)
     yield from _relay_lines(opened, settings)
     yield _search_line(opened)
+    yield from _webhook_lines(opened)
     opened.store.close()
 
 
@@ -185,6 +187,25 @@ def _directory_lines(opened: App) -> Iterator[Line]:
             yield Line("WARN", what, text)
         else:
             yield Line("OK", what, found.state)
+
+
+def _webhook_lines(opened: App) -> Iterator[Line]:
+    """One line a webhook, by how its receiver answered last; it is not asked."""
+    for account in list_accounts(opened, by=OPERATOR):
+        for hook in list_webhooks(opened, account=account.slug, by=OPERATOR):
+            what = f"webhook {hook.id} of {account.slug}"
+            if hook.paused_because is not None:
+                yield Line("WARN", what, f"{hook.paused_because}; {hook.backlog} events wait")
+            elif hook.is_failing:
+                text = f"{hook.last_error}; {hook.backlog} events wait"
+                if hook.next_try_at is not None:
+                    text += f", next try {hook.next_try_at:%H:%M:%S} UTC"
+                yield Line("FAIL", what, text)
+            elif hook.dead:
+                text = f"{hook.dead} events were given up: `maild webhook show {hook.id} --dead`"
+                yield Line("WARN", what, text)
+            else:
+                yield Line("OK", what, f"{hook.waiting} events wait for another try")
 
 
 def _relay_lines(opened: App, settings: Settings) -> Iterator[Line]:

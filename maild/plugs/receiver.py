@@ -44,9 +44,10 @@ class Patience:
     """How long a receiver may take, in seconds."""
 
     connect: float = 5.0
-    """For the name, and for the connection with its TLS."""
+    """For the name, for the connection, and for its TLS, each; together less than the whole: the library does not
+    close a socket when it is cut off within TLS."""
     whole: float = 15.0
-    """For one event, from the connection to the answer's header."""
+    """For one event, from the connection to the answer's header; without the name."""
     answer: float = 1.0
     """For the rest of the answer; whoever is slower loses the connection, and nothing else."""
 

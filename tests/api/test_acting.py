@@ -26,6 +26,7 @@ ELSEWHERE = {
     "clients_following.take_directory": "`maild directory poll`, and the daemon's round",
     "digest.preview_digests": "in the machine's zone: `maild digest`",
     "healing.matching_of_user": "`/mails/matching` tells it account by account",
+    "webhooks.target_of": "a step of `maild webhook test`, with what signs; over HTTP it is queued",
     "sources.source_row": "a step of `maild source`, with what is sealed",
 }
 """Use cases without a route, and why."""
@@ -39,7 +40,6 @@ NOT_YET = {
     "communal.plan_mode",
     "statuses.describe_statuses",
     "statuses.set_status_role",
-    *(row.name for row in ROWS if row.name.startswith("webhooks.")),
 }
 """Use cases that wait for their routes."""
 

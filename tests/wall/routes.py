@@ -79,6 +79,7 @@ _NEW_SOURCE = {
     "password": PASSWORD,
     "inbox": "{it}",
 }
+_HOOK = "/webhooks/{webhook_id}"
 _CLIENT_KEY = "/clients/by-key/{key}"
 _NEW_CLIENT = {"name": "New", "key": "{it}"}
 _NEW = {"email": "{it}", "name": "Somebody"}
@@ -391,6 +392,16 @@ ROUTES = [
     Route("POST", "/absences", "user", _AWAY, takes_account=True),
     Route("POST", "/absences/return", "user", {"email": "{it}"}, takes_account=True),
     Route("DELETE", "/absences/{absence_id}", "absence", takes_account=True),
+    Route("GET", "/webhooks", "none", takes_account=True),
+    Route("POST", "/webhooks", "none", {"url": "http://10.0.0.1/"}, takes_account=True),
+    Route("GET", _HOOK, "webhook", takes_account=True),
+    Route("PATCH", _HOOK, "webhook", {"state": "paused"}, takes_account=True),
+    Route("PATCH", _HOOK, "webhook", {"events": ["mail.filed"]}, takes_account=True),
+    Route("DELETE", _HOOK, "webhook", takes_account=True),
+    Route("POST", f"{_HOOK}/secret", "webhook", takes_account=True),
+    Route("POST", f"{_HOOK}/test", "webhook", takes_account=True),
+    Route("POST", f"{_HOOK}/replay", "webhook", {"dead": True}, takes_account=True),
+    Route("GET", f"{_HOOK}/events", "webhook", takes_account=True),
     Route("GET", "/changes", "none"),
     Route("POST", "/changes/email/plan", "user", _EMAIL),
     Route("POST", "/changes/email", "user", _EMAIL | _AGREED),

@@ -48,6 +48,7 @@ from maild.faces.api import (
     rules,
     sources,
     users,
+    webhooks,
     writing,
 )
 from maild.faces.api.calls import Inside
@@ -98,6 +99,7 @@ _ROUTES = (
     absences,
     answering,
     places,
+    webhooks,
     changes,
     clients,
     users,

@@ -20,7 +20,9 @@ from maild.core.tags import Question
 from maild.core.templates import TemplateView
 from maild.core.tokens import TokenView
 from maild.core.undo_change import ChangeView
+from maild.core.webhook_views import HookView, PostView
 from maild.model.way import Way
+from maild.model.webhook import HookState
 
 
 class WrongPlace(BaseModel):
@@ -219,3 +221,39 @@ class Absences(BaseModel):
     """Who is away, and who will be."""
 
     absences: list[AbsenceView]
+
+
+class Webhooks(BaseModel):
+    """An account's webhooks, the oldest first."""
+
+    webhooks: list[HookView]
+
+
+class MadeWebhook(BaseModel):
+    """A webhook, and its new secret for this one time."""
+
+    id: str
+    account: str
+    url: str
+    events: list[str]
+    state: HookState
+    paused_because: str | None
+    paused_at: datetime | None
+    backlog: int
+    waiting: int
+    dead: int
+    is_failing: bool
+    last_taken_at: datetime | None
+    last_error: str | None
+    last_error_at: datetime | None
+    next_try_at: datetime | None
+    old_secret_until: datetime | None
+    created_at: datetime
+    secret: str
+    """As whsec_…; it verifies the signatures."""
+
+
+class WebhookPosts(BaseModel):
+    """Events that a receiver did not take, the oldest first."""
+
+    events: list[PostView]
