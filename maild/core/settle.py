@@ -103,7 +103,8 @@ def settle(app: App, done: list[Done], later: list[Later], lease: str) -> None:
                 )
             settled = _settle_all(tx, done, _Act(lease, now))
             for one in settled:
-                note_returned(tx, app, one.claimed, one.letter, one.returned)
+                if not one.imported:
+                    note_returned(tx, app, one.claimed, one.letter, one.returned)
                 note_report(tx, one.claimed, one.letter, one.returned, now)
             reopen(tx, settled, now)
             tell_forwarders(tx, app, [one.outcome for one in settled if one.outcome is not None])

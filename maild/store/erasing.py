@@ -18,6 +18,7 @@ from maild.model.states import State
 from maild.store.absence_tables import answering, stand_ins
 from maild.store.chosen import ERASABLE, Chosen, conditions
 from maild.store.indexing import IndexingRows
+from maild.store.notice_tables import owed_notices
 from maild.store.outbox_tables import outbox
 from maild.store.schema import (
     arrivals,
@@ -92,7 +93,7 @@ _EMPTY_ARRIVAL: dict[str, Any] = {
 }
 _OF_DELIVERY = (
     *(entries, filings, notes, rulings, traces),
-    *(answering, reader_marks, stand_ins),
+    *(answering, owed_notices, reader_marks, stand_ins),
 )
 
 

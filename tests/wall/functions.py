@@ -139,6 +139,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "webhooks.secrets_of",
     ),
     "the operator, who sees everything": (
+        "backup.back_up",
         "doctor.examine",
         "indexing.backlog",
         "outbox.errand_counts",

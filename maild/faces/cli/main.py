@@ -73,6 +73,8 @@ COMMANDS: dict[str, Command] = {
     "inspect": Command(
         "maild.faces.cli.inspect:inspect", "what maild reads from a file; stores nothing"
     ),
+    "backup": Command("maild.faces.cli.backup:backup", "copy an installation, whole"),
+    "restore": Command("maild.faces.cli.backup:restore", "put a backup in place, and check it"),
     "export": Command(
         "maild.faces.cli.export:export_mails", "everything that one client or user has"
     ),
@@ -85,9 +87,7 @@ COMMANDS: dict[str, Command] = {
 
 PLANNED = frozenset(
     [
-        "backup",
         "profile",
-        "restore",
         "status",
     ]
 )

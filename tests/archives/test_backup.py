@@ -1,0 +1,50 @@
+"""A backup is whole, and what is restored is what was there (product H)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from maild.__main__ import run_here
+from maild.testing.installation import Installation, InstallationError
+from tests.archives.test_command import an_mbox, imported, install, mails_of, old_mail, place
+
+__all__ = ["install", "place"]
+
+
+def test_H_a_backup_is_restored_whole_and_only_where_nothing_is(
+    place: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "large.eml").write_text(old_mail(9) + "x" * 300_000)
+    imported(place, str(an_mbox(tmp_path / "old.mbox", 3)), str(tmp_path / "large.eml"))
+    out = tmp_path / "backup"
+    assert place.here("backup", str(out))["bodies"] == 1
+    with pytest.raises(InstallationError, match="there already"):
+        place.here("backup", str(out))
+    with pytest.raises(InstallationError, match="move it away"):
+        place.here("restore", str(out))
+    before = [(mail["id"], mail["subject"], mail["digest"]) for mail in mails_of(place)]
+    for path in place.folder.glob("maild.db*"):
+        path.unlink()
+    (place.folder / "bodies").rename(tmp_path / "lost")
+    assert place.here("restore", str(out))["broken"] == []
+    assert [(mail["id"], mail["subject"], mail["digest"]) for mail in mails_of(place)] == before
+    assert imported(place, str(tmp_path / "large.eml"))["known"] == 1
+
+
+def test_H_a_damaged_backup_is_refused(place: Installation, tmp_path: Path) -> None:
+    out = tmp_path / "backup"
+    place.here("backup", str(out))
+    with (out / "maild.db").open("r+b") as file:
+        file.seek(5000)
+        file.write(b"damage")
+    other = Installation(tmp_path / "other", runs=run_here)
+    other.make()
+    for path in other.folder.glob("maild.db*"):
+        path.unlink()
+    with pytest.raises(InstallationError, match="not what was backed up"):
+        other.here("restore", str(out))
+    (out / "backup.json").unlink()
+    with pytest.raises(InstallationError, match="is no backup"):
+        other.here("restore", str(out))
