@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from maild.core.acts import Act as Doing, mails, note_event, require_right
@@ -26,6 +26,10 @@ from maild.model.writing import Act, Draft
 from maild.store.inboxes import InboxRow
 from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
+
+
+_OURS_FOR = timedelta(seconds=10)
+"""How long who wrote a mail has to decide it; where they die meanwhile, a worker does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +132,7 @@ def _insert(app: App, tx: Tx, kept: Kept, raw: Raw, inbox: InboxRow, row: EntryR
                 "direction": "out",
                 "evidence": {},
                 "received_at": kept.at,
-                "due_at": kept.at,
+                "due_at": kept.at + _OURS_FOR,
             }
         ]
     )
