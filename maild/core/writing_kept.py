@@ -27,7 +27,6 @@ from maild.store.inboxes import InboxRow
 from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
 
-
 _OURS_FOR = timedelta(seconds=10)
 """How long who wrote a mail has to decide it; where they die meanwhile, a worker does."""
 
