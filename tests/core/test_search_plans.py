@@ -1,0 +1,83 @@
+"""No search reads a whole table: the common shapes walk an index, on both databases (M6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import event, text
+
+from maild.core.app import Actor, App
+from maild.core.views import Wanted, count_mails, list_mails
+from tests.core.company import LEA
+from tests.core.conftest import Frozen
+from tests.core.test_search import Room
+
+SHAPES = (
+    "offer",
+    "offer owner:me",
+    "off* -plan",
+    "to:info@",
+    "to:info@ is:unread",
+    "from:rossi has:attachment",
+    "-offer",
+    "is:unread owner:me",
+    "status:waiting owner:me",
+    "before:2026-11-20 owner:me",
+    "client:rossi",
+    "inbox:info is:held",
+    "reason:SPAM",
+)
+BIG = {"deliveries", "messages", "entries", "recipients", "arrivals", "filings", "readings", "search_words"}  # fmt: skip
+
+
+def statements_of(app: App, act: Any) -> list[tuple[str, Any]]:
+    seen: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, ___: Any, many: bool) -> None:
+        if statement.startswith("SELECT") and "set_config" not in statement:
+            seen.append((statement, parameters))
+
+    engine = app.store.database._readers
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        act()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return seen
+
+
+def whole_tables(app: App, statement: str, parameters: Any) -> list[str]:
+    """Return the steps of a plan that read a whole table that grows with the mail."""
+    with app.store.read() as tx:
+        if app.store.database.is_sqlite:
+            rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps = [row[3].split() for row in rows]
+            return [
+                " ".join(step)
+                for step in steps
+                # The index of search is a virtual table: it is walked by what it is asked, M.
+                if step[0] == "SCAN" and step[1] in BIG and "INDEX" not in step
+            ]
+        # With few rows reading all is cheapest; what no index could do is still done so.
+        tx.connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = tx.connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
+        return [line.strip() for line in plan if any(f"Seq Scan on {name}" in line for name in BIG)]
+
+
+def test_M6_no_search_reads_a_whole_table(app: App, clock: Frozen) -> None:
+    room = Room(app, clock)
+    for number in range(3):
+        room.mail(f"m{number}", "Offer")
+    room.settle()
+    with app.store.write() as tx:
+        if not app.store.database.is_sqlite:
+            tx.connection.execute(text("ANALYZE"))
+    by = Actor(LEA)
+    found = {}
+    for shape in SHAPES:
+        wanted = Wanted(search=shape)
+        for act in (list_mails, count_mails):
+            for statement, parameters in statements_of(app, lambda: act(app, wanted, by=by)):  # noqa: B023 - it is called at once
+                if steps := whole_tables(app, statement, parameters):
+                    found[shape, act.__name__] = steps
+    assert found == {}
