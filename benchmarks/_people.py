@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
@@ -110,7 +110,14 @@ def _numbers(count: int) -> range:
     return range(1, count + 1)
 
 
-def fill_sqlite(file: Path, directory: Directory) -> None:
+class Tables(Protocol):
+    """Rows to be written."""
+
+    def tables(self) -> Iterator[tuple[str, Sequence[str], Rows]]:
+        """Yield every table with its columns and rows, in an order that foreign keys allow."""
+
+
+def fill_sqlite(file: Path, directory: Tables) -> None:
     """Write it into a database that has its schema."""
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA synchronous=OFF")
@@ -125,7 +132,7 @@ def fill_sqlite(file: Path, directory: Directory) -> None:
         database.commit()
 
 
-def fill_postgresql(url: str, directory: Directory) -> None:
+def fill_postgresql(url: str, directory: Tables) -> None:
     """The same, by COPY."""
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=False) as database:
         for table, columns, rows in directory.tables():

@@ -34,7 +34,7 @@ from maild.core.giving import give_found
 from maild.core.indexing import index_round
 from maild.core.mailbox import give, undo
 from maild.core.mailbox_counts import count_mailboxes
-from maild.core.profiles import NewProfile, add_profile, count_profile
+from maild.core.profiles import ProfileText, add_profile, show_profile
 from maild.core.views import Wanted, list_mails
 from maild.store import migrate
 from maild.store.store import Store
@@ -76,8 +76,8 @@ class Here:
             "the distributor's counts": lambda: count_mailboxes(
                 self.app, _email(DISTRIBUTOR), account="acme", by=Actor(DISTRIBUTOR)
             ),
-            "a profile's count": lambda: count_profile(
-                self.app, "Open offers", account="acme", by=Actor(DISTRIBUTOR)
+            "a profile's count": lambda: show_profile(
+                self.app, "Open offers", account="acme", counts=True, by=Actor(DISTRIBUTOR)
             ),
             "full text, a word of one mail": lambda: mine(
                 DISTRIBUTOR, all_received=True, search=number()
@@ -170,7 +170,7 @@ def filled(name: str, url: str, folder: Path, count: int) -> Iterator[Here]:
             database.execute("ANALYZE")
         else:
             database.execute("VACUUM ANALYZE")
-        new = NewProfile(name="Open offers", query=f"is:unread {COMMON}")
+        new = ProfileText(name="Open offers", query=f"is:unread {COMMON}")
         add_profile(app, new, account="acme", by=Actor(DISTRIBUTOR))
         bare = _BARE.format(mark="?" if name == "SQLite" else "%s")
         yield Here(app, mails, lambda who: database.execute(bare, (who,)).fetchall(), Random(3))
