@@ -145,7 +145,7 @@ def change_profile(
         require_member(tx, where, by)
         row = find_profile(tx, where, name, by)
         _require_keeper(tx, where, row, by)
-        _require_asprofiles_seen(row, only_if)
+        _require_as_seen(row, only_if)
         values: dict[str, Any] = {}
         if new_name is not None and new_name != row.name:
             _require_free(tx, where, new_name, row, by)
@@ -177,7 +177,7 @@ def remove_profile(
         require_member(tx, where, by)
         row = find_profile(tx, where, name, by)
         _require_keeper(tx, where, row, by)
-        _require_asprofiles_seen(row, only_if)
+        _require_as_seen(row, only_if)
         gone = _view(tx, where, row, by)
         tx.profiles.remove(row.id)
         note(tx, app, by, "profile.removed", where.id, profile=row.ulid)
@@ -210,7 +210,7 @@ def _require_keeper(tx: Tx, where: AccountRow, row: ProfileRow, by: Actor) -> No
         )
 
 
-def _require_asprofiles_seen(row: ProfileRow, only_if: Precondition) -> None:
+def _require_as_seen(row: ProfileRow, only_if: Precondition) -> None:
     tag = f"{row.ulid}-{row.version}"
     if only_if.match is not None and only_if.match.isdisjoint({"*", tag}):
         raise RefusedError(Reason.PRECONDITION_FAILED, noun="profile")

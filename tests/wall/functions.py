@@ -36,6 +36,7 @@ STEPS: dict[str, str] = {
     "acts.new_act": "makes a value",
     "asking.answering": "runs a use case of the table and counts it",
     "changing.require_operator_alone": "the question itself",
+    "saved.is_own": "the question itself",
     "drops.replace_drops": "a step of a change of e-mail, in its transaction",
     "standing.require_operator": "the question itself",
     "writing_desk.require_author": "the question itself",
