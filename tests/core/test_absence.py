@@ -122,6 +122,9 @@ class TestRefusals:
             absent(firm, JAN, EVA, "2026-11-22", "2026-11-25")
         assert "From 2026-11-22" in str(caught.value)
         assert "Jan → Eva → Jan" in str(caught.value)
+        absent(firm, LEA, JAN, "2026-12-01", "2026-12-05")
+        with refusal(Reason.SUBSTITUTE_LOOP):
+            absent(firm, JAN, LEA, "2026-12-01", "2026-12-05")
         absent(firm, JAN, EVA, "2026-11-23", "2026-11-25")
 
     def test_M10_nobody_reads_is_refused_with_inbox_and_date(self, firm: Firm) -> None:
