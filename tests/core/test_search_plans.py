@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import event, text
@@ -81,3 +82,26 @@ def test_M6_no_search_reads_a_whole_table(app: App, clock: Frozen) -> None:
                 if steps := whole_tables(app, statement, parameters):
                     found[shape, act.__name__] = steps
     assert found == {}
+
+
+def test_M6_the_mails_of_a_client_of_few_are_looked_up_and_not_met_on_a_walk(
+    app: App, clock: Frozen
+) -> None:
+    if not app.store.database.is_sqlite:
+        return  # PostgreSQL knows how many they are.
+    room = Room(app, clock)
+    for number in range(3):
+        room.mail(f"m{number}", "Offer")
+    room.settle()
+    for wanted in (Wanted(search="client:rossi", limit=2), Wanted(client="C1", limit=2)):
+        first = list_mails(app, wanted, by=Actor(LEA))
+        assert [mail["message_id"] for mail in first.mails] == ["m2@x", "m1@x"]
+        rest = list_mails(app, replace(wanted, after=first.next), by=Actor(LEA))
+        assert [mail["message_id"] for mail in rest.mails] == ["m0@x"]
+        said = statements_of(app, lambda: list_mails(app, wanted, by=Actor(LEA)))  # noqa: B023 - at once
+        [(statement, parameters)] = [one for one in said if "received_at DESC" in one[0]]
+        with app.store.read() as tx:
+            rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plan = " ".join(row[3] for row in rows)
+        assert "ix_filings_client_id_delivery_id" in plan
+        assert "ix_deliveries_account_id_received_at" not in plan
