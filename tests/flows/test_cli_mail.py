@@ -302,3 +302,23 @@ def test_everything_works_in_any_locale(maild: Line) -> None:
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     maild.place.environment = environment
     assert maild.place.run("mail", "list").returncode == 0
+
+
+def test_M13_attachments_are_taken_out_of_a_mail(maild: Line, tmp_path: Path) -> None:
+    raw = (
+        b"From: anna@rossi.example\r\nTo: info@acme.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\n\r\nSee below\r\n--b\r\nContent-Type: application/x\r\n"
+        b'Content-Disposition: attachment; filename="../offer.bin"\r\nContent-Transfer-Encoding: base64\r\n\r\n/wD+\r\n--b--\r\n'
+    )
+    [answer] = maild.post.send(raw)
+    maild.post.decide()
+    ulid = str(answer.facts["ref"])
+    [listed] = maild.json("mail", "show", ulid)["attachments"]
+    assert maild("mail", "attachment", ulid, listed["path"])[:2] == (0, b"\xff\x00\xfe")
+    saved = maild.json("mail", "attachment", ulid, "2", "--out", str(tmp_path))
+    assert Path(saved["file"]).parent == tmp_path
+    assert Path(saved["file"]).read_bytes() == b"\xff\x00\xfe"
+    assert maild.json("mail", "attachment", ulid, "--all", "--out", str(tmp_path))["size"] > 3
+    assert maild.error("mail", "attachment", ulid, "9") == "NOT_FOUND"
+    assert maild("mail", "attachment", ulid, "2", "--out", str(tmp_path / "no" / "x"))[0] == 1
+    assert maild("mail", "attachment", ulid)[0] == 2

@@ -177,8 +177,13 @@ def attachment(
 
 
 def _save(path: Path, pieces: Iterator[bytes]) -> int:
-    with path.open("wb") as file:
-        return sum(file.write(piece) for piece in pieces)
+    try:
+        with path.open("wb") as file:
+            return sum(file.write(piece) for piece in pieces)
+    except OSError as error:
+        raise RefusedError(
+            Reason.INVALID_VALUE, what="--out", value=path, why=error.strerror or "it failed"
+        ) from error
 
 
 @commands.command()
