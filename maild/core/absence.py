@@ -88,7 +88,8 @@ def add_absence(
                 value=short(new.substitute),
                 why="it is somebody else than who is away",
             )
-        _require_free(tx, where, user_id, begins, ends)
+        # What is over, as by a return, stands in nobody's way.
+        _require_free(tx, where, user_id, max(begins, now), ends)
         ulid = app.ids()
         values = {
             "ulid": ulid,

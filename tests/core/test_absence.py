@@ -193,6 +193,8 @@ class TestReturn:
         clock.advance(timedelta(days=1))
         assert back(firm, LEA).waiting == tuple(came[1:])
         assert comes(firm)["owner"] == LEA, "who is back gets what comes in"
+        again = absent(firm, LEA, EVA, "2026-11-20", "2026-11-23")
+        end_absence(firm.app, again.id, by=OPERATOR)
         done = back(firm, LEA, give_back=True)
         assert (done.given, done.waiting) == (tuple(came[1:]), ())
         assert {one["owner"] for one in firm.post.lies()} == {JAN, LEA}
