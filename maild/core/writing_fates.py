@@ -178,8 +178,7 @@ def _said(row: RecipientRow) -> tuple[str, str]:
             f"It was not sent to {to}: {why}; mend that and try again (maild outbox retry {row.errand}).",
         )
     if row.last_error is not None:
-        times = "once" if row.attempts == 1 else f"{row.attempts} times"
-        return "later", f"It was tried {times} for {to}: {row.last_error}; it is tried again."
+        return "later", f"It did not go to {to} yet: {row.last_error}; it is tried again."
     return "queued", f"It waits to be sent to {to}."
 
 
