@@ -133,6 +133,9 @@ class Reason(Enum):
         "The {noun} is not as If-Match or If-None-Match says: ask for it again, and go by its ETag.",
         http=412,
     )
+    CROSS_SITE = _refusal(
+        "A page of another site asked for this in your name; nothing was done.", http=403
+    )
     TOO_MANY_REQUESTS = _refusal(
         "This token asks too often; ask again in {seconds} seconds, and go by RateLimit.", http=429
     )

@@ -29,10 +29,39 @@ def actor_of(app: App, secret: str) -> Actor:
     return found.by
 
 
+COOKIE = "__Host-maild"
+"""A session's cookie, for pages: this host's alone, and no script reads it (RFC 6265bis 4.1.3.2)."""
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OURS = frozenset({"same-origin", "none"})
+
+
 def secret_of(request: Request) -> str:
-    """Return the token (RFC 6750 2.1); empty without one, which opens nothing."""
+    """Return the token (RFC 6750 2.1), or a page's session; empty without one, which opens nothing.
+
+    A browser sends a cookie whoever made it ask: with one alone, what changes something must come from a page of ours.
+    Raises RefusedError CROSS_SITE.
+    """
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else ""
+    if scheme:
+        return secret.strip() if scheme.lower() == "bearer" else ""
+    kept = request.cookies.get(COOKIE, "")
+    if kept and request.method not in _SAFE and not _is_from_here(request):
+        raise RefusedError(Reason.CROSS_SITE)
+    return kept
+
+
+def _is_from_here(request: Request) -> bool:
+    """Whether the browser says that a page of this host asks; one that says nothing is too old to be believed."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in _OURS
+    origin = request.headers.get("origin", "")
+    return origin.partition("://")[2] == request.headers.get("host", "") != ""
+
+
+def cookie_of(secret: str, max_age: int) -> str:
+    """Return the Set-Cookie of a session; an empty one with no age takes it away."""
+    return f"{COOKIE}={secret}; Max-Age={max_age}; Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
 def peer_of(request: Request, proxies: Sequence[IPv4Network | IPv6Network] = ()) -> str:

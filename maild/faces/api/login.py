@@ -17,7 +17,8 @@ from maild.core.people import AddressView
 from maild.core.resets import PasswordSet
 from maild.core.signing_in import SignedIn
 from maild.faces.api.calls import Call, OpenAsked, Told
-from maild.faces.api.words import Asking, Code, Line, Text
+from maild.faces.api.holding import cookie_of
+from maild.faces.api.words import Asking, Code, Flag, Line, Text
 
 routes = APIRouter(prefix="/login", tags=["login"])
 
@@ -32,12 +33,14 @@ class SigningIn(Asking):
     """Of the second step, where there is one (CODE_NEEDED)."""
     accepts_terms: Line = ""
     """The version of the terms of service that was shown and is accepted (TERMS_NEEDED)."""
+    cookie: Flag = False
+    """For pages: the session comes as a cookie that no script reads, and `token` is null."""
 
 
 class Session(BaseModel):
     """A session has begun."""
 
-    token: str
+    token: str | None
     """To be sent as Authorization: Bearer; told this once."""
     expires_at: datetime
     """Each use puts it off."""
@@ -62,12 +65,17 @@ class SigningUp(NewPassword):
     accepts_terms: Line = ""
 
 
-def begun_session(app: App, call: Call, signed_in: SignedIn, accepts_terms: str) -> Told:
+def begun_session(
+    app: App, call: Call, signed_in: SignedIn, accepts_terms: str, *, cookie: bool = False
+) -> Told:
     """Begin a session for who has signed in, and return what is told of it.  Raises as `begin_session`."""
     begun = sessions.begin_session(
         app, signed_in, peer=call.peer, agent=call.agent, accepts_terms=accepts_terms
     )
-    return Told({"token": begun.secret, "expires_at": begun.expires_at}, 201)
+    if not cookie:
+        return Told({"token": begun.secret, "expires_at": begun.expires_at}, 201)
+    header = {"Set-Cookie": cookie_of(begun.secret, int(sessions.LONGEST.total_seconds()))}
+    return Told({"token": None, "expires_at": begun.expires_at}, 201, header)
 
 
 @routes.post("", status_code=201, response_model=Session)
@@ -78,7 +86,7 @@ async def sign_in(call: OpenAsked, asked: SigningIn) -> Response:
         signed_in = signing_in.check_password(
             app, asked.name, asked.password, peer=call.peer, code=asked.code
         )
-        return begun_session(app, call, signed_in, asked.accepts_terms)
+        return begun_session(app, call, signed_in, asked.accepts_terms, cookie=asked.cookie)
 
     return await call.open_answer(begin)
 

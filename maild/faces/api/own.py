@@ -16,6 +16,7 @@ from maild.core.resets import LinkSent
 from maild.core.second_step import SecondStep
 from maild.core.tokens import TokenView
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.holding import cookie_of
 from maild.faces.api.shapes import Logins, MadeToken, Sessions, Tokens
 from maild.faces.api.words import Account, Asking, Code, Email, Id, Line, Text
 from maild.faces.documents import made_token
@@ -131,7 +132,12 @@ async def end_one_session(call: Asked, email: Email, session_id: Id) -> Response
 @routes.delete("/me/session", status_code=204)
 async def sign_out(call: Asked) -> Response:
     """End the session that asks; nothing happens to a token."""
-    return await call.answer(lambda app, by: sessions.end_session(app, call.secret))
+
+    def end(app: App, by: Actor) -> Told:
+        sessions.end_session(app, call.secret)
+        return Told(None, 204, {"Set-Cookie": cookie_of("", 0)})
+
+    return await call.answer(end)
 
 
 @routes.get("/users/{email:path}/tokens", response_model=Tokens)
