@@ -35,7 +35,6 @@ from maild.core.indexing import index_round
 from maild.core.mailbox import give, undo
 from maild.core.mailbox_counts import count_mailboxes
 from maild.core.profiles import ProfileText, add_profile, show_profile
-from maild.core.profiles import NewProfile, add_profile, count_profile
 from maild.core.views import Wanted, list_mails
 from maild.store import migrate
 from maild.store.store import Store

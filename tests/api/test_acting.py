@@ -33,6 +33,7 @@ ELSEWHERE = {
 AT_THE_MACHINE = {
     "archives": "reads files of the machine: `maild import`",
     "erasing": "for good, and so by the operator: `maild erase`",
+    "indexing": "the operator's, beside the workers' own: `maild db`",
     "exporting": "writes files of the machine: `maild export`",
 }
 """Modules whose use cases are the command line's, and why."""
