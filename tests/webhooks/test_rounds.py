@@ -106,6 +106,7 @@ class TestOrder:
         crm.happen([ill, well])
         crm.work()
         assert [one.mail for one in crm.taken] == [well]
+        assert [one.mail for one in crm.came].count(ill) == 1
         crm.answer = takes
         crm.live(timedelta(minutes=2))
         assert crm.order_of(ill) == sorted(crm.order_of(ill))
