@@ -187,3 +187,21 @@ def test_D13_what_holds_no_mail_is_refused_in_a_sentence(
             imported(place, str(path))
     with pytest.raises(InstallationError, match=r"exit 1: .*maild inbox list"):
         place.here("import", str(tmp_path), "--inbox", "nobody@acme.example")
+
+
+def test_H_a_kill_between_erasing_and_its_files_leaves_nothing_broken(
+    place: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "large.eml").write_text(old_mail(9) + "x" * 300_000)
+    imported(place, str(tmp_path / "large.eml"))
+    for point, state in (("erase.before_commit", "filed"), ("erase.after_commit", "erased")):
+        words = ["--config", str(place.config), "erase", *INFO, "--yes"]
+        code = f"from maild import failpoint, __main__ as m; failpoint.arm('{point}=kill@1'); m.run_here({words})"
+        assert (
+            subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+        )
+        assert [mail["state"] for mail in mails_of(place)] == [state]
+        assert place.here("doctor")["broken"] == []
+    left = list((place.folder / "bodies").glob("[0-9]*/??/*"))
+    assert len(left) == 1, "the daemon sweeps it two days later"
+    assert imported(place, str(tmp_path / "large.eml"))["erased"] == 1
