@@ -41,7 +41,9 @@ class Route:
     def asked(self, it: str, account: str | None) -> tuple[str, str, Any]:
         """Return method, path and body of the request."""
         head, found, rest = self.path.partition("{")
-        path = self.sent or (head + it + rest.partition("}")[2] if found else head)
+        path = self.sent or (
+            head + quote(it, safe="@+/") + rest.partition("}")[2] if found else head
+        )
         query = [self.query.replace("{it}", quote(it))] if self.query else []
         query += [f"account={account}"] if account else []
         return self.method, path + ("?" + "&".join(query) if query else ""), filled(self.body, it)
