@@ -6,14 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, TextClause, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from maild.model.people import InboxKind
 from maild.store.people_tables import inboxes
-from maild.store.schema import deliveries, entries
-
-_UNREAD = text("entries.unread")
-"""In the words of the partial indexes: SQLite uses one only for what it says itself, and `unread = 1` is not that."""
+from maild.store.schema import IS_UNREAD, deliveries, entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +35,10 @@ class CountingRows:
 
     def unread(self, account_id: int, owners: Collection[int] | None) -> list[CountedRow]:
         """Count the unread ones among them."""
-        return self._counted(account_id, owners, _UNREAD)
+        return self._counted(account_id, owners, IS_UNREAD)
 
     def _counted(
-        self, account_id: int, owners: Collection[int] | None, *only: TextClause
+        self, account_id: int, owners: Collection[int] | None, *only: ColumnElement[bool]
     ) -> list[CountedRow]:
         query = (
             select(entries.c.owner_id, entries.c.status_id, func.count().label("count"))
@@ -58,7 +55,7 @@ class CountingRows:
             select(deliveries.c.inbox_id, func.count().label("many"))
             .select_from(entries)
             .join(deliveries, deliveries.c.id == entries.c.delivery_id)
-            .where(entries.c.account_id == account_id, _UNREAD)
+            .where(entries.c.account_id == account_id, IS_UNREAD)
             .group_by(deliveries.c.inbox_id)
         )
         found = {row.inbox_id: row.many for row in self._connection.execute(counted)}

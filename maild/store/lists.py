@@ -26,6 +26,7 @@ from maild.model.states import State
 from maild.store.inboxes import opened_mailboxes
 from maild.store.people_tables import accounts, addresses, clients, inboxes, users
 from maild.store.schema import (
+    IS_UNREAD,
     arrivals,
     deliveries,
     entries,
@@ -426,7 +427,7 @@ def _narrowed(query: Select[Any], wanted: Filter) -> Select[Any]:
         (wanted.inbox_id, deliveries.c.inbox_id == wanted.inbox_id),
         (wanted.state, deliveries.c.state == wanted.state),
         (wanted.reason, deliveries.c.reason == wanted.reason),
-        (wanted.unread or None, entries.c.unread),
+        (wanted.unread or None, IS_UNREAD),
         (wanted.status, _with_status(wanted)),
         (wanted.visible_to, _visible(wanted)),
         (wanted.shared_only or None, inboxes.c.kind == InboxKind.SHARED),

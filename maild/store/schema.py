@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 
@@ -205,11 +207,15 @@ entries = Table(
     Index(
         "ix_entries_unread",
         "owner_id",
+        "received_at",
         "delivery_id",
         sqlite_where=text("unread"),
         postgresql_where=text("unread"),
     ),
 )
+
+IS_UNREAD: ColumnElement[bool] = literal_column("entries.unread")
+"""In the words of the partial indexes: SQLite uses one only for what it says itself, and `unread = 1` is not that."""
 
 statuses = Table(
     "statuses",

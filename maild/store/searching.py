@@ -29,7 +29,7 @@ from maild.model.people import InboxKind
 from maild.model.query import Field
 from maild.model.states import State
 from maild.store.people_tables import inboxes
-from maild.store.schema import arrivals, deliveries, entries, filings, messages, notes
+from maild.store.schema import IS_UNREAD, arrivals, deliveries, entries, filings, messages, notes
 from maild.store.search_tables import search_words
 
 
@@ -152,13 +152,11 @@ def _received(holds: Holds) -> ColumnElement[bool]:
 
 def _is(holds: Holds) -> ColumnElement[bool]:
     word: str = holds.values[0]
-    # As lists say it: an index holds just these.
-    unread: ColumnElement[bool] = entries.c.unread
     match word:
         case "unread":
-            return unread
+            return IS_UNREAD
         case "read":
-            return not_(unread)
+            return not_(IS_UNREAD)
         case "in" | "out":
             return deliveries.c.direction == word
         case "shared":

@@ -105,3 +105,22 @@ def test_M6_the_mails_of_a_client_of_few_are_looked_up_and_not_met_on_a_walk(
             plan = " ".join(row[3] for row in rows)
         assert "ix_filings_client_id_delivery_id" in plan
         assert "ix_deliveries_account_id_received_at" not in plan
+
+
+def test_M6_unread_mail_is_walked_in_the_order_of_its_list(app: App, clock: Frozen) -> None:
+    room = Room(app, clock)
+    room.mail("m1", "Offer")
+    room.settle()
+    if not app.store.database.is_sqlite:
+        return  # With one row its plan says nothing; the index is the same.
+    for wanted in (
+        Wanted(owner="lea@acme.example", unread=True),
+        Wanted(search="is:unread owner:me"),
+    ):
+        said = statements_of(app, lambda: list_mails(app, wanted, by=Actor(LEA)))  # noqa: B023 - at once
+        [(statement, parameters)] = [one for one in said if "received_at DESC" in one[0]]
+        with app.store.read() as tx:
+            rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plan = [row[3] for row in rows]
+        assert "SEARCH entries USING INDEX ix_entries_unread (owner_id=?)" in plan
+        assert not any("TEMP B-TREE" in step for step in plan)

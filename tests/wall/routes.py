@@ -293,7 +293,7 @@ ROUTES = [
     ),
     Route("POST", f"{_INBOX}/communal-user", "inbox", {"name": "Team"}, takes_account=True),
     Route("GET", "/statuses", "none", takes_account=True),
-    Route("POST", "/statuses", "none", {"name": "Later"}, takes_account=True),
+    Route("POST", "/statuses", "none", {"name": "New"}, takes_account=True),
     Route("DELETE", "/statuses/{name}", "status", takes_account=True),
     Route("GET", "/sources", "none", takes_account=True),
     Route("POST", "/sources", "inbox", _NEW_SOURCE, takes_account=True),
