@@ -79,6 +79,8 @@ DESERVED = {
     # Mails and recipients.
     "550 5.1.1 no mailbox here by the name of {address}": "RFC 5321 3.3; a store that is down says 451 instead",
     "550 5.1.6 {address} has been replaced; its owner knows the new one": "U7: its owner replaced it, for good",
+    "550 5.7.1 {inbox} takes mail of its own users only; {address} is none": "unknown_policy = refuse, which an admin "
+    "chose; a user's own address, even an unconfirmed one, is never told so",
     "553 5.1.3 {address} is not a mail address": "RFC 5321 4.1.2",
     "552 5.3.4 the mail has {size} octets; the limit is {limit}": "RFC 1870 6: EHLO announced the limit",
     "550 5.6.0 bare CR, LF or NUL in the mail; lines end with CRLF": "RFC 5321 2.3.8; from no peer but an SMTP client",
