@@ -256,7 +256,7 @@ ROUTES = [
     Route("POST", "/mails/give", "user", {"ids": [_GONE], "to": "{it}"}),
     Route("POST", f"{_MAIL}/take", "mail"),
     Route("POST", "/mails/undo", "change", {"change": "{it}"}),
-    Route("POST", "/mails/undo", "none", {}, takes_account=True),
+    Route("POST", "/mails/undo", "none", {"change": _GONE}, takes_account=True),
     *(
         Route("POST", f"/mails/{act}", "mail", {"ids": ["{it}"]})
         for act in ("read", "unread", "dismiss", "release", "retry", "fetch")
@@ -292,6 +292,9 @@ ROUTES = [
         for method in ("GET", "POST", "DELETE")
     ),
     Route("POST", f"{_INBOX}/communal-user", "inbox", {"name": "Team"}, takes_account=True),
+    Route("POST", f"{_INBOX}/mode/plan", "inbox", {"mode": "distributed"}, takes_account=True),
+    Route("GET", "/status-roles", "none", takes_account=True),
+    Route("PATCH", "/statuses/{name}", "status", {"closes": False}, takes_account=True),
     Route("GET", "/statuses", "none", takes_account=True),
     Route("POST", "/statuses", "none", {"name": "New"}, takes_account=True),
     Route("DELETE", "/statuses/{name}", "status", takes_account=True),

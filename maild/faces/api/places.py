@@ -8,9 +8,11 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from maild.core import inbox_keys, inboxes, people, statuses
+from maild.core import communal, inbox_keys, inboxes, people, statuses
+from maild.core.communal import ModePlan
 from maild.core.inbox_keys import InboxKey
 from maild.core.inboxes import InboxAdded, InboxMembers, InboxView, NewInbox
+from maild.core.statuses import StatusView
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.shapes import AddedUser
 from maild.faces.api.words import LINE_MAX, Account, Address, Asking, Line
@@ -61,6 +63,19 @@ class NewStatus(Asking):
     name: Line
 
 
+class ModeAsked(Asking):
+    """A mode that an inbox may be given."""
+
+    mode: Line
+
+
+class StatusRole(Asking):
+    """What a status means; what is left out stays as it is."""
+
+    closes: bool | None = None
+    reopens: bool | None = None
+
+
 class Inboxes(BaseModel):
     """An account's inboxes, by address."""
 
@@ -71,6 +86,12 @@ class Statuses(BaseModel):
     """An account's statuses in their order; a mail without one has the first."""
 
     statuses: list[str]
+
+
+class StatusRoles(BaseModel):
+    """An account's statuses in their order, each with what it means (M7)."""
+
+    statuses: list[StatusView]
 
 
 @routes.get("/inboxes", response_model=Inboxes)
@@ -164,6 +185,38 @@ async def set_inbox(
     """Change an inbox."""
     return await call.answer(
         lambda app, by: inboxes.set_inbox(app, address, changes.settings, account=account, by=by)
+    )
+
+
+@routes.post("/inboxes/{address:path}/mode/plan", response_model=ModePlan)
+async def plan_mode(
+    call: Asked, address: Address, asked: ModeAsked, account: Account = None
+) -> Response:
+    """Tell who would get an inbox's mail in another mode; nothing is changed."""
+    return await call.answer(
+        lambda app, by: communal.plan_mode(app, address, asked.mode, account=account, by=by)
+    )
+
+
+@routes.get("/status-roles", response_model=StatusRoles)
+async def describe_statuses(call: Asked, account: Account = None) -> Response:
+    """List an account's statuses, and which of them close a mail, or are what a re-opened one gets."""
+    return await call.answer(
+        lambda app, by: {"statuses": statuses.describe_statuses(app, account=account, by=by)}
+    )
+
+
+@routes.patch("/statuses/{name:path}", response_model=StatusRoles)
+async def set_status_role(
+    call: Asked, name: StatusName, asked: StatusRole, account: Account = None
+) -> Response:
+    """Say whether a status closes a mail, or is what a re-opened one gets."""
+    return await call.answer(
+        lambda app, by: {
+            "statuses": statuses.set_status_role(
+                app, name, closes=asked.closes, reopens=asked.reopens, account=account, by=by
+            )
+        }
     )
 
 
