@@ -203,7 +203,7 @@ def test_M2_mailboxes_are_counted_and_who_opened_a_mail_is_told(maild: Line) -> 
     assert (reader["name"], reader["email"]) == ("Eva", EVA)
     [leas] = maild.json("mail", "counts", "--mailboxes")["mailboxes"]
     assert (leas["owner"], leas["all"], leas["unread"]) == (LEA, 1, 1)
-    assert b"1 mails, 1 unread" in maild("mail", "counts", "--owner", LEA)[1]
+    assert b"1 mail, 1 unread" in maild("mail", "counts", "--owner", LEA)[1]
 
 
 def test_M1_a_mail_that_somebody_moved_is_not_moved_again(maild: Line) -> None:

@@ -39,15 +39,19 @@ def count_lines(counted: Sequence[dict[str, Any]]) -> Iterator[str]:
     )
     for one in counted:
         by_state = ", ".join(f"{one[name]} {name}" for name in states if one[name])
-        yield f"{line(one['inbox'])}  {one['all']} mails{': ' if by_state else ''}{by_state}"
+        yield f"{line(one['inbox'])}  {_mails(one['all'])}{': ' if by_state else ''}{by_state}"
         yield from columns([("", str(count), code) for code, count in one["reasons"].items()])
+
+
+def _mails(count: int) -> str:
+    return f"{count} mail{'' if count == 1 else 's'}"
 
 
 def mailbox_count_lines(counted: dict[str, Any]) -> Iterator[str]:
     """Yield how many mails each mailbox has, by status, and what is unread of each inbox."""
     for one in counted["mailboxes"]:
         owner = line(one["owner"] or one["name"])
-        yield f"{owner}  {one['all']} mails, {one['unread']} unread"
+        yield f"{owner}  {_mails(one['all'])}, {one['unread']} unread"
         yield from columns(
             [
                 ("", line(by["status"]), str(by["all"]), f"{by['unread']} unread")
