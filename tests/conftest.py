@@ -8,8 +8,11 @@ import subprocess
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy.util import LRUCache
 
 from maild.store import migrate
 from maild.store.engine import Database
@@ -113,6 +116,33 @@ def _give_schema(url: str) -> None:
     database = Database(url)
     migrate.upgrade(database)
     database.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Let the engines of all tests share what they compiled.
+
+    Each test has databases of its own, and half of a small one's time went into compiling the same statements again.
+    What is compiled belongs to a dialect: so they share the first one that was connected.
+    """
+    known: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}
+
+    def sharing(url: str, **options: Any) -> Engine:
+        engine = create_engine(url, **options)
+        kind = engine.dialect.name
+        if kind in known:
+            engine.dialect, engine._compiled_cache = known[kind]
+        else:
+
+            @event.listens_for(engine, "engine_connect", once=True)
+            def keep(_: Connection) -> None:
+                known.setdefault(kind, (engine.dialect, LRUCache(10_000)))
+
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("maild.store.engine.create_engine", sharing)
+        yield
 
 
 UrlOf = Callable[[str], str]

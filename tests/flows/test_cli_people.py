@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from maild.faces.cli.main import COMMANDS, run
+from maild.store.migrate import NEWEST
 
 FULL = bool(os.environ.get("MAILD_TEST_FULL"))
 
@@ -100,7 +101,7 @@ def acme(cli: Cli) -> Cli:
 class TestInit:
     def test_it_writes_a_configuration_a_key_and_a_schema(self, cli: Cli, tmp_path: Path) -> None:
         made = cli.ok("init", tmp_path / "new", "--domain", "acme.example")
-        assert made["schema"] == "0014"
+        assert made["schema"] == NEWEST
         assert "maild account add" in cli.err
         key = tmp_path / "new" / "maild.key"
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
