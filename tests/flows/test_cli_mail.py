@@ -105,7 +105,7 @@ def test_a_word_of_a_closed_list_is_wrong_usage(
         (("mail", "list", "--owner", "no@acme.example"), "NOT_FOUND"),
         (("mail", "list", "--owner", "\x1b[31m"), "INVALID_EMAIL"),
         (("mail", "list", "--status", "Nope"), "NOT_FOUND"),
-        (("mail", "list", "--search", "x"), "CONFLICT"),
+        (("mail", "list", "--search", "form:x"), "SEARCH_FIELD_UNKNOWN"),
         (("mail", "show", "nope"), "NOT_FOUND"),
         (("mail", "show", "\udcff" * 50), "NOT_FOUND"),
         (("explain", "0" * 10_000), "NOT_FOUND"),
