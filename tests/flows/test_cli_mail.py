@@ -150,6 +150,7 @@ def test_M2_a_given_mail_lies_unread_with_the_colleague_who_hears_why(maild: Lin
 def test_M4_all_that_a_list_shows_is_given_as_one_change(
     maild: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = signal.getsignal(signal.SIGINT)
     some = [maild.a_mail() for _ in range(3)]
     words = ("mail", "give", "--owner", LEA, "--unread", "--to", JAN)
     assert maild.json(*words, "--dry-run") == {"found": 3, "more": False}
@@ -169,7 +170,7 @@ def test_M4_all_that_a_list_shows_is_given_as_one_change(
     rest = maild.json(*words)
     assert (rest["moved"], rest["stopped"]) == (some[:1], None)
     assert maild.json("mail", "undo", stopped["change"])["moved"] == some[:0:-1]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize(
