@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.util import LRUCache
 
@@ -18,6 +19,10 @@ from maild.store import migrate
 from maild.store.engine import Database
 
 REQUIRED = os.environ.get("MAILD_TEST_REQUIRE_ALL") == "1"
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def absent(what: str) -> None:
