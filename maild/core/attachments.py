@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from typing_extensions import override
+from typing_extensions import Buffer, override
 
 from maild.core.app import Actor, App
 from maild.core.file_names import disposition, file_name
@@ -197,8 +197,8 @@ class _Sink(io.RawIOBase):
         return True
 
     @override
-    def write(self, piece: object, /) -> int:
-        octets = bytes(piece)  # type: ignore[call-overload]  # whatever has octets
+    def write(self, piece: Buffer, /) -> int:
+        octets = bytes(piece)
         self.pieces.append(octets)
         return len(octets)
 

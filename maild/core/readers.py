@@ -49,7 +49,8 @@ def roster_of(tx: Tx, account: int, chains: Iterable[Chain], since: datetime) ->
     people: set[int] = set()
     for chain in chains:
         people |= {*chain.named, *chain.members}
-        people |= {chain.default} - {None}  # type: ignore[arg-type]
+        if chain.default is not None:
+            people.add(chain.default)
     return tx.absences.roster(account, people, since)
 
 

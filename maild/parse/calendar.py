@@ -19,6 +19,7 @@ EVENTS_MAX = 5
 """Events of one file that are shown."""
 _TEXT_MAX = 500
 _KINDS = ("VEVENT", "VTODO")
+"""Components that have a time and a summary (RFC 5545 3.6); the others are lists and zones."""
 
 
 def read_calendar(raw: bytes, label: str = "") -> tuple[Event, ...]:

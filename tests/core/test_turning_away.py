@@ -30,8 +30,15 @@ def post(app: App) -> Post:
     return Post(replace(app, key=SealingKey.of("0123456789abcdef" * 3)))
 
 
-def answer(post: Post, from_: str, *recipients: str, **how: object) -> Reason:
-    answers = post.send(post.mail(from_, to=CRM), *(recipients or (CRM,)), **how)  # type: ignore[arg-type]
+def answer(
+    post: Post,
+    from_: str,
+    *recipients: str,
+    door: Door = Door.SMTP,
+    mail_from: str = "sender@world.example",
+) -> Reason:
+    mail = post.mail(from_, to=CRM)
+    answers = post.send(mail, *(recipients or (CRM,)), door=door, mail_from=mail_from)
     [reason] = {one.reason for one in answers}
     return reason
 
