@@ -32,10 +32,10 @@ from rich.progress import track
 from maild.core.app import Actor, App
 from maild.core.giving import give_found
 from maild.core.indexing import index_round
+from maild.core.lists import Wanted, list_mails
 from maild.core.mailbox import give, undo
 from maild.core.mailbox_counts import count_mailboxes
 from maild.core.profiles import ProfileText, add_profile, show_profile
-from maild.core.views import Wanted, list_mails
 from maild.store import migrate
 from maild.store.store import Store
 

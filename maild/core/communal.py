@@ -10,6 +10,7 @@ from maild.core.handing import hand_over
 from maild.core.keys import word_among
 from maild.core.readers import readers_of
 from maild.core.standing import home, inbox_named, require_admin
+from maild.model.plain_text import so_many
 from maild.model.reason import Reason, RefusedError
 from maild.store.accounts import AccountRow
 from maild.store.inboxes import InboxRow
@@ -53,7 +54,7 @@ def plan_mode(app: App, text: str, mode: str, *, account: str | None = None, by:
         new_to = None if reader is None else tx.people.user(reader.user_id)
     name = "nobody" if new_to is None else new_to.display_name
     old = (
-        f"{count} mails of the communal mailbox become {name}'s"
+        f"{so_many(count)} of the communal mailbox {'becomes' if count == 1 else 'become'} {name}'s"
         if count
         else "No mail changes hands"
     )

@@ -11,10 +11,10 @@ from typing import Any
 
 from maild.core.acts import new_act, no_mail, require_reader, require_right, right_to
 from maild.core.app import Actor, App
+from maild.core.documents import documents
 from maild.core.giving import Given, GivenMany, give_places
 from maild.core.handing import owner_changed
 from maild.core.mailbox import require_note
-from maild.core.views import documents
 from maild.model.states import State
 from maild.store.lists import Place
 from maild.store.mailbox import EntryRow

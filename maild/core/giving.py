@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from maild.core.acts import Act, new_act, require_reader, right_to
 from maild.core.app import Actor, App
 from maild.core.handing import hand_over
+from maild.core.lists import Wanted, places
 from maild.core.mailbox import PORTION, GoOn, require_note
-from maild.core.views import Wanted, places
 from maild.model.reason import RefusedError
 from maild.store.lists import Place
 from maild.store.store import Tx

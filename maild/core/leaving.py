@@ -13,7 +13,7 @@ from maild.core.readers import keeping_readers
 from maild.core.standing import home, is_admin, parse_address
 from maild.model.address import Address
 from maild.model.people import MemberState
-from maild.model.plain_text import short
+from maild.model.plain_text import short, so_many
 from maild.model.reason import Reason, RefusedError
 from maild.model.way import Way
 from maild.store.accounts import AccountRow
@@ -79,7 +79,7 @@ def _require_empty_mailbox(tx: Tx, member: MemberRow, where: AccountRow) -> None
                 Way("SHOW_MAILS", "See them", look),
                 Way("GIVE_MAILS", "Give them to somebody", "maild mail give ID… --to EMAIL"),
             ),
-            why=f"{member.user.display_name} has {owned} mails of {where.name}, which would have no reader. "
+            why=f"{member.user.display_name} has {so_many(owned)} of {where.name}, which would have no reader. "
             "Give them to somebody first.",
         )
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from maild.core.app import Actor, App
 from maild.core.clients_changing import NOTHING_ASKED, Precondition
+from maild.core.lists import Counted, Wanted, count_of, filter_of
 from maild.core.naming import named_now, with_numbers
 from maild.core.saved import PROFILES_MAX, find_profile, is_own, profiles_seen
 from maild.core.searching import query_of, refused, resolve
 from maild.core.standing import home, is_admin, note, require_member
-from maild.core.views import Counted, Wanted, count_of, filter_of
 from maild.model.people import Role
 from maild.model.plain_text import one_line, short
 from maild.model.query import Query, QueryError, explain, read_terms

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maild.core.app import Actor, App
+from maild.core.documents import iso
 from maild.core.opening import Shower
 from maild.core.tickets import Purpose, Ticket, opened_ticket, sealed_ticket
-from maild.core.views import bytes_of, iso, visible_mail
+from maild.core.views import bytes_of, visible_mail
 from maild.model.letter import PARSER_VERSION, Letter, UnreadableError
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError

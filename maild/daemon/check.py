@@ -29,6 +29,7 @@ from maild.faces.cli.context import of
 from maild.faces.cli.group import plain
 from maild.model.clock import system_clock
 from maild.model.errand import ErrandState
+from maild.model.plain_text import so_many
 from maild.model.reason import RefusedError
 from maild.model.written import FdSocket, HostPort, UnixSocket
 from maild.oauth.oidc import provider_of
@@ -225,7 +226,7 @@ def _relay_lines(opened: App, settings: Settings) -> Iterator[Line]:
             signed = "signed in" if relay.username else "no sign-in"
             yield Line("OK", what, f"answers ({relay.tls}, {signed}); mails are from {sender}")
     if dead:
-        yield Line("WARN", "relay", f"{dead} mails did not go: `maild outbox list --state dead`")
+        yield Line("WARN", "relay", f"{so_many(dead)} did not go: `maild outbox list --state dead`")
 
 
 def _search_line(opened: App) -> Line:

@@ -10,6 +10,7 @@ from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import changes_of, group
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.output import fields, table
+from maild.model.plain_text import so_many
 from maild.model.source import SignIn, SourceKind, TlsMode
 
 if TYPE_CHECKING:
@@ -254,14 +255,14 @@ def set_(
     )
     if plan.will_go and not yes:
         raise WrongUsageError(
-            f"{plan.will_go} mails that are stored here will be deleted from the server; say --yes if that is meant"
+            f"{so_many(plan.will_go)} that are stored here will be deleted from the server; say --yes if that is meant"
         )
     done = set_source(cli.app, name, wanted, sealed=sealed, account=cli.account_slug, by=cli.by)
     cli.emit(
         done.source, f"Source {done.source.name} is changed; its state is {done.source.state}."
     )
     if plan.will_go:
-        cli.say(f"{plan.will_go} mails will be deleted from the server.")
+        cli.say(f"{so_many(plan.will_go)} will be deleted from the server.")
     if done.needs_secret:
         cli.say(
             f"Its secret was for the server and user of before and is void: `maild source set {name} --password-file F`."

@@ -25,6 +25,7 @@ from maild.core.room import Room
 from maild.doors.files.trees import Archive, Found, Kind, NoArchiveError, archives_in, mails_in
 from maild.faces.cli.context import Context
 from maild.faces.cli.output import printable
+from maild.model.plain_text import so_many
 from maild.model.reason import EX_FAILED, EX_TEMPFAIL
 from maild.parse.pool import ReaderPool
 
@@ -167,7 +168,7 @@ def _go_on() -> str:
 
 def _say_where(cli: Context, tally: Tally, error: Exception) -> None:
     if fault_of(error) is not None or isinstance(error, OSError):
-        cli.say(f"{tally.new} mails were stored. {tally.how_to_go_on}")
+        cli.say(f"Stored: {so_many(tally.new)}. {tally.how_to_go_on}")
 
 
 def _total(paths: Sequence[str]) -> int:
@@ -339,7 +340,9 @@ class _Progress:
     def _words(self, tally: Tally, now: float, *, with_rest: bool) -> str:
         seen = sum(one.new + one.known + one.erased + one.older + one.failed for one in tally.files)
         spent = max(now - self._begun, 0.001)
-        words = f"{seen} mails, {tally.new} new, {tally.failed} failed, {seen / spent:.0f} a second"
+        words = (
+            f"{so_many(seen)}, {tally.new} new, {tally.failed} failed, {seen / spent:.0f} a second"
+        )
         if with_rest and 0 < self._done < self._total:
             rest = timedelta(seconds=round(spent / self._done * (self._total - self._done)))
             words += f", {self._done * 100 // self._total} %, {rest} to go"

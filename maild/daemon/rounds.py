@@ -19,6 +19,7 @@ from maild.doors.imap.round import ImapRound
 from maild.doors.pop.client import PopClient
 from maild.doors.pop.naming import is_renumbered, listed_of, tops_of
 from maild.doors.pop.round import PopRound, named
+from maild.model.plain_text import so_many
 from maild.model.renumber import Marks
 from maild.model.source import SourceKind
 from maild.threads import do
@@ -108,7 +109,7 @@ class Rounds:
             finally:
                 imap.close()
             step("folder", f"{source.folder or 'INBOX'} is there, one of {folders}")
-        step("count", f"{proven.listed} mails, of which {proven.known} are known")
+        step("count", f"{so_many(proven.listed)}, of which {proven.known} are known")
         return Counts(proven.listed, proven.known)
 
     async def prove(self, source: SourceRow) -> Proven:

@@ -32,6 +32,7 @@ from maild.daemon.lines import Lines
 from maild.daemon.polled import holder_name
 from maild.daemon.rounds import Rounds
 from maild.faces.cli.context import Context
+from maild.model.plain_text import so_many
 from maild.model.reason import EX_FAILED, EX_TEMPFAIL, Reason, RefusedError
 from maild.model.source import SignIn
 from maild.oauth.choose import authorize
@@ -82,7 +83,9 @@ def visit_test(cli: Context, name: str) -> None:
         cli.say(f"OK    {what}: {came}")
 
     counts = go(cli, source, lambda rounds, _: rounds.test(source, step))
-    text = f"{counts.listed} mails, of which {counts.known} are in the ledger. Nothing was fetched."
+    text = (
+        f"{so_many(counts.listed)}, of which {counts.known} are in the ledger. Nothing was fetched."
+    )
     if source.since is None:
         text += f" Choose: `maild source set {source.name} since=all`, `since=none` or a date."
     cli.emit({"steps": steps, **asdict(counts)}, text)
@@ -92,7 +95,7 @@ def visit_prove(cli: Context, name: str) -> None:
     """Say what would come in; a stored mail among it is a failure."""
     source = _source(cli, name)
     proven = go(cli, source, lambda rounds, _: rounds.prove(source))
-    text = f"{proven.listed} mails on the server, {proven.known} known; {proven.would_fetch} are new, {proven.again} would be fetched again."
+    text = f"{so_many(proven.listed)} on the server, {proven.known} known; {proven.would_fetch} are new, {proven.again} would be fetched again."
     if proven.renumbered:
         text += " The server has numbered everything anew; known mails were found by their headers."
     cli.emit(proven, text)
@@ -172,7 +175,7 @@ async def _keep(cli: Context, claim: collect.Claim, length: timedelta) -> None:
 
 def _report(cli: Context, figures: Figures) -> None:
     text = (
-        f"{figures.listed} mails on the server: {figures.new} new, {figures.stored} stored, {figures.skipped} left out, "
+        f"{so_many(figures.listed)} on the server: {figures.new} new, {figures.stored} stored, {figures.skipped} left out, "
         f"{figures.headers} too large (header stored), {figures.failed} refused by the server, {figures.acted} deleted, moved or marked."
     )
     if figures.renumbered:

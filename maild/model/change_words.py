@@ -8,6 +8,7 @@ from shlex import quote
 from maild.model.changes import RenamePlan, Side, SwapPlan
 from maild.model.merges import MergePlan
 from maild.model.people import AddressKind
+from maild.model.plain_text import so_many
 
 _KINDS = {
     AddressKind.ALIAS: "an alias",
@@ -69,7 +70,7 @@ def _swap(plan: SwapPlan) -> Iterator[str]:
 def _record(side: Side) -> Iterator[str]:
     roles = ", ".join(f"{one.role.value} in {one.account}" for one in side.memberships)
     yield (
-        f"With {side.name}'s record stay {_mails(side.mails_owned)} in the mailbox, {_mails(side.mails_sent)} sent"
+        f"With {side.name}'s record stay {so_many(side.mails_owned)} in the mailbox, {so_many(side.mails_sent)} sent"
         + (f", and what {side.name} is: {roles}." if roles else ".")
     )
     if side.keeps:
@@ -99,8 +100,8 @@ def _merge(plan: MergePlan) -> Iterator[str]:
     yield f"{plan.from_name} ({plan.from_email}) turns out to be {plan.into_name} ({plan.into_email})."
     for line in plan.addresses:
         yield f"{line.address} becomes {_KINDS[line.becomes]} of {plan.into_name}."
-    yield f"{_mails(plan.mails_moved)} move to {plan.into_name}'s mailbox, read or unread as they are."
-    yield f"{_mails(plan.mails_sent)} sent by {plan.from_name} stay as they were resolved."
+    yield f"{so_many(plan.mails_moved)} move to {plan.into_name}'s mailbox, read or unread as they are."
+    yield f"{so_many(plan.mails_sent)} sent by {plan.from_name} stay as they were resolved."
     yield from plan.conflicts
     for what, where in (
         ("owns the mail of", plan.owner_of),
@@ -121,13 +122,9 @@ def _ends(in_hand: int, ambiguous: tuple[str, ...]) -> Iterator[str]:
     yield from ambiguous
     if in_hand:
         yield (
-            f"{_mails(in_hand)} of these accounts are not decided yet; each is whose it was when it came in."
+            f"{so_many(in_hand)} of these accounts are not decided yet; each is whose it was when it came in."
         )
     yield "The operator can take this back for 30 days."
-
-
-def _mails(number: int) -> str:
-    return _count(number, "mail")
 
 
 def _count(number: int, noun: str) -> str:

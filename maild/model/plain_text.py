@@ -72,3 +72,8 @@ def short(text: str, most: int = 60) -> str:
 def storable(text: str) -> str:
     """Replace what no database takes as text: NUL and lone surrogates.  For what peers say, which is never refused."""
     return text.replace("\0", "�").encode("utf-8", "replace").decode()
+
+
+def so_many(count: int) -> str:
+    """Return a number of mails in words: `1 mail`, `0 mails`."""
+    return "1 mail" if count == 1 else f"{count} mails"

@@ -17,8 +17,8 @@ from tests.wall.functions import ROWS
 LEA, EVA, JAN = "lea@acme.example", "eva@acme.example", "jan@acme.example"
 
 ELSEWHERE = {
-    "views.user_id_of": "a step of `give`",
-    "views.mails_with_reason": "walks over all mails of a reason: `maild mail retry --reason`",
+    "lists.user_id_of": "a step of `give`",
+    "lists.mails_with_reason": "walks over all mails of a reason: `maild mail retry --reason`",
     "accounts.account_id_of": "a step of others",
     "agency.refuse_access": "`refuse_membership` does it",
     "clients_following.set_directory": "names files of the machine: the command line's",
@@ -64,7 +64,7 @@ def test_G_every_use_case_of_core_has_a_route_or_a_reason_why_not() -> None:
     known = {row.name for row in ROWS}
     known -= {name for name in known if name.partition(".")[0] in AT_THE_MACHINE}
     assert known - asked - set(ELSEWHERE) == set(), "give it a route, or say here why it has none"
-    assert set(ELSEWHERE) & asked == {"views.user_id_of", "accounts.account_id_of"}
+    assert set(ELSEWHERE) & asked == {"lists.user_id_of", "accounts.account_id_of"}
     assert set(ELSEWHERE) <= known, "these are not there any more"
 
 

@@ -22,8 +22,8 @@ from maild.core.erasing import (
     sweep_bodies,
 )
 from maild.core.indexing import index_all
+from maild.core.lists import Wanted, list_mails
 from maild.core.rulings import dismiss
-from maild.core.views import Wanted, list_mails
 from maild.model.reason import RefusedError
 from maild.store import schema
 from maild.store.bodies import SWEEP_AFTER_S

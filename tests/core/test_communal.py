@@ -13,12 +13,13 @@ from maild.core.answering import begin_answering, end_answering
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.communal import plan_mode
 from maild.core.inboxes import inbox_members, set_inbox, show_inbox
+from maild.core.lists import Wanted, list_mails
 from maild.core.mailbox import add_note, give, set_unread, take, undo
 from maild.core.mailbox_counts import count_mailboxes
 from maild.core.marking import mark_opened, readers_of
 from maild.core.people import add_communal_user, set_active
 from maild.core.standing import actor_for
-from maild.core.views import Wanted, list_mails, mail_history, show_mail
+from maild.core.views import mail_history, show_mail
 from maild.core.writing import reply
 from maild.core.writing_desk import Asked
 from maild.model.people import Role
@@ -143,7 +144,7 @@ class TestSwitching:
         take(firm.app, second, by=by(firm, EVA))
         plan = plan_mode(firm.app, INFO, "distributed", by=OPERATOR)
         assert (plan.mails, plan.to, plan.new_mail_to) == (1, LEA, LEA)
-        assert plan.text.startswith("1 mails of the communal mailbox become Lea's")
+        assert plan.text.startswith("1 mail of the communal mailbox becomes Lea's")
         assert show_inbox(firm.app, INFO, by=OPERATOR).mode == "communal"
         set_inbox(firm.app, INFO, {"mode": "distributed"}, by=OPERATOR)
         assert [shown(firm, one)["owner"] for one in (first, second)] == [LEA, EVA]

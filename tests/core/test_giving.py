@@ -18,9 +18,9 @@ from maild.core import mailbox
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.giving import GivenMany, find_to_give, give_found
 from maild.core.indexing import index_all
+from maild.core.lists import Wanted, list_mails
 from maild.core.mailbox import add_note, give, set_status, set_unread, take, undo
 from maild.core.people import set_active
-from maild.core.views import Wanted, list_mails
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.store import schema

@@ -15,11 +15,11 @@ from sqlalchemy import event, select, text
 
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.giving import give_found
+from maild.core.lists import Wanted
 from maild.core.mailbox import give, newest_change, set_status, set_unread, take, undo
 from maild.core.mailbox_counts import MailboxCount, count_mailboxes
 from maild.core.marking import mark_opened, readers_of
 from maild.core.rulings import dismiss, release_mails
-from maild.core.views import Wanted
 from maild.model.reason import Reason, RefusedError
 from maild.store import people_tables, schema
 from tests.core.company import CRM, EVA, INFO, JAN, LEA, READER, Post, a_company

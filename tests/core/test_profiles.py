@@ -9,6 +9,7 @@ import pytest
 
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.clients_changing import Precondition
+from maild.core.lists import Counted, Wanted, count_mails, list_mails
 from maild.core.profiles import (
     ProfileText,
     add_profile,
@@ -19,7 +20,6 @@ from maild.core.profiles import (
     tag_of,
 )
 from maild.core.statuses import add_status, remove_status
-from maild.core.views import Counted, Wanted, count_mails, list_mails
 from maild.model.query import Field
 from maild.model.reason import Reason, RefusedError
 from tests.core.company import EVA as EVA_ID, JAN as JAN_ID, LEA as LEA_ID
@@ -132,7 +132,7 @@ def test_M6_who_changes_a_profile_that_was_changed_meanwhile_is_refused(room: Ro
 
 
 def test_M6_counts_end_at_a_number_and_say_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maild.core.views.COUNT_MAX", 1)
+    monkeypatch.setattr("maild.core.lists.COUNT_MAX", 1)
     for query in ("is:unread", "to:info@"):
         assert count_mails(room.app, Wanted(search=query), by=LEA) == Counted(number=1, more=True)
 

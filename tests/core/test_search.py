@@ -10,8 +10,8 @@ import pytest
 from maild.core import indexing
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.indexing import backlog, index_all, index_round
+from maild.core.lists import Wanted, count_mails, list_mails
 from maild.core.mailbox import give
-from maild.core.views import Wanted, count_mails, list_mails
 from maild.model.envelope import Trust
 from maild.model.reason import Reason, RefusedError
 from maild.store.engine import StoreDownError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from maild.core.app import OPERATOR, App
-from maild.core.views import Wanted, list_mails
+from maild.core.lists import Wanted, list_mails
 from maild.store.store import Store
 from tests.conftest import UrlOf
 from tests.core.conftest import Frozen

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event, text
 
 from maild.core.app import Actor, App
-from maild.core.views import Wanted, count_mails, list_mails
+from maild.core.lists import Wanted, count_mails, list_mails
 from tests.core.company import LEA
 from tests.core.conftest import Frozen
 from tests.core.test_search import Room

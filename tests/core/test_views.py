@@ -11,15 +11,8 @@ import pytest
 from maild.core import mailbox, rulings
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.inspect import Asked, Sample, WhatIf
-from maild.core.views import (
-    Wanted,
-    explain_mail,
-    list_mails,
-    mail_history,
-    mails_with_reason,
-    raw_mail,
-    show_mail,
-)
+from maild.core.lists import Wanted, list_mails, mails_with_reason
+from maild.core.views import explain_mail, mail_history, raw_mail, show_mail
 from maild.model.envelope import Trust
 from maild.model.letter import UnreadableError
 from maild.model.reason import Reason, RefusedError
@@ -316,7 +309,7 @@ def test_an_unknown_mail_is_not_found(world: World) -> None:
 def test_mails_with_a_reason_are_found_in_portions(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maild.core.views.RETRY_PAGE", 2)
+    monkeypatch.setattr("maild.core.lists.RETRY_PAGE", 2)
     sent = [world.a_mail(from_="who@other.example", to=CRM) for _ in range(5)]
     world.a_mail()
     found = list(mails_with_reason(world.app, None, Reason.SENDER_UNKNOWN, by=OPERATOR))

@@ -29,7 +29,7 @@ def test_M11_a_new_rule_waits_and_says_what_it_would_have_done(maild: Line) -> N
     assert status == 0
     assert SHOWN in out.decode()
     assert "and off; `maild rule enable" in out.decode()
-    assert "Of the last 1 mails it matches 1 and would have changed 1." in talk
+    assert "Of the last 1 mail it matches 1 and would have changed 1." in talk
 
 
 def test_M11_a_rule_is_switched_on_and_off_moved_and_removed(maild: Line) -> None:

@@ -16,6 +16,7 @@ from maild.core import (
     giants,
     giving,
     healing,
+    lists,
     mailbox,
     mailbox_counts,
     marking,
@@ -26,7 +27,7 @@ from maild.core import (
     views,
 )
 from maild.core.app import Actor, App
-from maild.core.views import Wanted
+from maild.core.lists import Wanted
 from maild.model.reason import Reason
 from tests.core.company import READER
 from tests.wall.rows import (
@@ -82,35 +83,35 @@ def _repaired(reason: str, action: str) -> Look:
 
 _MAILS = [
     Row(
-        views.list_mails,
+        lists.list_mails,
         "none",
-        lambda app, by, it, at: views.list_mails(app, Wanted(account=at), by=by),
+        lambda app, by, it, at: lists.list_mails(app, Wanted(account=at), by=by),
     ),
     Row(
-        views.list_mails,
+        lists.list_mails,
         "user",
-        lambda app, by, it, at: views.list_mails(app, Wanted(account=at, owner=it), by=by),
+        lambda app, by, it, at: lists.list_mails(app, Wanted(account=at, owner=it), by=by),
         note="owner",
     ),
     Row(
-        views.list_mails,
+        lists.list_mails,
         "inbox",
-        lambda app, by, it, at: views.list_mails(app, Wanted(account=at, inbox=it), by=by),
+        lambda app, by, it, at: lists.list_mails(app, Wanted(account=at, inbox=it), by=by),
     ),
     Row(
-        views.list_mails,
+        lists.list_mails,
         "client",
-        lambda app, by, it, at: views.list_mails(app, Wanted(account=at, client=it), by=by),
+        lambda app, by, it, at: lists.list_mails(app, Wanted(account=at, client=it), by=by),
     ),
     Row(
-        views.list_mails,
+        lists.list_mails,
         "status",
-        lambda app, by, it, at: views.list_mails(app, Wanted(account=at, status=it), by=by),
+        lambda app, by, it, at: lists.list_mails(app, Wanted(account=at, status=it), by=by),
     ),
     Row(
-        views.list_mails,
+        lists.list_mails,
         "mail",
-        lambda app, by, it, at: views.list_mails(app, Wanted(account=at, after=it), by=by),
+        lambda app, by, it, at: lists.list_mails(app, Wanted(account=at, after=it), by=by),
         note="cursor",
     ),
     Row(
@@ -119,7 +120,7 @@ _MAILS = [
         lambda app, by, it, at: feed.events_after(app, account=at, by=by),
     ),
     Row(feed.feed_end, "none", lambda app, by, it, at: feed.feed_end(app, account=at, by=by)),
-    Row(views.user_id_of, "user", lambda app, by, it, at: views.user_id_of(app, it, by=by)),
+    Row(lists.user_id_of, "user", lambda app, by, it, at: lists.user_id_of(app, it, by=by)),
     *(
         Row(
             function,
@@ -153,9 +154,9 @@ _MAILS = [
         lambda app, by, it, at: attachments.archive(app, READER, it, by=by),
     ),
     Row(
-        views.mails_with_reason,
+        lists.mails_with_reason,
         "none",
-        lambda app, by, it, at: views.mails_with_reason(app, at, Reason.FILED_CONTACT, by=by),
+        lambda app, by, it, at: lists.mails_with_reason(app, at, Reason.FILED_CONTACT, by=by),
         own=SOME,
     ),
     Row(

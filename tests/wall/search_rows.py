@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from maild.core import indexing, profiles, views
+from maild.core import indexing, lists, profiles
+from maild.core.lists import Wanted
 from maild.core.profiles import ProfileText
-from maild.core.views import Wanted
 from tests.wall.rows import NONE, SOME, Row, asked_at
 
 _NEW = ProfileText(name="New", query="offer")
@@ -19,19 +19,19 @@ ROWS = [
         colleagues=NONE,
     ),
     Row(
-        views.list_mails,
+        lists.list_mails,
         "profile",
-        lambda app, by, it, at: views.list_mails(app, Wanted(account=at, profile=it), by=by),
+        lambda app, by, it, at: lists.list_mails(app, Wanted(account=at, profile=it), by=by),
     ),
     Row(
-        views.count_mails,
+        lists.count_mails,
         "none",
-        lambda app, by, it, at: views.count_mails(app, Wanted(account=at), by=by),
+        lambda app, by, it, at: lists.count_mails(app, Wanted(account=at), by=by),
     ),
     Row(
-        views.count_mails,
+        lists.count_mails,
         "profile",
-        lambda app, by, it, at: views.count_mails(app, Wanted(account=at, profile=it), by=by),
+        lambda app, by, it, at: lists.count_mails(app, Wanted(account=at, profile=it), by=by),
     ),
     Row(
         profiles.list_profiles,

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from maild.core import accounts, counts, giants, healing, mailbox, repairs, rulings, views
+from maild.core import accounts, counts, giants, healing, lists, mailbox, repairs, rulings
 from maild.core.acts import Change
 from maild.core.app import Actor, App
 from maild.core.giants import Asked as AskedFor
@@ -145,7 +145,7 @@ async def give(call: Asked, asked: Given) -> Response:
     """Give mails to a colleague; they leave one mailbox and lie in the other in the same moment."""
 
     def act(app: App, by: Actor) -> Done:
-        to = views.user_id_of(app, asked.to, by=by)
+        to = lists.user_id_of(app, asked.to, by=by)
         return _done(
             mailbox.give(app, asked.ids, to=to, note=asked.note, seen_version=asked.version, by=by)
         )

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from maild.core import repairs, views
+from maild.core import lists, repairs, views
 from maild.core.app import Actor, App
+from maild.core.lists import Counted, Wanted
 from maild.core.repairs import Repaired, Repairs
-from maild.core.views import Counted, Wanted
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.etags import IfNoneMatch, tag_of_mail, tagged
 from maild.faces.api.shapes import MailPage
@@ -70,7 +70,7 @@ class Repair(Asking):
 async def list_mails(call: Asked, asked: Annotated[Filter, Query()]) -> Response:
     """List the mails that the asker may see, newest first."""
     wanted = wanted_of(asked)
-    return await call.answer(lambda app, by: views.list_mails(app, wanted, by=by))
+    return await call.answer(lambda app, by: lists.list_mails(app, wanted, by=by))
 
 
 def wanted_of(asked: Filter) -> Wanted:
@@ -96,14 +96,14 @@ async def count_mails(call: Asked, asked: Annotated[Counting, Query()]) -> Respo
     """Count the mails that the asker may see, up to a thousand."""
     values: dict[str, Any] = asked.model_dump()
     wanted = Wanted(**{**values, "reason": _reason(asked.reason)})
-    return await call.answer(lambda app, by: views.count_mails(app, wanted, by=by))
+    return await call.answer(lambda app, by: lists.count_mails(app, wanted, by=by))
 
 
 @routes.post("/search", response_model=MailPage)
 async def search_mails(call: Asked, asked: Search) -> Response:
     """List the mails that hold all of some terms, newest first."""
     wanted = Wanted(**asked.model_dump())
-    return await call.answer(lambda app, by: views.list_mails(app, wanted, by=by))
+    return await call.answer(lambda app, by: lists.list_mails(app, wanted, by=by))
 
 
 @routes.get("/{mail_id}")

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from maild.core import conversations, giving, mailbox_counts, marking
 from maild.core.conversations import Conversation
 from maild.core.giving import FoundToGive, GivenMany
+from maild.core.lists import user_id_of
 from maild.core.mailbox_counts import Counted
 from maild.core.marking import Opened
-from maild.core.views import user_id_of
 from maild.faces.api.calls import Asked
 from maild.faces.api.mails import Filter, wanted_of
 from maild.faces.api.words import LINE_MAX, Account, Asking, Flag, Id, Line, Text

@@ -9,6 +9,7 @@ import typer
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import changes_of, group
 from maild.faces.cli.output import fields, table
+from maild.model.plain_text import so_many
 
 app = group("Tenant companies, and what each has settled for itself.")
 
@@ -89,6 +90,6 @@ def _require_word(cli: Context, slug: str, changes: dict[str, str]) -> None:
             found = find_outlived(cli.app, slug, key, changes[key], by=cli.by)
             if found.count:
                 raise WrongUsageError(
-                    f"{key}={changes[key]} erases {found.count} mails within a day, the oldest of "
+                    f"{key}={changes[key]} erases {so_many(found.count)} within a day, the oldest of "
                     f"{found.oldest:%Y-%m-%d}. Say --yes to have it so."
                 )

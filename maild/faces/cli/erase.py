@@ -8,6 +8,7 @@ import typer
 
 from maild.faces.cli.context import of
 from maild.faces.cli.options import WrongUsageError
+from maild.model.plain_text import so_many
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,7 +55,7 @@ def erase_mails(
     told = {"found": found.count, "oldest": found.oldest, "newest": found.newest}
     since = f", of {found.oldest:%Y-%m-%d} to {found.newest:%Y-%m-%d}" if found.oldest and found.newest else ""  # fmt: skip
     if not yes:
-        text = f"{found.count} mails would be erased{since}. To erase them for good: --yes"
+        text = f"{so_many(found.count)} would be erased{since}. To erase them for good: --yes"
         cli.emit({**told, "erased": 0}, text)
         return
 
@@ -64,7 +65,7 @@ def erase_mails(
         return True
 
     done = erase(cli.app, erasure, by=cli.by, go_on=tell)
-    cli.emit({**told, "erased": done}, f"{done} mails are erased{since}.")
+    cli.emit({**told, "erased": done}, f"{so_many(done)} erased{since}.")
 
 
 def _before(app: App, text: str) -> datetime:

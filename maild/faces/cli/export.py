@@ -18,6 +18,7 @@ import typer
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.output import as_json
+from maild.model.plain_text import so_many
 
 if TYPE_CHECKING:
     from maild.core.exporting import Exportable
@@ -105,7 +106,7 @@ def export_mails(
         count = _write(cli, found, sink)
     cli.emit(
         {"to": str(target), "mails": count, "kind": found.kind, "account": found.account},
-        f"{count} mails and the record are in {target}.",
+        f"{so_many(count)} and the record are in {target}.",
     )
 
 

@@ -73,7 +73,7 @@ def list_(
     ] = None,
 ) -> None:
     """List mails, newest first."""
-    from maild.core.views import Wanted, list_mails
+    from maild.core.lists import Wanted, list_mails
 
     cli = of(ctx)
     wanted = Wanted(

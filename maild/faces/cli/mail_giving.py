@@ -15,12 +15,13 @@ from maild.faces.cli.context import Context, of
 from maild.faces.cli.mail_shared import SHOWN_AFTER, Id, a_reader, reason_of, state_of, tell, told
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.plain import line
+from maild.model.plain_text import so_many
 from maild.model.reason import Reason
 from maild.model.states import State
 
 if TYPE_CHECKING:
     from maild.core.giving import GivenMany
-    from maild.core.views import Wanted
+    from maild.core.lists import Wanted
 
 commands = typer.Typer()
 """Joined to the others of `maild mail`."""
@@ -72,8 +73,8 @@ def give(
     ] = False,
 ) -> None:
     """Give mails to a colleague, who sees them unread: some by their ids, or all that are found, 10,000 in one act."""
+    from maild.core.lists import Wanted, user_id_of
     from maild.core.mailbox import give as give_mails
-    from maild.core.views import Wanted, user_id_of
 
     cli = of(ctx)
     wanted = Wanted(
@@ -115,7 +116,7 @@ def _count(cli: Context, wanted: Wanted, to: int, name: str) -> None:
 
     found = find_to_give(cli.app, wanted, to=to, by=cli.by)
     more = "; there are more, which a second time would give" if found.more else ""
-    tell(cli, asdict(found), [f"To be given to {name}: {_mails(found.found)}{more}."])
+    tell(cli, asdict(found), [f"To be given to {name}: {so_many(found.found)}{more}."])
 
 
 def _give_found(cli: Context, wanted: Wanted, to: int, note: str, name: str) -> None:
@@ -144,20 +145,16 @@ def _tell_given(cli: Context, done: GivenMany, name: str) -> None:
 
 
 def _given_lines(done: GivenMany, name: str) -> Iterator[str]:
-    yield f"Given to {name}: {_mails(len(done.moved))}."
+    yield f"Given to {name}: {so_many(len(done.moved))}."
     if done.unchanged:
         shown = ", ".join(done.unchanged[:SHOWN_AFTER])
-        yield f"Left as they were: {_mails(len(done.unchanged))}: {shown}"
+        yield f"Left as they were: {so_many(len(done.unchanged))}: {shown}"
     if done.stopped is not None:
         yield f"{line(done.stopped)} The same command goes on."
     elif done.more:
         yield "There are more: the same command gives them, too."
     if done.moved:
         yield f"Change {done.id}"
-
-
-def _mails(count: int) -> str:
-    return f"{count} mail{'' if count == 1 else 's'}"
 
 
 @contextmanager
@@ -168,7 +165,7 @@ def until_interrupted(cli: Context, verb: str) -> Iterator[Callable[[int, int], 
 
     def go_on(done: int, of_all: int) -> bool:
         if of_all > done or of_all > SHOWN_AFTER:
-            cli.say(f"{done} of {_mails(of_all)} {verb} …")
+            cli.say(f"{done} of {so_many(of_all)} {verb} …")
         return not pressed
 
     try:

@@ -12,6 +12,7 @@ from maild.faces.cli.mail_shared import Id, a_reader, tell
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.plain import line
 from maild.faces.documents import document
+from maild.model.plain_text import so_many
 
 if TYPE_CHECKING:
     from maild.core.healing import Matching
@@ -148,10 +149,10 @@ def heal(
             reader,
             names,
             account=cli.account_slug,
-            told=lambda count: cli.say(f"{count} mails decided again …"),
+            told=lambda count: cli.say(f"{so_many(count)} decided again …"),
             by=cli.by,
         )
-    text = f"Decided again: {healed.count} mails; {healed.filed} of them are filed now."
+    text = f"Decided again: {so_many(healed.count)}; {healed.filed} of them are filed now."
     tell(cli, document(healed), [text])
 
 

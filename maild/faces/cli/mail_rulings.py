@@ -19,6 +19,7 @@ from maild.faces.cli.mail_shared import (
 )
 from maild.faces.cli.options import WrongUsageError
 from maild.faces.cli.plain import line
+from maild.model.plain_text import so_many
 from maild.model.reason import Reason
 
 if TYPE_CHECKING:
@@ -107,14 +108,14 @@ def retry(
         tell(
             cli,
             {"count": len(decided), "retried": decided},
-            [f"Decided again: {len(decided)} mails."],
+            [f"Decided again: {so_many(len(decided))}."],
         )
         return
     _tell_outcomes(cli, decided)
 
 
 def _portions(cli: Context, reason: Reason | None) -> Iterable[list[str]]:
-    from maild.core.views import mails_with_reason
+    from maild.core.lists import mails_with_reason
 
     return () if reason is None else mails_with_reason(cli.app, cli.account_slug, reason, by=cli.by)
 
@@ -130,7 +131,7 @@ def _retried(cli: Context, portions: Iterable[list[str]]) -> list[str]:
                 some = portion[start : start + BATCH]
                 done += retry_mails(cli.app, reader, some, by=cli.by).moved
                 if len(done) > SHOWN_AFTER:
-                    cli.say(f"{len(done)} mails decided again …")
+                    cli.say(f"{so_many(len(done))} decided again …")
     return done
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from maild.faces.cli.plain import block, clock_time, columns, field_lines, line, mailbox, short
+from maild.model.plain_text import so_many
 
 _SUBJECT, _FROM = 50, 28
 """Columns of a list that are cut."""
@@ -39,19 +40,15 @@ def count_lines(counted: Sequence[dict[str, Any]]) -> Iterator[str]:
     )
     for one in counted:
         by_state = ", ".join(f"{one[name]} {name}" for name in states if one[name])
-        yield f"{line(one['inbox'])}  {_mails(one['all'])}{': ' if by_state else ''}{by_state}"
+        yield f"{line(one['inbox'])}  {so_many(one['all'])}{': ' if by_state else ''}{by_state}"
         yield from columns([("", str(count), code) for code, count in one["reasons"].items()])
-
-
-def _mails(count: int) -> str:
-    return f"{count} mail{'' if count == 1 else 's'}"
 
 
 def mailbox_count_lines(counted: dict[str, Any]) -> Iterator[str]:
     """Yield how many mails each mailbox has, by status, and what is unread of each inbox."""
     for one in counted["mailboxes"]:
         owner = line(one["owner"] or one["name"])
-        yield f"{owner}  {_mails(one['all'])}, {one['unread']} unread"
+        yield f"{owner}  {so_many(one['all'])}, {one['unread']} unread"
         yield from columns(
             [
                 ("", line(by["status"]), str(by["all"]), f"{by['unread']} unread")

@@ -11,8 +11,8 @@ from maild.faces.cli.group import group
 from maild.faces.cli.output import fields, printable, table
 
 if TYPE_CHECKING:
+    from maild.core.lists import Counted
     from maild.core.profiles import ProfileView
-    from maild.core.views import Counted
 
 app = group("Saved searches: one's own and shared ones, with counts.")
 

@@ -9,6 +9,7 @@ import typer
 from maild.faces.cli.context import Context, of
 from maild.faces.cli.group import group
 from maild.faces.cli.output import fields, printable, table
+from maild.model.plain_text import so_many
 
 if TYPE_CHECKING:
     from maild.core.rules import RuleView
@@ -136,7 +137,7 @@ def _try(cli: Context, what: str, last: int = 1000) -> Tried:
 
     def say(number: int) -> None:
         if number % 1000 == 0 and number < last:
-            cli.say(f"{number} mails looked at")
+            cli.say(f"{so_many(number)} looked at")
 
     return try_rule(cli.app, what, last=last, account=cli.account_slug, by=cli.by, progress=say)
 
@@ -149,7 +150,7 @@ def _answer(cli: Context, rule: RuleView, tried: Tried, text: str) -> None:
 def _summary(tried: Tried) -> str:
     unread = f" ({tried.not_readable} could not be read)" if tried.not_readable else ""
     return (
-        f"Of the last {tried.looked_at} mails{unread} it matches {tried.matched} "
+        f"Of the last {so_many(tried.looked_at)}{unread} it matches {tried.matched} "
         f"and would have changed {tried.would_change}."
     )
 
