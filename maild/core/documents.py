@@ -7,8 +7,26 @@ from typing import Any
 
 from maild.core.answering import answering_of
 from maild.model.reason import Reason
+from maild.model.states import State
+from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
 
+_UNSAID: dict[str, Any] = {
+    "from_shown": "",
+    "from_name": "",
+    "to": [],
+    "cc": [],
+    "subject": "",
+    "message_id_header": None,
+}
+"""What is told of an erased mail, whatever another inbox still has of the same."""
+_UNSAID_OF_ARRIVAL: dict[str, Any] = {
+    "peer": "",
+    "mail_from": "",
+    "recipients": [],
+    "spam_mark": None,
+    "spf": None,
+}
 WRITTEN = "written"
 """In place of a door: the mail came in by none, somebody wrote it here."""
 
@@ -29,7 +47,17 @@ def documents(
     ]
 
 
+def arrivals_of(tx: Tx, row: EntryRow) -> list[dict[str, Any]]:
+    """Return how a mail came in; of an erased one no more than when, and by which door."""
+    found = tx.lists.arrivals(row.message_id)
+    if row.state is not State.ERASED:
+        return found
+    return [one | _UNSAID_OF_ARRIVAL for one in found]
+
+
 def _document(row: dict[str, Any], first_status: str | None, now: datetime) -> dict[str, Any]:
+    if row["state"] == State.ERASED:
+        row |= _UNSAID
     has_entry = row["owner_id"] is not None
     return {
         "id": row["ulid"],
@@ -61,6 +89,8 @@ def _document(row: dict[str, Any], first_status: str | None, now: datetime) -> d
 
 
 def _reason_text(row: dict[str, Any]) -> str:
+    if row["state"] == State.ERASED:
+        return "It was erased"
     if row["reason"] is None:
         return "It is being read"
     return Reason[row["reason"]].say(**row["facts"])

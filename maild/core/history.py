@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from maild.core.documents import arrivals_of
 from maild.core.happening import OPERATOR_NAME, Happening
 from maild.core.writing_shown import happenings_of_writing
 from maild.store.mailbox import EntryRow, TransferRow
@@ -42,7 +43,7 @@ def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
     def name(user_id: int | None) -> str:
         return OPERATOR_NAME if user_id is None else names[user_id]
 
-    found = [_arrived(one) for one in tx.lists.arrivals(row.message_id)]
+    found = [_arrived(one) for one in arrivals_of(tx, row)]
     found += happenings_of_writing(tx, row)
     found += [_transferred(one, name, emails.get(one.by_user_id)) for one in transfers]
     found += [
@@ -66,11 +67,12 @@ def _arrived(row: dict[str, Any]) -> Happening:
     how_often = "once" if times == 1 else f"{times} times"
     again = f", and was offered again {how_often}" if times else ""
     marked = f", marked as spam ({row['spam_mark']})" if row["spam_mark"] else ""
+    peer = f" from {row['peer']}" if row["peer"] else ""
     return Happening(
         at=row["at"],
         kind="arrived",
         by=None,
-        text=f"It came in by {row['door']} from {row['peer']}{marked}{again}.",
+        text=f"It came in by {row['door']}{peer}{marked}{again}.",
     )
 
 

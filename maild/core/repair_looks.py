@@ -11,6 +11,7 @@ from maild.core.repair_work import Told
 from maild.model.letter import PARSER_VERSION
 from maild.model.plain_text import short
 from maild.model.reason import RefusedError
+from maild.model.states import State
 from maild.parse import codec, header_block
 from maild.parse.recipient_marks import recipients_by_trace
 
@@ -25,9 +26,9 @@ _NAMES_MOST = 100
 
 def raw_begin(look: Look, most: int) -> bytes:
     """Return the first octets of a mail, as they came; nothing of one that was erased."""
-    body = look.tx.views.body(look.row.id)
-    if body.erased_at is not None:
+    if look.row.state is State.ERASED:
         return b""
+    body = look.tx.views.body(look.row.id)
     inline = look.tx.deliveries.inline_body(body.account_id, body.digest)
     if inline is not None:
         return inline[:most]

@@ -11,7 +11,7 @@ from typing import Any
 from maild.core.acts import no_mail, require_right
 from maild.core.app import Actor, App
 from maild.core.decide import Reader
-from maild.core.documents import documents, iso
+from maild.core.documents import arrivals_of, documents, iso
 from maild.core.happening import Happening
 from maild.core.history import history_of
 from maild.core.opening import Shower, within
@@ -35,7 +35,7 @@ def show_mail(app: App, reader: Shower, ulid: str, *, by: Actor) -> dict[str, An
         row = visible_mail(tx, ulid, by)
         document = documents(tx, row.account_id, [tx.lists.mail(row.id)], app.clock())[0]
         document |= {
-            "arrivals": [_arrival(one) for one in tx.lists.arrivals(row.message_id)],
+            "arrivals": [_arrival(one) for one in arrivals_of(tx, row)],
             "notes": [
                 {"at": iso(one.at), "by": one.by, "text": one.note}
                 for one in history_of(tx, row)
@@ -43,7 +43,9 @@ def show_mail(app: App, reader: Shower, ulid: str, *, by: Actor) -> dict[str, An
             ],
         }
         document |= writing_document(tx, row)
-        stored = tx.deliveries.readings([row.message_id], PARSER_VERSION).get(row.message_id)
+        stored = None
+        if row.state is not State.ERASED:
+            stored = tx.deliveries.readings([row.message_id], PARSER_VERSION).get(row.message_id)
     letter = _read_now(app, reader, row) if stored is None else codec.load(stored)
     document |= _reading(letter)
     if letter is not None and may_hold_more(letter):
@@ -109,11 +111,12 @@ def raw_mail(app: App, ulid: str, *, by: Actor) -> bytes | Path:
 
 def bytes_of(app: App, tx: Tx, row: EntryRow) -> bytes | Path:
     """Return a mail's bytes, or the file that holds them.  Raises RefusedError CONFLICT for an erased one."""
-    body = tx.views.body(row.id)
-    if body.erased_at is not None:
+    # The same mail in another inbox may have its bytes still; this one has none.
+    if row.state is State.ERASED:
         raise RefusedError(
             Reason.CONFLICT, why=f"The mail {row.ulid} was erased; its bytes are gone."
         )
+    body = tx.views.body(row.id)
     inline = tx.deliveries.inline_body(body.account_id, body.digest)
     return app.store.bodies.path(body.account_id, body.digest) if inline is None else inline
 
@@ -143,7 +146,7 @@ def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
         shown = tx.lists.mail(row.id)
         document = documents(tx, row.account_id, [shown], app.clock())[0]
         decisions = [{"at": iso(at), "trace": steps} for at, steps in tx.deliveries.traces(row.id)]
-        arrivals = [_arrival(one) for one in tx.lists.arrivals(row.message_id)]
+        arrivals = [_arrival(one) for one in arrivals_of(tx, row)]
         history = [one.as_dict() for one in history_of(tx, row)]
         twins = tx.views.twins(row.message_id)
         sender = sender_of(tx, row.id)

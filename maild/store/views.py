@@ -182,7 +182,7 @@ class ViewRows:
                     this.c.content_key != other.c.content_key,
                 ),
             )
-            .where(this.c.id == message_id)
+            .where(this.c.id == message_id, deliveries.c.state != State.ERASED)
             .order_by(deliveries.c.id)
         )
         return [row.ulid for row in rows]
