@@ -214,11 +214,11 @@ def _recognise(rows: IntakeRows, shares: list[Share], now: datetime) -> None:
     for share in shares:
         known = arrived.get((share.account_id, share.retry_key))
         window = RETRY_WINDOW if share.outline.names_itself else RETRY_WINDOW_ANONYMOUS
+        if share.outline.names_itself:
+            share.join(stored.get((share.account_id, share.outline.content_key), ()))
         if known is not None and known.at >= now - window:
             share.retry_of = known
             share.message_id = known.message_id
-        elif share.outline.names_itself:
-            share.message_id = stored.get((share.account_id, share.outline.content_key), 0)
 
 
 def _answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from maild.auth.results import trusted_text
@@ -11,7 +12,7 @@ from maild.core.spam import mark_of
 from maild.model.envelope import Envelope, Trust
 from maild.model.plain_text import storable
 from maild.parse import header_block
-from maild.store.intake import InboxRow, KnownArrival
+from maild.store.intake import InboxRow, KnownArrival, KnownMessage
 
 _CONTENT = (
     b"message-id",
@@ -65,6 +66,20 @@ class Share:
     def identity(self) -> str:
         """What the same mail in one batch has in common."""
         return self.outline.content_key if self.outline.names_itself else self.retry_key
+
+    def join(self, alike: Sequence[KnownMessage]) -> None:
+        """Take the deliveries that inboxes have of this mail already, and the message that the others' can be of.
+
+        Where a message left a tombstone, none can be: an inbox that has nothing else of this mail gets it anew.
+        """
+        for one in alike:
+            for inbox_id in self.inboxes.keys() & one.delivered.keys():
+                self.refs.setdefault(inbox_id, one.delivered[inbox_id])
+        missing = self.inboxes.keys() - self.refs.keys()
+        fit = [one for one in alike if not missing & one.erased_in]
+        # With those that its inboxes have, an arrival speaks for them, too (I4).
+        near = [one for one in fit if self.inboxes.keys() & one.delivered.keys()]
+        self.message_id = next((one.id for one in (*near, *fit)), 0)
 
 
 @dataclass(frozen=True, slots=True)

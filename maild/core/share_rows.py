@@ -74,6 +74,8 @@ def _store_deliveries(app: App, rows: IntakeRows, shares: list[Share], now: date
     imported: set[str] = set()
     for share in shares:
         for inbox_id in share.inboxes:
+            if inbox_id in share.refs:
+                continue
             ulid = there.get((share.message_id, inbox_id))
             if ulid is None:
                 ulid = there[share.message_id, inbox_id] = app.ids()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,17 @@ class KnownArrival:
     id: int
     message_id: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A stored message with the same content as one that comes in now."""
+
+    id: int
+    delivered: dict[int, str] = field(default_factory=dict)
+    """The ULIDs of its deliveries that are not erased, by inbox."""
+    erased_in: set[int] = field(default_factory=set)
+    """The inboxes where a tombstone is left of it: no delivery can be made there again."""
 
 
 # The statements of every commit are made once: making one takes longer than running it.
@@ -81,14 +92,22 @@ _ARRIVED = (
     .order_by(arrivals.c.id)
 )
 _STORED = (
-    select(messages.c.id, messages.c.account_id, messages.c.content_key)
+    select(
+        messages.c.id,
+        messages.c.account_id,
+        messages.c.content_key,
+        deliveries.c.inbox_id,
+        deliveries.c.ulid,
+        deliveries.c.state,
+    )
+    .join(deliveries, deliveries.c.message_id == messages.c.id)
     .where(
         messages.c.account_id.in_(bindparam("accounts", expanding=True)),
         messages.c.content_key.in_(bindparam("keys", expanding=True)),
         # What was erased is known to imports and to the ledger; what comes in by a door is news.
         messages.c.erased_at.is_(None),
     )
-    .order_by(messages.c.id.desc())
+    .order_by(messages.c.id)
 )
 _ADD_BODIES = ForEach.insert_new(bodies, "account_id", "digest", "size", "bytes")
 _ADD_RECIPIENTS = ForEach.insert_new(recipients, "message_id", "kind", "norm")
@@ -168,17 +187,27 @@ class IntakeRows:
                 found[row.account_id, row.retry_key] = KnownArrival(row.id, row.message_id, row.at)
         return found
 
-    def known_messages(self, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
-        """Return the message of each (account, content key) that is stored already; the first of its kind."""
-        found: dict[tuple[int, str], int] = {}
+    def known_messages(
+        self, keys: Iterable[tuple[int, str]]
+    ) -> dict[tuple[int, str], list[KnownMessage]]:
+        """Return the messages of each (account, content key) that are stored already, the first of its kind first.
+
+        There are several where one inbox had erased it, and it came in again.
+        """
+        found: dict[tuple[int, str], dict[int, KnownMessage]] = {}
         for some in slices(keys):
             wanted = {
                 "accounts": list({account for account, _ in some}),
                 "keys": [key for _, key in some],
             }
             for row in self._connection.execute(_STORED, wanted):
-                found[row.account_id, row.content_key] = row.id
-        return found
+                alike = found.setdefault((row.account_id, row.content_key), {})
+                one = alike.setdefault(row.id, KnownMessage(row.id))
+                if row.state == State.ERASED:
+                    one.erased_in.add(row.inbox_id)
+                else:
+                    one.delivered[row.inbox_id] = row.ulid
+        return {key: list(alike.values()) for key, alike in found.items()}
 
     def deliveries_of(self, message_ids: Iterable[int]) -> dict[tuple[int, int], str]:
         """Return the ULIDs of the messages' deliveries by (message, inbox)."""

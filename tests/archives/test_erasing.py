@@ -24,6 +24,8 @@ from maild.core.erasing import (
 from maild.core.indexing import index_all
 from maild.core.lists import Wanted, list_mails
 from maild.core.rulings import dismiss
+from maild.core.views import explain_mail, raw_mail, show_mail
+from maild.model.envelope import Door
 from maild.model.reason import RefusedError
 from maild.store import schema
 from maild.store.bodies import SWEEP_AFTER_S
@@ -36,6 +38,7 @@ __all__ = ["app", "clock"]
 SECRET = "xylophone"
 ROSSI = "01" + "C" * 24
 LARGE = 300 * 1024
+INFO, CRM = "info@acme.example", "crm@acme.example"
 
 
 @pytest.fixture
@@ -137,6 +140,83 @@ def test_H_the_same_bytes_come_in_again_whole(app: App, post: Post, clock: Froze
     assert again.facts["ref"] != answer.facts["ref"]
     assert sorted(row["state"] for row in post.lies()) == ["erased", "filed"]
     assert len(files(app)) == 1
+
+
+def test_H_nothing_of_it_is_shown_while_another_inbox_has_the_same(app: App, post: Post) -> None:
+    content = post.mail(f"{SECRET}@world.example", body=SECRET, more=f"Cc: {SECRET}@c.example\r\n")
+    info, crm = (
+        str(one.facts["ref"])
+        for one in post.send(content, INFO, CRM, mail_from=f"{SECRET}@world.example")
+    )
+    post.decide()
+    index_all(app)
+    erase(app, Erasure(ids=(info,)), by=OPERATOR)
+    index_all(app)
+    with pytest.raises(RefusedError, match="was erased"):
+        raw_mail(app, info, by=OPERATOR)
+    told = [
+        show_mail(app, READER, info, by=OPERATOR),
+        explain_mail(app, info, by=OPERATOR),
+        *(one for one in list_mails(app, Wanted(), by=OPERATOR).mails if one["id"] == info),
+    ]
+    assert len(told) == 3
+    assert SECRET not in str(told)
+    assert "192.0.2.1" not in str(told)
+    assert {one["reason_text"] for one in told} == {"It was erased"}
+    assert raw_mail(app, crm, by=OPERATOR) == content
+    assert SECRET in str(show_mail(app, READER, crm, by=OPERATOR))
+
+
+def test_D6_what_one_inbox_erased_and_another_has_comes_in_again(post: Post, clock: Frozen) -> None:
+    content = post.mail()
+    info, crm = (str(one.facts["ref"]) for one in post.send(content, INFO, CRM))
+    post.decide()
+    erase(post.app, Erasure(ids=(info,)), by=OPERATOR)
+    [retried, _] = post.send(content, INFO, CRM)
+    assert retried.facts["ref"] == info
+    clock.advance(timedelta(days=8))
+    [again] = post.send(content, INFO)
+    post.decide()
+    assert again.facts["ref"] not in {info, crm}
+    assert sorted(row["state"] for row in post.lies()) == ["erased", "filed", "held"]
+
+
+def test_D6_it_comes_in_again_once_and_for_the_inbox_alone_that_has_it_not(
+    post: Post, clock: Frozen
+) -> None:
+    content = post.mail()
+    [info, crm] = post.send(content, INFO, CRM)
+    post.decide()
+    erase(post.app, Erasure(ids=(str(info.facts["ref"]),)), by=OPERATOR)
+    clock.advance(timedelta(days=8))
+    [new, other] = post.send(content, INFO, CRM)
+    post.decide()
+    assert (new.facts != info.facts, other.facts) == (True, crm.facts)
+    # Neither a retry, nor another way, nor a later arrival makes a third.
+    for way in (Door.SMTP, Door.LMTP):
+        told = post.send(content, INFO, CRM, door=way)
+        assert [one.facts for one in told] == [new.facts, crm.facts]
+    clock.advance(timedelta(days=8))
+    assert post.send(content)[0].facts == new.facts
+    post.decide()
+    assert len(post.lies()) == 3
+    assert post.table("messages") == 2
+
+
+def test_H_what_one_inboxs_retention_took_comes_in_again(
+    app: App, post: Post, clock: Frozen
+) -> None:
+    set_account(app, "acme", {"retention_ignored": "30d"}, by=OPERATOR)
+    content = post.mail()
+    [info, _] = post.send(content, INFO, CRM)
+    post.decide()
+    dismiss(app, READER, [str(info.facts["ref"])], by=OPERATOR)
+    clock.advance(timedelta(days=31))
+    assert retain(app) == 1
+    [again] = post.send(content)
+    assert again.facts != info.facts
+    post.decide()
+    assert sorted(row["state"] for row in post.lies()) == ["erased", "filed", "held"]
 
 
 def test_D13_what_was_erased_does_not_come_back_by_an_import(app: App, post: Post) -> None:
