@@ -23,6 +23,7 @@ from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.store.accounts import AccountRow
 from maild.store.lists import Filter, Place
+from maild.store.searching import Search
 from maild.store.store import Tx
 
 PAGE_MAX = 1000
@@ -97,9 +98,23 @@ def list_mails(app: App, wanted: Wanted, *, by: Actor) -> Page:
 
 
 def places(tx: Tx, wanted: Wanted, *, but_owner: int, by: Actor) -> tuple[int, list[Place]]:
-    """Return the account, and the mails of a list that lie in mailboxes but one's, newest first.  Raises as `list_mails`."""
+    """Return the account, and the mails of a list that lie in mailboxes but one's, newest first.
+
+    They are to be acted on: a search that says nothing, or names what is not there, is refused, as it would find more than
+    was meant.  Raises as `list_mails`, and RefusedError INVALID_VALUE.
+    """
     where = home(tx, wanted.account, by)
-    asked = filter_of(tx, where, wanted, asked_query(wanted), by)
+    query = asked_query(wanted)
+    asked = filter_of(tx, where, wanted, query, by)
+    named = [one for one in (wanted.search, wanted.profile) if one is not None]
+    is_blank = wanted.search is not None and not query.terms
+    if asked.notes or is_blank or (named and not asked.query.terms):
+        raise RefusedError(
+            Reason.INVALID_VALUE,
+            what="The search",
+            value=short(" ".join(named)),
+            why=" ".join(asked.notes) or "it asks for nothing. Say which mails are meant.",
+        )
     return where.id, tx.lists.places(asked.filter, but_owner=but_owner)
 
 
@@ -177,6 +192,9 @@ def filter_of(tx: Tx, where: AccountRow, wanted: Wanted, query: Query, by: Actor
     gone: list[str] = []
     if wanted.profile is not None:
         saved, gone = named_now(tx, where.id, find_profile(tx, where, wanted.profile, by).terms)
+        if saved is None:
+            nothing = replace(found, search=Search(is_nothing=True))
+            return Narrowed(filter=nothing, query=query, notes=gone)
         query = Query((*saved.terms, *query.terms))
     if not query.terms:
         return Narrowed(filter=found, query=query, notes=gone)

@@ -36,8 +36,10 @@ def _number(tx: Tx, account_id: int, term: Term) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def named_now(tx: Tx, account_id: int, kept: list[dict[str, Any]]) -> tuple[Query, list[str]]:
-    """Return a kept query with today's names, and what it names that is gone."""
+def named_now(
+    tx: Tx, account_id: int, kept: list[dict[str, Any]]
+) -> tuple[Query | None, list[str]]:
+    """Return a kept query with today's names, and what it names that is gone; None: it cannot be read, so it finds nothing."""
     said, gone = [], []
     for one in kept:
         term = {key: value for key, value in one.items() if key != _NUMBER}
@@ -52,7 +54,7 @@ def named_now(tx: Tx, account_id: int, kept: list[dict[str, Any]]) -> tuple[Quer
         return read_terms(said), gone
     except QueryError as error:
         # Saved by a version that read it otherwise.
-        return Query(), [*gone, f"The saved search cannot be read by this version, {error}."]
+        return None, [*gone, f"The saved search cannot be read by this version, {error}."]
 
 
 def _name(tx: Tx, account_id: int, field: Field, number: int) -> tuple[str, str] | None:

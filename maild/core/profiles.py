@@ -233,9 +233,12 @@ def _taken(name: str) -> RefusedError:
 def _view(
     tx: Tx, where: AccountRow, row: ProfileRow, by: Actor, *, counts: bool = False
 ) -> ProfileView:
-    query, gone = named_now(tx, where.id, row.terms)
+    readable, gone = named_now(tx, where.id, row.terms)
+    query = readable or Query()
     notes = gone or resolve(tx, where.id, query, by).notes
-    counted = count_of(tx, filter_of(tx, where, Wanted(), query, by)) if counts else None
+    counted = Counted(number=0, more=False) if counts else None
+    if counts and readable is not None:
+        counted = count_of(tx, filter_of(tx, where, Wanted(), query, by))
     return ProfileView(
         id=row.ulid,
         name=row.name,

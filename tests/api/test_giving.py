@@ -38,6 +38,9 @@ def test_M4_what_a_list_shows_is_counted_given_and_counted_again(
     counted = served.ask("GET", "/mailboxes", token=served.token(EVA)).body
     assert [(one["owner"], one["unread"]) for one in counted["mailboxes"]] == [(EVA, 3)]
     assert counted["inboxes"] == [{"inbox": "info@acme.example", "unread": 3}]
+    for nothing in ({}, {"account": "acme"}, {"search": " "}, {"unread": True, "search": ""}):
+        meant = {**asked, "mails": nothing}
+        assert served.ask("POST", "/mails/give-found", meant, token=leas).status == 422
     paged = {**asked, "mails": {"limit": 3}}
     assert served.ask("POST", "/mails/give-found", paged, token=leas).status == 422
 

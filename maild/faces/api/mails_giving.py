@@ -11,7 +11,7 @@ from starlette.responses import Response
 from maild.core import conversations, giving, mailbox_counts, marking
 from maild.core.conversations import Conversation
 from maild.core.giving import FoundToGive, GivenMany
-from maild.core.lists import user_id_of
+from maild.core.lists import Wanted, user_id_of
 from maild.core.mailbox_counts import Counted
 from maild.core.marking import Opened
 from maild.faces.api.calls import Asked
@@ -56,6 +56,11 @@ async def give_found(call: Asked, asked: GiveFound) -> Response:
             why="body.mails: all that a list shows is given; leave limit and after out",
         )
     wanted = wanted_of(asked.mails)
+    if wanted == Wanted(account=wanted.account):
+        raise RefusedError(
+            Reason.INVALID_REQUEST,
+            why="body.mails: it asks for nothing, which is all mail of the account; say which mails are meant",
+        )
     if asked.dry_run:
         return await call.answer(
             lambda app, by: giving.find_to_give(
