@@ -240,7 +240,7 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
 
     A colleague who reads a mail in All Received does not clear the owner's flag (M2): refused as NOT_ALLOWED.  What lies
     in a communal mailbox is read when one of its members has read it (M9), who leaves a mark: `marking.readers_of`.
-    Commits one transaction.
+    Commits one transaction.  Raises RefusedError NOT_FOUND, NOT_ALLOWED, OWNER_CHANGED; then nothing was done.
     """
     act = new_act(app, by)
     with app.store.write() as tx:
@@ -251,11 +251,12 @@ def set_unread(app: App, ulids: Sequence[str], *, unread: bool, by: Actor) -> No
                     Reason.NOT_ALLOWED,
                     why="Only its owner marks a mail read or unread; take it first.",
                 )
+            if not tx.mailbox.set_unread(row.id, unread=unread, cause=None, version=row.version):
+                raise owner_changed(tx, row, act.at)  # By a merge, which holds no mails.
             if row.unread is not unread:
                 note_event(tx, row, act, "unread" if unread else "read", {})
             if not unread and by.user_id is not None and by.user_id != row.owner_id:
                 tx.marks.add([row.id], by.user_id, act.at)
-            tx.mailbox.set_unread(row.id, unread=unread, cause=None)
 
 
 def _is_reader(tx: Tx, row: EntryRow, by: Actor) -> bool:

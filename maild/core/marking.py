@@ -36,8 +36,11 @@ def mark_opened(app: App, ulids: Sequence[str], *, by: Actor) -> None:
         for account_id in {row.account_id for row in rows}:
             opened = tx.people.mailboxes_opened(account_id, by.user_id)
             for row in rows:
-                if row.owner_id in opened and row.unread:
-                    tx.mailbox.set_unread(row.id, unread=False, cause=None)
+                if (
+                    row.owner_id in opened
+                    and row.unread
+                    and tx.mailbox.set_unread(row.id, unread=False, cause=None, version=row.version)
+                ):
                     note_event(tx, row, act, "read", {})
 
 

@@ -173,7 +173,9 @@ class MailboxRows:
             .where(condition)
         )
         if for_update and self._connection.dialect.name == "postgresql":
-            query = query.order_by(deliveries.c.ulid).with_for_update(of=deliveries)
+            # By a statement of its own: one that has waited would return entries as they were before it waited.
+            held = select(deliveries.c.id).where(condition).order_by(deliveries.c.ulid)
+            self._connection.execute(held.with_for_update())
         # By position: a mapping for each row costs as much as the query, and acts on many mails read many.
         return [
             EntryRow(
@@ -335,13 +337,20 @@ class MailboxRows:
 
     # --- flags ------------------------------------------------------------------------------------------------------
 
-    def set_unread(self, delivery_id: int, *, unread: bool, cause: dict[str, Any] | None) -> None:
-        """Set the owner's flag."""
-        self._connection.execute(
-            update(entries)
-            .where(entries.c.delivery_id == delivery_id)
-            .values(unread=unread, unread_cause=cause)
-        )
+    def set_unread(
+        self,
+        delivery_id: int,
+        *,
+        unread: bool,
+        cause: dict[str, Any] | None,
+        version: int | None = None,
+    ) -> bool:
+        """Set the owner's flag; with a version only of the owner who was seen.  Return whether it was set."""
+        change = update(entries).where(entries.c.delivery_id == delivery_id)
+        if version is not None:
+            change = change.where(entries.c.version == version)
+        done = self._connection.execute(change.values(unread=unread, unread_cause=cause))
+        return done.rowcount > 0
 
     def set_status(self, delivery_id: int, status_id: int) -> None:
         """Set the status; it is apart from unread (M7)."""
