@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 NAME_MAX = 120
 """Characters; with a folder before it, some systems take no more."""
+_OCTETS_MAX = 240
+"""In UTF-8: a disk takes 255, and an archive may add a number."""
 _UNFIT = frozenset('<>:"/\\|?*')
 _DEVICES = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$"}) | {
     f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)
@@ -24,9 +26,11 @@ def file_name(name: str, instead: str) -> str:
     )
     shown = " ".join(shown.split()).lstrip(". -").rstrip(". ")
     stem, dot, ending = shown.rpartition(".")
-    if len(shown) > NAME_MAX:
+    if len(shown) > NAME_MAX or len(shown.encode()) > _OCTETS_MAX:
         ending = dot + ending if dot and len(ending) <= 16 else ""
-        shown = (stem if ending else shown)[: NAME_MAX - len(ending)].rstrip(". ") + ending
+        room = _OCTETS_MAX - len(ending.encode())
+        stem = (stem if ending else shown)[: NAME_MAX - len(ending)]
+        shown = stem.encode()[:room].decode(errors="ignore").rstrip(". ") + ending
     if shown.partition(".")[0].strip().lower() in _DEVICES:
         shown = f"_{shown}"
     return shown or instead

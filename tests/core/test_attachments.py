@@ -148,6 +148,7 @@ class TestNames:
             ("CON", "_CON"), ("nul.txt", "_nul.txt"), ("Com1 .x", "_Com1 .x"),
             ("...", "instead"), ("", "instead"), (" . ", "instead"), (".htaccess", "htaccess"), ("-rf", "rf"), ("a. ", "a"),
             ("x" * 300 + ".pdf", "x" * 116 + ".pdf"),
+            ("報" * 120 + ".pdf", "報" * 78 + ".pdf"), ("𝔵" * 100, "𝔵" * 60), ("x." + "報" * 100, "x." + "報" * 79),
             ('a"b\\c;d', "a_b_c;d"),
         ],
     )  # fmt: skip

@@ -323,3 +323,30 @@ def test_M13_attachments_are_taken_out_of_a_mail(maild: Line, tmp_path: Path) ->
     assert maild.error("mail", "attachment", ulid, "9") == "NOT_FOUND"
     assert maild("mail", "attachment", ulid, "2", "--out", str(tmp_path / "no" / "x"))[0] == 1
     assert maild("mail", "attachment", ulid)[0] == 2
+
+
+def test_M13_a_file_in_a_folder_never_takes_the_place_of_another(
+    maild: Line, tmp_path: Path
+) -> None:
+    """The sender chose the name: it may be that of the installation's key."""
+    raw = (
+        b"From: anna@rossi.example\r\nTo: info@acme.example\r\nContent-Type: application/x\r\n"
+        b'Content-Disposition: attachment; filename="maild.key"\r\n\r\nnot the key'
+    )
+    [answer] = maild.post.send(raw)
+    maild.post.decide()
+    take = ("mail", "attachment", str(answer.facts["ref"]), "1", "--out")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    key = folder / "maild.key"
+    key.write_bytes(b"the key")
+    assert maild.error(*take, str(folder)) == "INVALID_VALUE"
+    assert key.read_bytes() == b"the key"
+    key.unlink()
+    key.symlink_to(tmp_path / "elsewhere")
+    assert maild.error(*take, str(folder)) == "INVALID_VALUE"
+    assert not (tmp_path / "elsewhere").exists()
+    named = folder / "named"
+    named.write_bytes(b"older")
+    assert maild(*take, str(named))[0] == 0
+    assert named.read_bytes() == b"not the key"

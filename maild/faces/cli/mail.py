@@ -151,7 +151,9 @@ def attachment(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The file, or the folder, to write it to; stdout without it."),
+        typer.Option(
+            help="The file, or the folder where no such file is yet, to write it to; stdout without it."
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them, in one archive.")] = False,
 ) -> None:
@@ -170,16 +172,25 @@ def attachment(
             sys.stdout.buffer.writelines(file.pieces)
             sys.stdout.buffer.flush()
             return
-        path = out / file.name if out.is_dir() else out
-        size = _save(path, file.pieces)
+        # In a folder the sender chose the name: it never takes the place of a file.
+        into_folder = out.is_dir()
+        path = out / file.name if into_folder else out
+        size = _save(path, file.pieces, "xb" if into_folder else "wb")
     document = {"id": id_, "part": part, "name": file.name, "file": str(path), "size": size}
     tell(cli, document, [f"{line(str(path))}: {size} octets."])
 
 
-def _save(path: Path, pieces: Iterator[bytes]) -> int:
+def _save(path: Path, pieces: Iterator[bytes], mode: str) -> int:
     try:
-        with path.open("wb") as file:
+        with path.open(mode) as file:
             return sum(file.write(piece) for piece in pieces)
+    except FileExistsError:
+        raise RefusedError(
+            Reason.INVALID_VALUE,
+            what="--out",
+            value=path,
+            why="there is such a file; name another folder, or the file itself to write over it",
+        ) from None
     except OSError as error:
         raise RefusedError(
             Reason.INVALID_VALUE, what="--out", value=path, why=error.strerror or "it failed"
