@@ -1,7 +1,7 @@
 """What an invitation says: when, where, who asks (RFC 5545, RFC 5546).  For a card beside the mail; nothing is answered.
 
 A count of lines and octets comes before the library, which builds a tree of all that it is given.  Rules of repetition
-are named and never unrolled.
+are named and never unrolled; of a time zone that the file brings, `calendar_zones` follows what changes once a year.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ LINES_MAX = 5_000
 EVENTS_MAX = 5
 """Events of one file that are shown."""
 _TEXT_MAX = 500
+_LAST_YEAR = 2200
+"""Zones are followed year by year up to the event; later than this nobody has one."""
 _KINDS = ("VEVENT", "VTODO")
 """Components that have a time and a summary (RFC 5545 3.6); the others are lists and zones."""
 
@@ -29,6 +31,9 @@ def read_calendar(raw: bytes, label: str = "") -> tuple[Event, ...]:
     # Loaded when first needed: half a second, and hardly any mail needs it.
     from icalendar import Calendar  # noqa: PLC0415
 
+    from maild.parse.calendar_zones import forget_zones  # noqa: PLC0415
+
+    forget_zones()
     try:
         calendars = Calendar.from_ical(decode(raw, label or "utf-8")[0], multiple=True)
         return tuple(_events(calendars))
@@ -70,8 +75,8 @@ def _moment(component: Any, name: str) -> tuple[str, bool, str]:
     at = _read(field)
     if isinstance(at, datetime):
         zone = _short(str(field.params.get("TZID", "")))
-        if at.tzinfo is None:
-            return at.isoformat(), False, zone
+        if at.tzinfo is None or at.year > _LAST_YEAR:
+            return at.replace(tzinfo=None).isoformat(), False, zone
         return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), False, zone or "UTC"
     if isinstance(at, date):
         return at.isoformat(), True, ""
@@ -95,8 +100,8 @@ def _end(component: Any) -> str:
         return written
     end = start + lasts
     return (
-        end.isoformat()
-        if end.tzinfo is None
+        end.replace(tzinfo=None).isoformat()
+        if end.tzinfo is None or end.year > _LAST_YEAR
         else end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     )
 
