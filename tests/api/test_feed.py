@@ -58,6 +58,13 @@ class Stream:
         assert (event["id"], event["type"]) == (said["id"], said["event"])
         return dict(event)
 
+    def position(self) -> str:
+        """Return where it is, as it says without an event."""
+        while "id" not in (said := self.block()):
+            pass
+        assert set(said) == {"id"}
+        return said["id"]
+
     def is_over(self) -> bool:
         """Whether it ends without another event."""
         try:
@@ -129,6 +136,28 @@ def test_G_a_stream_that_broke_goes_on_without_loss_and_without_repeats(
         assert stream.event()["type"] == "mail.filed"
 
 
+@on_both
+def test_G_a_stream_that_broke_before_its_first_event_loses_none(
+    served: Served, post: Post
+) -> None:
+    lea = served.token(LEA)
+    with following(served, lea) as stream:
+        begin = stream.position()
+    post.send(post.mail(), "info@acme.example")
+    with following(served, lea, header={"Last-Event-ID": begin}) as stream:
+        assert stream.event()["type"] == "mail.received"
+
+
+def test_G_a_stream_tells_where_it_is_also_where_nothing_may_be_heard(
+    acme: World, served: Served, post: Post
+) -> None:
+    """Whoever connects again does not begin before all that was not for them."""
+    with following(served, served.token(EVA)) as stream:
+        begin = stream.position()
+        acme.client("Verdi", "carlo@verdi.example")
+        assert int(stream.position()) > int(begin)
+
+
 def test_a_stream_says_what_it_is(served: Served) -> None:
     lea = served.token(LEA)
     connection = HTTPConnection(served.address[0], served.address[1], timeout=60)
@@ -146,7 +175,7 @@ def test_a_stream_is_heard_while_nothing_happens(
 ) -> None:
     monkeypatch.setattr(streaming, "HEARTBEAT_S", 0.1)
     with following(served, served.token(LEA)) as stream:
-        stream.block()
+        stream.position()
         assert stream.block() == {"comment": "still here"}
 
 

@@ -101,10 +101,15 @@ class Following:
         yield f"retry: {RETRY_MS}\n\n".encode()
         loop = asyncio.get_running_loop()
         spoken = loop.time()
+        told = ""
         while not self._pulse.is_stopping:
             for event in self._page.events:
                 yield line_of(event)
-                spoken = loop.time()
+                told, spoken = event.id, loop.time()
+            if told != self._page.next:
+                # No event, but where to go on: a line that breaks before the first event loses none either.
+                yield f"id: {self._page.next}\n\n".encode()
+                told, spoken = self._page.next, loop.time()
             if not self._page.more:
                 await self._pulse.wait(self._seen, RECHECK_S)
             if loop.time() - spoken >= HEARTBEAT_S:
