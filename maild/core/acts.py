@@ -107,8 +107,13 @@ def right_to(tx: Tx, account_id: int, by: Actor) -> Callable[[EntryRow], bool]:
     if by.user_id is None or role in {Role.ADMIN, Role.DISTRIBUTOR}:
         return lambda row: True
     sees_shared = bool(tx.rights.setting(account_id, "all_received"))
-    own = {by.user_id, *tx.people.mailboxes_opened(account_id, by.user_id)}
+    own = mailboxes_of(tx, account_id, by.user_id)
     return lambda row: row.owner_id in own or (sees_shared and row.inbox_kind is InboxKind.SHARED)
+
+
+def mailboxes_of(tx: Tx, account_id: int, user_id: int) -> frozenset[int]:
+    """Return the owners whose mailboxes somebody opens: their own, and communal ones (M9)."""
+    return frozenset({user_id}) | tx.people.mailboxes_opened(account_id, user_id)
 
 
 def require_reader(tx: Tx, account_id: int, user_id: int, *, hold: bool = True) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from maild.core.acts import mailboxes_of
 from maild.core.app import Actor, App
 from maild.core.standing import home
 from maild.model.people import Role
@@ -45,7 +46,8 @@ class FeedPage:
 class _Sight:
     """Which events somebody may see."""
 
-    user_id: int | None
+    own: frozenset[int]
+    """Whose mailboxes somebody opens: the own one, and communal ones."""
     sees_all: bool
     sees_shared: bool
 
@@ -54,10 +56,10 @@ class _Sight:
             return True
         if row.mail is None:
             return False
-        if row.owner_id == self.user_id or (row.is_shared and self.sees_shared):
+        if row.owner_id in self.own or (row.is_shared and self.sees_shared):
             return True
-        # That a mail went from one's own mailbox is no news that one may not hear.
-        return row.kind == "owner.changed" and row.subject.get("from") == self.user_id
+        # That a mail went from a mailbox that one opens is no news that one may not hear.
+        return row.kind == "owner.changed" and row.subject.get("from") in self.own
 
 
 def events_after(
@@ -71,7 +73,7 @@ def events_after(
     """Return the account's next events behind a cursor; None begins with the oldest.
 
     Admins, distributors and the operator see all of them; a member those of mails that the member may see now, and that a
-    mail left the own mailbox (M5).  An event appears once, and never before a cursor that was handed out already, however
+    mail left a mailbox that they open (M5, M9).  An event appears once, and never before a cursor that was handed out already, however
     late its transaction commits.  Commits positions of new events on PostgreSQL; otherwise reads only.  Raises RefusedError:
     ACCOUNT_NEEDED, NOT_FOUND, INVALID_VALUE.
     """
@@ -153,10 +155,10 @@ def _position(cursor: str | None) -> int:
 
 def _sight(tx: Tx, where: AccountRow, by: Actor) -> _Sight:
     if by.user_id is None:
-        return _Sight(None, sees_all=True, sees_shared=True)
+        return _Sight(frozenset(), sees_all=True, sees_shared=True)
     role = tx.rights.active_role(where.id, by.user_id)
     return _Sight(
-        by.user_id,
+        mailboxes_of(tx, where.id, by.user_id),
         sees_all=role in {Role.ADMIN, Role.DISTRIBUTOR},
         sees_shared=bool(tx.rights.setting(where.id, "all_received")),
     )

@@ -12,6 +12,7 @@ from maild.core.accounts import set_account
 from maild.core.answering import begin_answering, end_answering
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.communal import plan_mode
+from maild.core.feed import events_after
 from maild.core.inboxes import inbox_members, set_inbox, show_inbox
 from maild.core.lists import Wanted, list_mails
 from maild.core.mailbox import add_note, give, set_unread, take, undo
@@ -29,6 +30,7 @@ from tests.core.conftest import Frozen
 from tests.core.firm import EVA, INFO, JAN, LEA, Firm, a_firm, refusal
 
 BOB = "bob@acme.example"
+ARRIVED = ["mail.received", "mail.filed"]
 
 
 @pytest.fixture
@@ -58,6 +60,12 @@ def number(firm: Firm, email: str) -> int:
     assert found is not None
     assert found.user_id is not None
     return found.user_id
+
+
+def news_of(firm: Firm, email: str, mail: str) -> list[str]:
+    """Return what somebody hears of a mail."""
+    events = events_after(firm.app, by=by(firm, email)).events
+    return [one.type for one in events if one.mail == mail]
 
 
 def shown(firm: Firm, ulid: str) -> dict[str, Any]:
@@ -222,3 +230,17 @@ class TestAnswering:
         assert shown(firm, ulid)["answering"]["user"] == JAN
         reply(firm.app, READER, ulid, asked, by=by(firm, JAN))
         assert shown(firm, ulid)["answering"] is None, "it was sent"
+
+
+class TestNews:
+    """Who opens a communal mailbox hears of what lies in it, and nobody else does."""
+
+    def test_M9_members_hear_of_its_mail(self, firm: Firm) -> None:
+        mail = comes(firm)
+        heard = {one: news_of(firm, one, mail) for one in (EVA, JAN, BOB)}
+        assert heard == {EVA: ARRIVED, JAN: ARRIVED, BOB: []}
+
+    def test_M9_members_hear_that_a_mail_went(self, firm: Firm) -> None:
+        mail = comes(firm)
+        give(firm.app, [mail], to=number(firm, BOB), by=OPERATOR)
+        assert news_of(firm, EVA, mail) == ["mail.owner_changed"]
