@@ -27,7 +27,6 @@ from maild.parse import header_block
 from maild.parse.headers import date_of
 from maild.store.deliveries import Claimed
 from maild.store.intake import InboxRow
-from maild.store.sources import SourceRow
 from maild.store.store import Tx
 
 PEER = "archive"
@@ -127,45 +126,8 @@ def _stored_as(app: App, one: _Old) -> Incoming:
     return Incoming(one.incoming.envelope, raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A mail on a server, before it is fetched."""
-
-    uid: int
-    size: int
-    header: bytes
-    """At least its Message-ID."""
-
-
-def unknown_on_server(
-    app: App,
-    source: SourceRow,
-    uidvalidity: int,
-    listed: Sequence[Listed],
-    how: Import,
-    *,
-    by: Actor,
-) -> set[int]:
-    """Return the UIDs of those mails that have to be fetched to be told: neither the source's ledger has them, nor the
-    inbox a mail of that Message-ID and size.  Reads only.  Raises as `look_over`.
-    """
-    names = {}
-    for one in listed:
-        value = header_block.topmost(header_block.fields(one.header), b"message-id")
-        message_id = None if value is None else header_block.message_id_of(value)
-        if message_id is not None:
-            names[one.uid] = message_id, one.size
-    with app.store.read() as tx:
-        into = _into(tx, how, by)
-        here = tx.archives.named(into.id, into.account_id, {name for name, _ in names.values()})
-        folder = tx.ledger.folder(source.id, source.folder)
-        taken: set[int] = set()
-        if folder is not None and folder.uidvalidity == uidvalidity:
-            taken = tx.ledger.taken_uids(folder, [one.uid for one in listed])
-    return {one.uid for one in listed if one.uid not in taken and names.get(one.uid) not in here}
-
-
-def _into(tx: Tx, how: Import, by: Actor) -> InboxRow:
+def into_inbox(tx: Tx, how: Import, by: Actor) -> InboxRow:
+    """Return the inbox that old mail goes to, for its admins and the operator.  Raises RefusedError."""
     place = home(tx, how.account, by)
     require_admin(tx, place, by)
     address = parse_address(how.inbox)
@@ -229,7 +191,7 @@ def _told_at(head: bytes, mail: OldMail, now: datetime) -> datetime | None:
 def _recognised(
     app: App, tx: Tx, mails: Sequence[OldMail], how: Import, by: Actor
 ) -> tuple[InboxRow, list[_Old]]:
-    into = _into(tx, how, by)
+    into = into_inbox(tx, how, by)
     trust = _trust(how, by)
     olds = [_old(app, mail, into, trust) for mail in mails]
     kept: dict[_Key, bool] = {}

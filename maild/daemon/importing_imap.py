@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from maild.core.archives import Listed, unknown_on_server
+from maild.core.archives_listed import Listed, Marks, unknown_on_server
 from maild.core.polling import SourceRow
 from maild.core.raw import Raw, Spool
 from maild.core.sources import source_row
@@ -63,6 +63,7 @@ class _Visit:
         self._client = client
         self._uidvalidity = uidvalidity
         self._name = f"{source.name} {source.folder or 'INBOX'}"
+        self._seen: set[Marks] = set()
 
     async def take(self, run: Run, uids: Sequence[int]) -> bool:
         """Take a part of the mailbox; False when no more is wanted."""
@@ -86,7 +87,9 @@ class _Visit:
     def _unknown(self, heads: Sequence[Head]) -> list[Head]:
         app, how, by = self._cli.app, self._order.how, self._cli.by
         listed = [Listed(head.uid, head.size, head.header) for head in heads]
-        unknown = unknown_on_server(app, self._source, self._uidvalidity, listed, how, by=by)
+        unknown = unknown_on_server(
+            app, self._source, self._uidvalidity, listed, how, seen=self._seen, by=by
+        )
         return [head for head in heads if head.uid in unknown]
 
     async def _fetched(self, heads: Sequence[Head]) -> Some:

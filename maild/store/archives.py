@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, LargeBinary, func, select
 
 from maild.model.states import State
-from maild.store.schema import deliveries, messages
+from maild.store.schema import bodies, deliveries, messages
 from maild.store.sql import slices
+
+HEAD = 16 * 1024
+"""Octets of a body that are looked at for its header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,15 @@ class Kept:
     content_key: str
     received_at: datetime
     is_erased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A mail of an inbox, by what a server's list tells of it, and its body."""
+
+    message_id: str
+    size: int
+    digest: str
 
 
 class ArchiveRows:
@@ -47,14 +59,12 @@ class ArchiveRows:
             ]
         return found
 
-    def named(
-        self, inbox_id: int, account_id: int, message_ids: Iterable[str]
-    ) -> set[tuple[str, int]]:
-        """Return Message-ID and size of an inbox's mails that have one of these Message-IDs."""
-        found: set[tuple[str, int]] = set()
+    def named(self, inbox_id: int, account_id: int, message_ids: Iterable[str]) -> list[Named]:
+        """Return an inbox's mails that have one of these Message-IDs."""
+        found: list[Named] = []
         for some in slices(message_ids):
             rows = self._connection.execute(
-                select(messages.c.message_id_header, messages.c.size)
+                select(messages.c.message_id_header, messages.c.size, messages.c.digest)
                 .join(deliveries, deliveries.c.message_id == messages.c.id)
                 .where(
                     messages.c.account_id == account_id,
@@ -62,7 +72,22 @@ class ArchiveRows:
                     deliveries.c.inbox_id == inbox_id,
                 )
             )
-            found |= {(row.message_id_header, row.size) for row in rows}
+            found += [Named(row.message_id_header, row.size, row.digest) for row in rows]
+        return found
+
+    def heads(self, account_id: int, digests: Iterable[str]) -> dict[str, bytes]:
+        """Return the beginnings of those bodies that are kept in the database."""
+        begin = func.substr(bodies.c.bytes, 1, HEAD, type_=LargeBinary).label("begin")
+        found: dict[str, bytes] = {}
+        for some in slices(digests):
+            rows = self._connection.execute(
+                select(bodies.c.digest, begin).where(
+                    bodies.c.account_id == account_id,
+                    bodies.c.digest.in_(some),
+                    bodies.c.bytes.is_not(None),
+                )
+            )
+            found.update({row.digest: bytes(row.begin) for row in rows})
         return found
 
     def fresh(self, inbox_id: int, message_ids: Iterable[int]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -197,9 +197,14 @@ class LedgerRows:
         """Return those UIDs that the ledger has."""
         return self._uids(folder, uids)
 
-    def taken_uids(self, folder: FolderRow, uids: Iterable[int]) -> set[int]:
-        """Return those UIDs that were taken, or will be: all that the ledger has but those from before the first run."""
-        return self._uids(folder, uids, copies.c.state != CopyState.SKIPPED)
+    def taken_uids(self, folder: FolderRow, uids: Collection[int]) -> set[int]:
+        """Return those UIDs that were taken, or will be: all that the ledger has but those from before the first run,
+        and what came since the ledger was last brought up to date.
+        """
+        taken = self._uids(folder, uids, copies.c.state != CopyState.SKIPPED)
+        if folder.is_begun:
+            taken.update(uid for uid in uids if uid > folder.uid_high)
+        return taken
 
     def _uids(
         self, folder: FolderRow, uids: Iterable[int], *where: ColumnElement[bool]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from maild.core import archives, erasing, exporting
+from maild.core import archives, archives_listed, erasing, exporting
 from maild.core.app import Actor, App
 from maild.core.archives import Import
 from maild.core.erasing import Erasure
@@ -46,9 +46,9 @@ ROWS = [
         colleagues=ADMIN,
     ),
     Row(
-        archives.unknown_on_server,
+        archives_listed.unknown_on_server,
         "inbox",
-        lambda app, by, it, at: archives.unknown_on_server(
+        lambda app, by, it, at: archives_listed.unknown_on_server(
             app, _A_SOURCE, 1, [], Import(inbox=it, account=at), by=by
         ),
         own=ADMIN,
