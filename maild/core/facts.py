@@ -21,11 +21,19 @@ from maild.core.inherited import (
     valid_at,
     with_heirs,
 )
-from maild.core.letters import errand_returned, is_ours
+from maild.core.letters import errand_returned
 from maild.core.references import References, gather_references, tokens_of
 from maild.core.submissions import owners_of, signers_of, with_sign_in
 from maild.core.verdicts import kept_verdicts, sealers_among
-from maild.core.written_here import WrittenHere, clients_about, written_here, written_of
+from maild.core.written_here import (
+    Posted,
+    WrittenHere,
+    clients_about,
+    is_loop,
+    posted_here,
+    written_here,
+    written_of,
+)
 from maild.model.case import Case
 from maild.model.facts import (
     Binding,
@@ -41,16 +49,13 @@ from maild.model.facts import (
     Unproven,
     Witness,
 )
-from maild.model.letter import Author, Letter
+from maild.model.letter import Author, Letter, references_in
 from maild.model.people import InboxKind
 from maild.model.ruled import Named, newest, standing
 from maild.model.states import State
 from maild.store.deliveries import Claimed
 from maild.store.facts import Owned
 from maild.store.store import Tx
-
-REFERENCES_MAX = 50
-"""How many of the newest References are looked up; a thread longer than that is found by its later mails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +88,8 @@ class Gathered:
     """Those bindings."""
     exposed: Mapping[str, int]
     """Users by their drop addresses that stand in To or Cc."""
-    ours: frozenset[int]
-    """Messages that this installation wrote itself."""
+    ours: Mapping[int, Posted | None]
+    """Messages that this installation sent, and who here wrote them; None: itself."""
     returned: Mapping[int, str]
     """Errands whose mail a message reports on."""
     verdicts: Mapping[int, Verdict]
@@ -158,7 +163,7 @@ def gather(
         returned=returned,
         written=written_here(tx, [claimed for claimed, _ in batch]),
         about=clients_about(tx, [claimed for claimed, _ in batch], returned),
-        ours=frozenset(claimed.message_id for claimed, letter in batch if is_ours(app.key, letter)),
+        ours=posted_here(app, tx, batch),
         bindings=with_heirs(tx, rows.bindings(norms, oldest)),
         tagged=with_heirs(tx, rows.tagged(authors, oldest)),
         inbox_names=rows.inboxes_among(accounts, norms),
@@ -254,7 +259,7 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         named=_named(account, rulings, (before, bindings.get(_author(letter))), gathered),
         drop=_drop(claimed, letter, before, gathered),
         rivals=_rivals(claimed, gathered),
-        is_ours=claimed.message_id in gathered.ours,
+        is_ours=is_loop(claimed, gathered.inboxes, gathered.ours),
         brings_back_ours=claimed.message_id in gathered.returned,
         same_id_other_content=bool(gathered.twins.get(claimed.message_id)),
         marked=next((one for one in witnesses if one.spam_mark is not None), None),
@@ -343,12 +348,6 @@ def _preferred(tx: Tx, contacts: Owned, domains: Owned) -> Mapping[tuple[int, st
     """Return what people said about the addresses and domains that several clients have."""
     several = [key for owned in (contacts, domains) for key, refs in owned.items() if len(refs) > 1]
     return tx.standing.preferred(several) if several else {}
-
-
-def references_in(letter: Letter) -> list[str]:
-    """Return the Message-IDs that a mail answers, the nearest first, and no more than are looked up."""
-    nearest = [*letter.in_reply_to, *reversed(letter.references)]
-    return list(dict.fromkeys(nearest))[:REFERENCES_MAX]
 
 
 def _proof(

@@ -289,13 +289,23 @@ def errand_returned(key: SealingKey | None, letter: Letter) -> str | None:
     expected = loop_mark(key, found.message_id)
     if not hmac.compare_digest(found.loop_mark.encode(), expected.encode()):
         return None
-    return found.message_id.partition("@")[0].upper()
+    return _id_in(found.message_id)
+
+
+def _id_in(message_id: str) -> str:
+    return message_id.partition("@")[0].upper()
 
 
 def is_ours(key: SealingKey | None, letter: Letter) -> bool:
     """Whether a mail is one that this installation sent: a stranger who copies the mark copies the Message-ID, too."""
+    return sent_under(key, letter) is not None
+
+
+def sent_under(key: SealingKey | None, letter: Letter) -> str | None:
+    """Return the id that this installation sent a mail under, a mail's or an errand's; None: it did not send it."""
     if key is None or letter.loop_mark is None or letter.message_id is None:
-        return False
-    return hmac.compare_digest(
-        letter.loop_mark.encode(), loop_mark(key, letter.message_id).encode()
-    )
+        return None
+    expected = loop_mark(key, letter.message_id)
+    if not hmac.compare_digest(letter.loop_mark.encode(), expected.encode()):
+        return None
+    return _id_in(letter.message_id)

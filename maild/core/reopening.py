@@ -10,9 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from maild.core.facts import references_in
 from maild.core.settled import Done
-from maild.model.letter import Author, Kind
+from maild.model.letter import Author, Kind, references_in
 from maild.model.states import IN_A_MAILBOX, State
 from maild.store.reopening import ClosedRow
 from maild.store.store import Tx

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from maild.core.app import App
 from maild.core.inherited import Seen, seen_by, with_heirs
+from maild.core.letters import sent_under
+from maild.model.address import Address
 from maild.model.facts import Binding, ClientRef, InboxFacts, Written
+from maild.model.letter import Letter
 from maild.store.deliveries import Claimed
 from maild.store.store import Tx
 from maild.store.writing import Outgoing
@@ -21,7 +25,16 @@ class WrittenHere:
     """Who the author is today (U13)."""
     primaries: Seen
     recipients: frozenset[str]
+    """To whom it went, each with and without its +tag."""
     clients: tuple[ClientRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """Somebody here wrote a mail that bears our mark, and to whom it went."""
+
+    mail: Outgoing
+    recipients: frozenset[str]
 
 
 def written_here(tx: Tx, batch: Sequence[Claimed]) -> dict[int, WrittenHere]:
@@ -31,7 +44,7 @@ def written_here(tx: Tx, batch: Sequence[Claimed]) -> dict[int, WrittenHere]:
         return {}
     heirs = tx.people.heirs({one.author_id for one in found.values()})
     primaries = with_heirs(tx, tx.facts.primaries(heirs.values()))
-    recipients = tx.writing.norms_of(found)
+    recipients = _recipients(tx, found)
     clients = tx.writing.clients_of(
         one.answers_id for one in found.values() if one.answers_id is not None
     )
@@ -40,7 +53,7 @@ def written_here(tx: Tx, batch: Sequence[Claimed]) -> dict[int, WrittenHere]:
             mail=one,
             author=heirs[one.author_id],
             primaries=primaries,
-            recipients=recipients.get(key, frozenset()),
+            recipients=recipients[key],
             clients=clients.get(one.answers_id or 0, ()),
         )
         for key, one in found.items()
@@ -67,6 +80,60 @@ def written_of(
     return Written(
         author=author or seen_by(claimed.account_id, seen), clients=found.clients, is_own=is_own
     )
+
+
+def posted_here(
+    app: App, tx: Tx, batch: Sequence[tuple[Claimed, Letter]]
+) -> dict[int, Posted | None]:
+    """Return who wrote the messages that bear our mark, by the ids that they were sent under; None: maild itself.
+
+    By the id, and not by the message: a relay adds a line to the text, and another account has a row of its own.
+    """
+    marked = {
+        claimed.message_id: ulid
+        for claimed, letter in batch
+        if (ulid := sent_under(app.key, letter)) is not None
+    }
+    if not marked:
+        return {}
+    mails = tx.writing.of_ulids(marked.values())
+    recipients = _recipients(tx, [one.message_id for one in mails.values()])
+    return {
+        key: None
+        if (one := mails.get(ulid)) is None
+        else Posted(mail=one, recipients=recipients[one.message_id])
+        for key, ulid in marked.items()
+    }
+
+
+def is_loop(
+    claimed: Claimed, inboxes: Mapping[int, InboxFacts], ours: Mapping[int, Posted | None]
+) -> bool:
+    """Whether a mail of ours came back to where nobody wrote it to.
+
+    What people write to another account, or to a colleagues' inbox, is a mail there.  It is decided as one from outside
+    where it is not octet by octet what was written: whoever had it could have changed it.
+    """
+    if claimed.message_id not in ours:
+        return False
+    found = ours[claimed.message_id]
+    if found is None:
+        return True
+    norm = inboxes[claimed.inbox_id].norm
+    is_awaited = norm in found.recipients and norm != found.mail.mail_from
+    return found.mail.account_id == claimed.account_id and not is_awaited
+
+
+def _recipients(tx: Tx, message_ids: Iterable[int]) -> dict[int, frozenset[str]]:
+    """Return to whom these were written, each with and without its +tag: an inbox has the mail of its tags, too."""
+    ids = list(message_ids)
+    norms = tx.writing.norms_of(ids)
+    return {
+        key: frozenset(
+            norm for one in norms.get(key, ()) for norm in (one, Address.parse(one).base.norm)
+        )
+        for key in ids
+    }
 
 
 def clients_about(

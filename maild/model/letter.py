@@ -13,6 +13,8 @@ PARSER_VERSION = 5
 
 LOOP_HEADER = "X-Maild-Loop"
 """The field by which a mail that maild wrote itself is known when it comes back (LOOP_STOPPED)."""
+REFERENCES_MAX = 50
+"""How many of the newest References are looked up; a thread longer than that is found by its later mails."""
 
 
 class UnreadableError(Exception):
@@ -209,3 +211,9 @@ class Letter:
             "forwarded": self.forwarded.as_dict() if self.forwarded else None,
             "looks_forwarded": self.looks_forwarded,
         }
+
+
+def references_in(letter: Letter) -> list[str]:
+    """Return the Message-IDs that a mail answers, the nearest first, and no more than are looked up."""
+    nearest = [*letter.in_reply_to, *reversed(letter.references)]
+    return list(dict.fromkeys(nearest))[:REFERENCES_MAX]

@@ -73,7 +73,8 @@ _OUTGOING = [outgoing.c[name] for name in Outgoing.__slots__]
 
 
 def _outgoing(row: Any) -> Outgoing:
-    return Outgoing(**{**row._mapping, "act": Act(row.act)})  # noqa: SLF001 - public in spite of its name
+    values = {name: getattr(row, name) for name in Outgoing.__slots__}
+    return Outgoing(**{**values, "act": Act(row.act)})
 
 
 class WritingRows:
@@ -160,12 +161,19 @@ class WritingRows:
 
     def of_ulid(self, ulid: str) -> Outgoing | None:
         """Return the mail that was written under this delivery's id."""
-        row = self._connection.execute(
-            select(*_OUTGOING)
-            .join(deliveries, deliveries.c.id == outgoing.c.delivery_id)
-            .where(deliveries.c.ulid == ulid)
-        ).one_or_none()
-        return None if row is None else _outgoing(row)
+        return self.of_ulids([ulid]).get(ulid)
+
+    def of_ulids(self, ulids: Iterable[str]) -> dict[str, Outgoing]:
+        """Return the mails that were written under these deliveries' ids."""
+        return {
+            row.ulid: _outgoing(row)
+            for some in slices(ulids)
+            for row in self._connection.execute(
+                select(deliveries.c.ulid, *_OUTGOING)
+                .join(deliveries, deliveries.c.id == outgoing.c.delivery_id)
+                .where(deliveries.c.ulid.in_(some))
+            )
+        }
 
     def recipients(self, outgoing_ids: Iterable[int]) -> dict[int, list[RecipientRow]]:
         """Return the recipients of mails in the order of their fields, with what became of each."""
