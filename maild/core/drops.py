@@ -6,6 +6,7 @@ what is stored of a mail that came by it, what is logged and what is shown hide 
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 from maild.core.app import Actor, App
 from maild.core.seal import SealError, SealingKey, seal, unseal
 from maild.core.standing import home, is_admin, note, parse_address
-from maild.model.drop import ALPHABET, LENGTH, drop_tag
+from maild.model.drop import ALPHABET, HIDDEN, LENGTH, drop_tag
 from maild.model.people import InboxKind, MemberState
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
@@ -23,6 +24,7 @@ from maild.store.drops import DropRow
 from maild.store.store import Tx
 from maild.store.users import MemberRow
 
+_TAGGED = re.compile(rf"\+[{ALPHABET}]{{{LENGTH}}}@".encode(), re.IGNORECASE)
 DEAD_FOR = timedelta(days=30)
 """How long a tag that was replaced is refused by its own words; afterwards it is a +tag like any other."""
 
@@ -104,6 +106,19 @@ def drops_among(app: App, tx: Tx, addresses: Iterable[str]) -> dict[str, DropRow
         for text, lookup in by_text.items()
         if (row := found.get(lookup)) is not None and (row.dead_at is None or row.dead_at > oldest)
     }
+
+
+def hide_drops(app: App, tx: Tx, content: bytes) -> bytes:
+    """Return octets that go outside, with stars in place of the tags of drop addresses.  Reads only."""
+    as_addresses = {
+        found: f"inbox{found.decode('ascii')}drop.invalid"
+        for found in set(_TAGGED.findall(content))
+    }
+    there = drops_among(app, tx, as_addresses.values())
+    for found, text in as_addresses.items():
+        if text in there:
+            content = content.replace(found, f"+{HIDDEN}@".encode())
+    return content
 
 
 def _member(tx: Tx, email: str, account: str | None, by: Actor) -> tuple[AccountRow, MemberRow]:

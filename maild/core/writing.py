@@ -6,6 +6,7 @@ Message-ID stands from then on, and a repeat has the same.  Nothing here answers
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from maild.core.answering import require_free_to_answer
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
 from maild.core.drafts import made
+from maild.core.drops import hide_drops
 from maild.core.letters import UnsafeLetterError
 from maild.core.seal import SealingKey
 from maild.core.standing import home, require_member
@@ -46,6 +48,8 @@ from maild.model.writing import (
     without_ours,
 )
 from maild.store.store import Tx
+
+_log = logging.getLogger("maild.writing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +103,8 @@ def reply(
 
     It goes where Reply-To asks, and with `asked.everyone` to the others in To and Cc; never to an inbox of the account.
     Commits one transaction: the mail, an errand for each recipient, status and event of the answered one; then decides
-    it.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, SENDER_NOT_ALLOWED, INVALID_VALUE, INVALID_EMAIL, CONFLICT); then
-    nothing was written.  BEING_ANSWERED while somebody else says that they are answering, unless `asked.anyway`.
+    it, or leaves that to a worker: once it is written nothing is raised.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED,
+    SENDER_NOT_ALLOWED, INVALID_VALUE, INVALID_EMAIL, CONFLICT), StoreDownError, OSError; then nothing was written.  BEING_ANSWERED while somebody else says that they are answering, unless `asked.anyway`.
     """
     with app.store.read() as tx:
         original = read_original(app, tx, reader, ulid, by)
@@ -109,6 +113,7 @@ def reply(
         where = tx.people.account_by_id(original.row.account_id)
         desk = desk_for(app, tx, where, asked, original=original, by=by)
         people = _addressees(tx, desk, original, everyone=asked.everyone)
+        below = _without_drops(app, tx, quoted(original.letter)) if asked.quote else ""
     letter = original.letter
     _require_text(desk)
     draft = Draft(
@@ -117,7 +122,7 @@ def reply(
         cc=people.cc,
         bcc=desk.bcc,
         subject=desk.subject or answer_subject(letter.subject),
-        text=f"{desk.text}\n\n{quoted(letter)}" if asked.quote else desk.text,
+        text=f"{desk.text}\n\n{below}" if asked.quote else desk.text,
         in_reply_to=_plain_id(letter),
         references=references_of(letter),
         attached=desk.attached,
@@ -135,7 +140,9 @@ def forward(
     dry_run: bool = False,
     by: Actor,
 ) -> WrittenView:
-    """Pass a mail on: attached as it came, or `asked.inline` as text.  It is filed where the mail is.
+    """Pass a mail on: attached as it came, or `asked.inline` as text; a drop address in it is hidden (U7).
+
+    It is filed where the mail is.
 
     Commits and raises as `reply`.
     """
@@ -143,12 +150,13 @@ def forward(
         original = read_original(app, tx, reader, ulid, by)
         where = tx.people.account_by_id(original.row.account_id)
         desk = desk_for(app, tx, where, asked, original=original, by=by)
-    letter, text, files = original.letter, desk.text, desk.attached
-    if asked.inline:
-        text = "\n\n".join(filter(None, (text, passed_on(letter))))
-    else:
-        files = (_as_file(original), *files)
-        require_size(sum(len(one.content) for one in files))
+        letter, text, files = original.letter, desk.text, desk.attached
+        if asked.inline:
+            below = _without_drops(app, tx, passed_on(letter))
+            text = "\n\n".join(filter(None, (text, below)))
+        else:
+            files = (_as_file(app, tx, original), *files)
+            require_size(sum(len(one.content) for one in files))
     draft = Draft(
         sender=desk.sender.mailbox,
         to=desk.to,
@@ -250,12 +258,19 @@ def _plain_id(letter: Letter) -> str | None:
     return found if found is not None and is_plain_id(found) else None
 
 
-def _as_file(original: Answered) -> Attached:
+def _without_drops(app: App, tx: Tx, text: str) -> str:
+    return hide_drops(app, tx, text.encode("utf-8", "surrogatepass")).decode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def _as_file(app: App, tx: Tx, original: Answered) -> Attached:
     content = original.content
     if isinstance(content, Path):
         require_size(content.stat().st_size)
         content = content.read_bytes()
     name = short(original.letter.subject, 60).replace("/", "_").replace("\\", "_").strip(" .")
+    content = hide_drops(app, tx, content)
     return Attached(name=f"{name or 'mail'}.eml", type="message/rfc822", content=content)
 
 
@@ -288,7 +303,11 @@ def _finish(
     if dry_run:
         return _view(None, planned, mail.message_id)
     kept = Kept(ulid=ulid, at=now, act=planned.act, desk=desk, draft=draft, mail=mail)
-    decide_again(app, reader, [keep(app, kept, by=by)])
+    delivery_id = keep(app, kept, by=by)
+    try:
+        decide_again(app, reader, [delivery_id])
+    except Exception:  # noqa: BLE001 - it is written, and goes: whoever was told that it failed would write it again
+        _log.exception("written_not_decided mail=%s", ulid)
     return _view(ulid, planned, mail.message_id)
 
 

@@ -238,9 +238,13 @@ class _Values:
             return self.to[0] if self.to else Mailbox("")
         letter = self.original.letter
         forwarded = letter.forwarded
-        if self.original.is_users and forwarded is not None and forwarded.from_ is not None:
+        if self.original.is_outgoing:
+            # One's own forward, too: who gets the next mail is not who wrote the original.
+            boxes = self.to or letter.to
+        elif self.original.is_users and forwarded is not None and forwarded.from_ is not None:
             return forwarded.from_
-        boxes = letter.to if self.original.is_outgoing else letter.from_
+        else:
+            boxes = letter.from_
         return boxes[0] if boxes else Mailbox("")
 
     def _client(self) -> str:

@@ -40,11 +40,11 @@ def _asked(
     letter: Letter, *, is_outgoing: bool, is_users: bool
 ) -> tuple[Sequence[Mailbox], Sequence[Mailbox]]:
     """Return who is asked for, and everybody else in the mail."""
+    if is_outgoing:
+        return letter.to, letter.cc
     original = letter.forwarded
     if is_users and original is not None and original.from_ is not None:
         return (original.from_,), (*original.to, *original.cc)
-    if is_outgoing:
-        return letter.to, letter.cc
     return letter.reply_to or letter.from_, (*letter.to, *letter.cc)
 
 
