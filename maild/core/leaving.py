@@ -88,5 +88,10 @@ def _end_what_it_gave(tx: Tx, app: App, member: MemberRow) -> None:
     """End the duties, the secret address, and what opens this account alone."""
     now = app.clock()
     tx.leaving.end_duties(member.account_id, member.user.id)
+    # Rights that are theirs through whom they were merged with end, too: a later invitation brings none back (U13).
+    inboxes = [one.id for one in tx.people.inboxes_of(member.account_id)]
+    heirs = tx.people.heirs(tx.writing.senders(*inboxes))
+    theirs = [one for one, heir in heirs.items() if heir == member.user.id]
+    tx.writing.remove_senders(inboxes, theirs)
     tx.leaving.end_drop(member.id, now)
     tx.leaving.end_ways_in(member.account_id, member.user.id, now)

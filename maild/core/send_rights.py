@@ -83,7 +83,10 @@ def inbox_senders(
                 note(tx, app, by, "inbox.sender_added", where.id, inbox=inbox.id, user=user.id)
         for email in remove:
             user = find_user(tx, email, by)
-            if tx.writing.remove_sender(inbox.id, user.id):
+            # With it the rights of whom they were merged with, which are theirs as long as those stand (U13).
+            named = tx.people.heirs({user.id, *tx.writing.senders(inbox.id)})
+            theirs = [one for one, heir in named.items() if heir == named[user.id]]
+            if tx.writing.remove_senders([inbox.id], theirs):
                 note(tx, app, by, "inbox.sender_removed", where.id, inbox=inbox.id, user=user.id)
         return InboxSenders(inbox=inbox.norm, senders=tuple(_senders(tx, where, inbox)))
 

@@ -86,13 +86,14 @@ class WritingRows:
 
     # Who may write as an inbox
 
-    def senders(self, inbox_id: int) -> list[int]:
+    def senders(self, *inbox_ids: int) -> list[int]:
         """Return the users who have the right by name to write as an inbox."""
         return list(
             self._connection.execute(
                 select(send_rights.c.user_id)
-                .where(send_rights.c.inbox_id == inbox_id)
+                .where(send_rights.c.inbox_id.in_(inbox_ids))
                 .order_by(send_rights.c.user_id)
+                .distinct()
             ).scalars()
         )
 
@@ -122,11 +123,11 @@ class WritingRows:
         )
         return added.scalar_one_or_none() is not None
 
-    def remove_sender(self, inbox_id: int, user_id: int) -> bool:
-        """Take the right away; False when they did not have it."""
+    def remove_senders(self, inbox_ids: Sequence[int], user_ids: Sequence[int]) -> bool:
+        """Take the right away; False when none of them had it."""
         done = self._connection.execute(
             delete(send_rights).where(
-                send_rights.c.inbox_id == inbox_id, send_rights.c.user_id == user_id
+                send_rights.c.inbox_id.in_(inbox_ids), send_rights.c.user_id.in_(user_ids)
             )
         )
         return done.rowcount > 0
