@@ -6,7 +6,8 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 
 from maild.core.app import Actor, App
 from maild.core.standing import require_operator
@@ -16,29 +17,58 @@ from maild.model.indexed import ADDRESSES_MAX, Indexed, tokens_of
 from maild.model.letter import How, Letter, Mailbox
 from maild.model.states import State
 from maild.parse import codec
+from maild.store.engine import StoreDownError
 from maild.store.indexing import DueRow, Pair
 
 ROUND = 50
 """Mails of one round: some milliseconds for whoever waits to write."""
 BACKLOG_MAX = 1_000_000
 PORTION = 5000
+_log = logging.getLogger(__name__)
 
 
 def index_round(app: App, *, limit: int = ROUND) -> int:
     """Index what is due, up to a number; return how many were due.
 
     Commits one transaction, and one before it for addresses that were never seen.  Safe to repeat and to run twice at
-    once.  Raises StoreDownError.
+    once.  Where a mail cannot be indexed, each has transactions of its own, and that one is left with its fault.  Raises
+    StoreDownError.
     """
     with app.store.read() as tx:
         due = tx.indexing.due(limit)
-        read = [(one, _read(one)) for one in due]
-        pairs: dict[int, set[Pair]] = {}
-        for one, mail in read:
-            pairs.setdefault(one.account_id, set()).update(mail.pairs)
-        books = {account: tx.indexing.book_ids(account, asked) for account, asked in pairs.items()}
+    try:
+        _index(app, due)
+    except StoreDownError:
+        raise
+    except Exception:  # noqa: BLE001 - anybody can send what was not foreseen: no mail keeps another out of search
+        for one in due:
+            _index_alone(app, one)
+    return len(due)
+
+
+def _index_alone(app: App, one: DueRow) -> None:
+    """Index one mail; what cannot be indexed is found by none of its words, and is out of the way."""
+    try:
+        _index(app, [one])
+    except StoreDownError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is kept beside the mail
+        _log.exception("not_indexed delivery=%s", one.id)
+        with app.store.write() as tx:
+            tx.indexing.put(
+                [(one, [str(one.account_id)])], fault=f"{type(error).__name__}: {error}"
+            )
+
+
+def _index(app: App, due: Sequence[DueRow]) -> None:
     if not due:
-        return 0
+        return
+    read = [(one, _read(one)) for one in due]
+    pairs: dict[int, set[Pair]] = {}
+    for one, mail in read:
+        pairs.setdefault(one.account_id, set()).update(mail.pairs)
+    with app.store.read() as tx:
+        books = {account: tx.indexing.book_ids(account, asked) for account, asked in pairs.items()}
     if any(pairs[account] - books[account].keys() for account in pairs):
         with app.store.write() as tx:
             for account, asked in pairs.items():
@@ -49,7 +79,6 @@ def index_round(app: App, *, limit: int = ROUND) -> int:
     kept = [(one, mail.tokens(one, books[one.account_id])) for one, mail in read]
     with app.store.write() as tx:
         tx.indexing.put(kept)
-    return len(due)
 
 
 def index_all(app: App) -> int:
@@ -64,6 +93,12 @@ def backlog(app: App) -> int:
     """Return how many mails search does not find by their words yet.  Reads only."""
     with app.store.read() as tx:
         return tx.indexing.backlog(BACKLOG_MAX)
+
+
+def unindexed(app: App, most: int) -> list[tuple[str, str]]:
+    """Return mails that could not be indexed, as (id, why), the newest first.  Reads only."""
+    with app.store.read() as tx:
+        return tx.indexing.faults(most)
 
 
 def reindex(app: App, *, by: Actor) -> int:
@@ -92,12 +127,13 @@ class _Read:
         self._sent_to = () if letter is None else (*letter.to, *letter.cc)
         self._from = _pairs(box.address for box in self._authors)
         self._to = _pairs([norm for _, norm in row.recipients] + row.sources)
+        # Of very many only the first are kept: those in Cc are named for themselves.
         self._cc = _pairs(norm for kind, norm in row.recipients if kind == "cc")
 
     @property
     def pairs(self) -> set[Pair]:
         """The addresses and domains that it names."""
-        return self._from | self._to
+        return self._from | self._to | self._cc
 
     def tokens(self, row: DueRow, book: dict[Pair, int]) -> list[str] | None:
         """Return what stands in the index for it; None: nothing."""

@@ -189,15 +189,14 @@ def mails_with_reason(
 def filter_of(tx: Tx, where: AccountRow, wanted: Wanted, query: Query, by: Actor) -> Narrowed:
     """Return what the store is asked for these mails, as far as this person may see them (M5).  Raises RefusedError."""
     found = _filter(tx, where.id, wanted, by)
-    gone: list[str] = []
     if wanted.profile is not None:
-        saved, gone = named_now(tx, where.id, find_profile(tx, where, wanted.profile, by).terms)
-        if saved is None:
+        saved, fault = named_now(tx, where.id, find_profile(tx, where, wanted.profile, by).terms)
+        if fault is not None:
             nothing = replace(found, search=Search(is_nothing=True))
-            return Narrowed(filter=nothing, query=query, notes=gone)
+            return Narrowed(filter=nothing, query=query, notes=[fault])
         query = Query((*saved.terms, *query.terms))
     if not query.terms:
-        return Narrowed(filter=found, query=query, notes=gone)
+        return Narrowed(filter=found, query=query, notes=[])
     asked = resolve(tx, where.id, query, by)
     if asked.owner_id is not None and found.owner_id not in {None, asked.owner_id}:
         asked.is_nothing = True
@@ -206,7 +205,7 @@ def filter_of(tx: Tx, where: AccountRow, wanted: Wanted, query: Query, by: Actor
         owner_id=found.owner_id if asked.owner_id is None else asked.owner_id,
         search=asked.search(where.id),
     )
-    return Narrowed(filter=found, query=query, notes=gone or asked.notes)
+    return Narrowed(filter=found, query=query, notes=asked.notes)
 
 
 def _filter(tx: Tx, account_id: int, wanted: Wanted, by: Actor) -> Filter:

@@ -6,6 +6,7 @@ are kept by number, so a profile goes on when they are renamed; one that is gone
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,10 +105,12 @@ def add_profile(
     with app.store.write() as tx:
         where = home(tx, account, by, hold=True)
         require_member(tx, where, by)
-        if len(profiles_seen(tx, where, by)) >= PROFILES_MAX:
+        if tx.profiles.number_of_own(where.id, by.user_id) >= PROFILES_MAX:
             raise RefusedError(
-                Reason.CONFLICT, why=f"There are {PROFILES_MAX} profiles already; remove one."
+                Reason.CONFLICT, why=f"You have {PROFILES_MAX} profiles already; remove one."
             )
+        if text.shared:
+            _require_room_to_share(tx, where)
         resolve(tx, where.id, query, by)
         values = {
             "ulid": ulid,
@@ -153,6 +156,8 @@ def change_profile(
         if query is not None:
             resolve(tx, where.id, query, by)
             values["terms"] = with_numbers(tx, where.id, query)
+        if changes.shared and not row.is_shared:
+            _require_room_to_share(tx, where)
         flags = (("is_shared", changes.shared), ("is_pinned", changes.pinned))
         values |= {key: value for key, value in flags if value is not None}
         if values:
@@ -185,8 +190,17 @@ def remove_profile(
 
 
 def tag_of(profile: ProfileView) -> str:
-    """Return what is the same exactly as long as the profile is."""
-    return f"{profile.id}-{profile.version}"
+    """Return what is the same exactly as long as the profile is, and what it says: names in it change without it."""
+    said = hashlib.sha256(repr(profile).encode()).hexdigest()[:12]
+    return f"{profile.id}-{profile.version}-{said}"
+
+
+def _require_room_to_share(tx: Tx, where: AccountRow) -> None:
+    if tx.profiles.number_of_shared(where.id) >= PROFILES_MAX:
+        raise RefusedError(
+            Reason.CONFLICT,
+            why=f"The account shares {PROFILES_MAX} profiles already; unshare or remove one.",
+        )
 
 
 def _query(text: ProfileText) -> Query | None:
@@ -211,8 +225,9 @@ def _require_keeper(tx: Tx, where: AccountRow, row: ProfileRow, by: Actor) -> No
 
 
 def _require_as_seen(row: ProfileRow, only_if: Precondition) -> None:
-    tag = f"{row.ulid}-{row.version}"
-    if only_if.match is not None and only_if.match.isdisjoint({"*", tag}):
+    # Of `tag_of` what was saved: a name in it may have changed since.
+    seen = {tag if tag == "*" else tag.rpartition("-")[0] for tag in only_if.match or ()}
+    if only_if.match is not None and seen.isdisjoint({"*", f"{row.ulid}-{row.version}"}):
         raise RefusedError(Reason.PRECONDITION_FAILED, noun="profile")
 
 
@@ -233,18 +248,25 @@ def _taken(name: str) -> RefusedError:
 def _view(
     tx: Tx, where: AccountRow, row: ProfileRow, by: Actor, *, counts: bool = False
 ) -> ProfileView:
-    readable, gone = named_now(tx, where.id, row.terms)
-    query = readable or Query()
-    notes = gone or resolve(tx, where.id, query, by).notes
-    counted = Counted(number=0, more=False) if counts else None
-    if counts and readable is not None:
-        counted = count_of(tx, filter_of(tx, where, Wanted(), query, by))
+    query, fault = named_now(tx, where.id, row.terms)
+    counted = None
+    if fault is None:
+        try:
+            notes = resolve(tx, where.id, query, by).notes
+            if counts:
+                counted = count_of(tx, filter_of(tx, where, Wanted(), query, by))
+        except RefusedError as refused_now:
+            # It was narrower when it was saved; whoever has it must still see it, and be able to change it.
+            notes = [str(refused_now)]
+    else:
+        notes = [fault]
+        counted = Counted(number=0, more=False) if counts else None
     return ProfileView(
         id=row.ulid,
         name=row.name,
         query=write_query(query),
         terms=query.as_list(),
-        text=explain(query),
+        text=explain(query) if fault is None else fault,
         shared=row.is_shared,
         pinned=row.is_pinned,
         mine=is_own(row, by),

@@ -10,7 +10,7 @@ from maild.store.profiles import ProfileRow
 from maild.store.store import Tx
 
 PROFILES_MAX = 200
-"""Saved searches that one person sees in an account: the list is shown whole."""
+"""Saved searches that one person has in an account, and as many that are shared: the list is shown whole."""
 
 
 def find_profile(tx: Tx, where: AccountRow, name: str, by: Actor) -> ProfileRow:

@@ -13,6 +13,7 @@ from typing import Any
 from maild.core.app import Actor
 from maild.model.address import Address
 from maild.model.indexed import Clause, Phrase, every_mail, phrase_of
+from maild.model.people import Role
 from maild.model.plain_text import short
 from maild.model.query import ME, NONE, Field, Operator, Query, QueryError, Term, UnknownFieldError
 from maild.model.query_text import read_query
@@ -25,6 +26,8 @@ from maild.store.store import Tx
 
 NAMED_MAX = 300
 """Addresses, clients or other things that one term may stand for."""
+SIZE_MAX = 2**31 - 1
+"""Octets: no mail is larger, and PostgreSQL compares its size with no larger number."""
 
 _FIELD_LETTERS = {
     Field.TEXT: "",
@@ -125,7 +128,18 @@ class _Asking:
         if phrases:
             self.found.clauses.append(Clause(tuple(phrases), term.is_not))
         elif not term.is_not:
-            self._nothing(f"No mail is known that has “{term.value}” in {term.field}.")
+            self._nothing()
+            if self._sees_all():
+                self.found.notes.append(
+                    f"No mail is known that has “{term.value}” in {term.field}."
+                )
+
+    def _sees_all(self) -> bool:
+        """Whether every mail of the account may be known to whoever asks: the address book is of all mailboxes (M5)."""
+        if self._by.user_id is None:
+            return True
+        role = self._tx.rights.active_role(self._account_id, self._by.user_id)
+        return role in {Role.DISTRIBUTOR, Role.ADMIN}
 
     def _addresses(self, term: Term) -> Found:
         names = self._tx.searched
@@ -153,6 +167,13 @@ class _Asking:
 
     def _people(self, term: Term) -> list[int] | None:
         """Return who is meant; None: nobody is, and that is said."""
+        if term.number is not None:
+            is_here = any(
+                one.id == term.number for one in self._tx.searched.people(self._account_id)
+            )
+            if not is_here:
+                self._gone(term)
+            return [term.number] if is_here else None
         if term.value == NONE and term.operator is Operator.IS:
             return []
         if term.value == ME and term.operator is Operator.IS:
@@ -170,15 +191,23 @@ class _Asking:
         if not found:
             self._nobody(term, f"Nobody in this account is called “{term.value}”.")
             return None
-        return sorted(found)[:NAMED_MAX]
+        named = Found(sorted(found)[:NAMED_MAX], len(found) <= NAMED_MAX)
+        return self._whole(term, named).ids
+
+    def _gone(self, term: Term) -> None:
+        self._nobody(term, f"The {term.field} “{term.value}” is not there any more.")
 
     def _nobody(self, term: Term, note: str) -> None:
         if term.is_not:
             self.found.notes.append(note)
         else:
-            self._nothing(note)
+            self._nothing()
+            self.found.notes.append(note)
 
     def client(self, term: Term) -> None:
+        if term.number is not None:
+            self._hold(term, (term.number,))
+            return
         if term.value == NONE and term.operator is Operator.IS:
             self._hold(term, with_none=True)
             return
@@ -201,7 +230,13 @@ class _Asking:
     def status(self, term: Term) -> None:
         names = self._tx.searched.statuses(self._account_id)
         wanted = term.value.casefold()
-        found = next((name for name in names if name.casefold() == wanted), None)
+        if term.number is not None:
+            found = next((name for name, one in names.items() if one == term.number), None)
+        else:
+            found = next((name for name in names if name.casefold() == wanted), None)
+        if found is None and term.number is not None:
+            self._gone(term)
+            return
         if found is None:
             known = ", ".join(names)
             self._nobody(term, f"There is no status “{term.value}”; there are {known}.")
@@ -223,7 +258,7 @@ class _Asking:
             self.word(term)
 
     def size(self, term: Term) -> None:
-        self._hold(term, (int(term.value),))
+        self._hold(term, (min(int(term.value), SIZE_MAX),))
 
     def before(self, term: Term) -> None:
         start = term.span.start
@@ -270,9 +305,8 @@ class _Asking:
             )
         return found
 
-    def _nothing(self, note: str) -> None:
+    def _nothing(self) -> None:
         self.found.is_nothing = True
-        self.found.notes.append(note)
 
 
 _TERMS: dict[Field, Callable[[_Asking, Term], None]] = {

@@ -16,7 +16,7 @@ from maild.core.accounts import list_accounts
 from maild.core.app import OPERATOR, App, open_app
 from maild.core.clients_following import list_directories
 from maild.core.faults import fault_of
-from maild.core.indexing import backlog
+from maild.core.indexing import backlog, unindexed
 from maild.core.outbox import errand_counts
 from maild.core.sources import list_sources
 from maild.core.webhooks import list_webhooks
@@ -37,6 +37,7 @@ from maild.plugs.relay import RelayError
 from maild.settings import Settings
 from maild.store.engine import sqlite_file
 
+FAULTS_MAX = 100
 WAITING_MAX = 1000
 """Mails that may wait to be indexed before it is said: what comes in within seconds."""
 
@@ -231,6 +232,13 @@ def _relay_lines(opened: App, settings: Settings) -> Iterator[Line]:
 
 def _search_line(opened: App) -> Line:
     """Say how many mails search does not find by their words yet."""
+    if faults := unindexed(opened, FAULTS_MAX):
+        number = (
+            f"{len(faults)} or more mails" if len(faults) == FAULTS_MAX else so_many(len(faults))
+        )
+        ulid, why = faults[0]
+        text = f"{number} could not be indexed, and cannot be found by words; the newest is {ulid}: {why}"
+        return Line("WARN", "search", f"{text}. `maild db reindex` tries it again")
     waiting = backlog(opened)
     if waiting > WAITING_MAX:
         text = f"{waiting} mails wait to be indexed; until then they are not found by their words"

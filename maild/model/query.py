@@ -129,6 +129,8 @@ class Term:
     value: str
     """In the form in which it is compared."""
     is_not: bool = False
+    number: int | None = None
+    """What a saved search means by its value, whatever is called so by now; None: whatever is called so."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -90,15 +90,17 @@ class _Line:
         return found
 
     def _term(self) -> Term | None:
-        start, is_not = self.at, False
+        start, is_not, is_open = self.at, False, False
         while (word := self._joint()) is not None:
             if word == _OR:
                 raise self._wrong(
                     start, "every term must hold; for either of two, search twice (in quotes: “or”)"
                 )
             if word == _AND:
+                if is_open:
+                    raise self._wrong(start, "“and” stands behind what says not (in quotes: “and”)")
                 return None
-            is_not = not is_not
+            is_not, is_open = not is_not, True
             if not self._skip_spaces():
                 raise self._wrong(start, "nothing stands behind what says not")
         return self._plain_term(is_not=is_not)

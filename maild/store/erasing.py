@@ -162,12 +162,12 @@ class ErasingRows:
         run(update(transfers).where(transfers.c.delivery_id.in_(ids)).values(note=""))
         run(delete(outbox).where(outbox.c.key.in_([f"outcome:{row.ulid}" for row in rows])))
         run(update(deliveries).where(deliveries.c.id.in_(ids)).values(_NOTHING))
-        # Whoever is about to index one of them has its words in hand: the queue makes the next round take them out again.
+        # Whoever is about to index one of them has its words in hand, and finds it erased when it holds the queue's row.
+        IndexingRows(self._connection).queue(ids)
         run(
             text("DELETE FROM search_words WHERE rowid = :place"),
             [{"place": place_of(row.received_at, row.id)} for row in rows],
         )
-        IndexingRows(self._connection).queue(ids)
         return self._erase_messages({row.message_id for row in rows}, now)
 
     def _erase_messages(self, message_ids: Iterable[int], now: datetime) -> list[Gone]:

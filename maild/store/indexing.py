@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, text, tuple_
+from sqlalchemy import Connection, bindparam, func, select, text, tuple_, update
 
 from maild.model.indexed import GAP
 from maild.model.states import State
@@ -18,6 +18,9 @@ from maild.store.sql import insert_into, insert_new, slices
 
 Pair = tuple[str, str]
 """A domain and a local part; the domain alone has an empty one."""
+_IS_DUE = search_queue.c.done < search_queue.c.times
+FAULT_MAX = 300
+"""Characters of why a mail could not be indexed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ class IndexingRows:
 
     def backlog(self, most: int) -> int:
         """Return how many deliveries wait to be indexed, counted up to a number."""
-        some = select(search_queue.c.delivery_id).limit(most).subquery()
+        some = select(search_queue.c.delivery_id).where(_IS_DUE).limit(most).subquery()
         return self._connection.execute(select(func.count()).select_from(some)).scalar_one()
 
     def due(self, limit: int) -> list[DueRow]:
@@ -110,6 +113,7 @@ class IndexingRows:
             .join(deliveries, deliveries.c.id == search_queue.c.delivery_id)
             .join(messages, messages.c.id == deliveries.c.message_id)
             .outerjoin(readings, readings.c.message_id == messages.c.id)
+            .where(_IS_DUE)
             .order_by(search_queue.c.delivery_id.desc())
             .limit(limit)
         ).mappings()
@@ -172,8 +176,21 @@ class IndexingRows:
 
     # --- the index --------------------------------------------------------------------------------------------------
 
-    def put(self, rows: Sequence[tuple[DueRow, list[str] | None]]) -> None:
-        """Write the tokens of deliveries in place of what was there, None for nothing, and take them off the queue."""
+    def put(
+        self, rows: Sequence[tuple[DueRow, list[str] | None]], *, fault: str | None = None
+    ) -> None:
+        """Write the tokens of deliveries in place of what was there, None for nothing, and note how far that is done.
+
+        Nothing is written of what another node has done meanwhile, nor of what was erased.  `fault` says why these are
+        not all the tokens that they should have.
+        """
+        still_due = self._hold_due([one.id for one, _ in rows])
+        erased = self._erased(still_due)
+        rows = [
+            (one, None if one.id in erased else tokens)
+            for one, tokens in rows
+            if one.id in still_due
+        ]
         if not rows:
             return
         self._connection.execute(
@@ -188,18 +205,49 @@ class IndexingRows:
         if kept:
             self._connection.execute(text(self._insert), kept)
         self._connection.execute(
-            delete(search_queue).where(
-                tuple_(search_queue.c.delivery_id, search_queue.c.times).in_(
-                    [(one.id, one.times) for one, _ in rows]
+            update(search_queue)
+            .where(search_queue.c.delivery_id == bindparam("one"))
+            .values(done=bindparam("read"), fault=None if fault is None else fault[:FAULT_MAX]),
+            [{"one": one.id, "read": one.times} for one, _ in rows],
+        )
+
+    def faults(self, most: int) -> list[tuple[str, str]]:
+        """Return mails that could not be indexed, as (id, why), the newest first."""
+        rows = self._connection.execute(
+            select(deliveries.c.ulid, search_queue.c.fault)
+            .join(deliveries, deliveries.c.id == search_queue.c.delivery_id)
+            .where(search_queue.c.fault.is_not(None))
+            .order_by(search_queue.c.delivery_id.desc())
+            .limit(most)
+        )
+        return [(row.ulid, row.fault) for row in rows]
+
+    def _hold_due(self, delivery_ids: list[int]) -> list[int]:
+        """Return those that are still to be indexed, held until the transaction ends."""
+        return list(
+            self._connection.execute(
+                select(search_queue.c.delivery_id)
+                .where(search_queue.c.delivery_id.in_(delivery_ids), _IS_DUE)
+                .order_by(search_queue.c.delivery_id)
+                .with_for_update()
+            ).scalars()
+        )
+
+    def _erased(self, delivery_ids: list[int]) -> set[int]:
+        """Return which were erased since they were read; they are held, so none is from now on."""
+        return set(
+            self._connection.execute(
+                select(deliveries.c.id).where(
+                    deliveries.c.id.in_(delivery_ids), deliveries.c.state == State.ERASED
                 )
-            )
+            ).scalars()
         )
 
     @property
     def _insert(self) -> str:
         if self._is_sqlite:
             return "INSERT INTO search_words (rowid, words) VALUES (:place, :words)"
-        # Two nodes may index the same mail: both write the same.
+        # A node of the version before holds no row of the queue, and may have written meanwhile.
         return (
             "INSERT INTO search_words (rowid, words) VALUES (:place, CAST(:words AS tsvector)) "
             "ON CONFLICT (rowid) DO UPDATE SET words = excluded.words"

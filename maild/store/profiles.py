@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, or_, select, update
 
 from maild.store.people_tables import users
 from maild.store.search_tables import profiles
 from maild.store.sql import insert_new
+
+# Who turned out to be somebody else left that one their searches (U13).
+_WHOSE = func.coalesce(users.c.merged_into_id, profiles.c.user_id)
+
+
+def _is_own(user_id: int | None) -> ColumnElement[bool]:
+    return profiles.c.user_id.is_(None) if user_id is None else user_id == _WHOSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +45,41 @@ class ProfileRows:
         self._connection = connection
 
     def seen_by(self, account_id: int, user_id: int | None, limit: int) -> list[ProfileRow]:
-        """Return the saved searches that somebody sees: the own ones and those that are shared, pinned ones first."""
-        # Who turned out to be somebody else left that one their searches (U13).
-        whose = func.coalesce(users.c.merged_into_id, profiles.c.user_id)
-        own = profiles.c.user_id.is_(None) if user_id is None else whose == user_id
+        """Return the saved searches that somebody sees: the own ones and those that are shared, pinned ones first.
+
+        Where there are more than the limit, the own ones are there.
+        """
+        own = _is_own(user_id)
         kept = (column for column in profiles.c if column.name not in {"name_key", "user_id"})
         rows = self._connection.execute(
             select(
                 *kept,
-                whose.label("user_id"),
+                _WHOSE.label("user_id"),
                 users.c.display_name.label("user_name"),
             )
             .outerjoin(users, users.c.id == profiles.c.user_id)
             .where(profiles.c.account_id == account_id, or_(own, profiles.c.is_shared))
-            .order_by(profiles.c.is_pinned.desc(), profiles.c.name_key, profiles.c.id)
+            .order_by(case((own, 0), else_=1), profiles.c.is_pinned.desc(), profiles.c.name_key)
             .limit(limit)
         ).mappings()
-        return [ProfileRow(**row) for row in rows]
+        found = [ProfileRow(**row) for row in rows]
+        return sorted(found, key=lambda row: (not row.is_pinned, row.name.casefold(), row.id))
+
+    def number_of_own(self, account_id: int, user_id: int | None) -> int:
+        """Return how many saved searches somebody has in an account."""
+        return self._number(account_id, _is_own(user_id))
+
+    def number_of_shared(self, account_id: int) -> int:
+        """Return how many saved searches an account shares."""
+        return self._number(account_id, profiles.c.is_shared)
+
+    def _number(self, account_id: int, condition: ColumnElement[bool]) -> int:
+        return self._connection.execute(
+            select(func.count())
+            .select_from(profiles)
+            .outerjoin(users, users.c.id == profiles.c.user_id)
+            .where(profiles.c.account_id == account_id, condition)
+        ).scalar_one()
 
     def add(self, values: dict[str, Any]) -> bool:
         """Add a saved search; False when its person has one of that name."""

@@ -30,6 +30,8 @@ from maild.store.types import BigId, Json, UtcDateTime
 ID_BITS = 31
 """Bits of a place that are the delivery's id; the seconds since 1970 stand before them."""
 ID_MASK = (1 << ID_BITS) - 1
+SECONDS_MAX = (1 << 32) - 1
+"""Of a place, which is a number of 63 bits: somebody may ask for what was received before the year 9999."""
 
 search_words = table("search_words", column("rowid"), column("words"))
 """SQLite gives every table a `rowid`; on PostgreSQL it is a column of that name."""
@@ -41,6 +43,23 @@ search_queue = Table(
     Column("delivery_id", BigId, ForeignKey("deliveries.id"), primary_key=True),
     # How often that was said: whoever indexed what was there before leaves the row to the next round.
     Column("times", Integer, nullable=False, server_default="1"),
+    # Up to which of these times it was indexed.  A row stays when it is done: were it counted from 1 again, a slow node
+    # would take what is asked now for what it read before.
+    Column("done", Integer, nullable=False, server_default="0"),
+    # Why it could not be indexed; None: it could, or waits.
+    Column("fault", Text),
+    Index(
+        "ix_search_queue_due",
+        "delivery_id",
+        sqlite_where=text("done < times"),
+        postgresql_where=text("done < times"),
+    ),
+    Index(
+        "ix_search_queue_fault",
+        "delivery_id",
+        sqlite_where=text("fault IS NOT NULL"),
+        postgresql_where=text("fault IS NOT NULL"),
+    ),
 )
 
 address_book = Table(
@@ -84,4 +103,4 @@ profiles = Table(
 
 def place_of(received_at: datetime, delivery_id: int) -> int:
     """Return a delivery's number in `search_words`: by the second, then by its id."""
-    return max(0, int(received_at.timestamp())) << ID_BITS | delivery_id
+    return min(max(0, int(received_at.timestamp())), SECONDS_MAX) << ID_BITS | delivery_id

@@ -145,3 +145,25 @@ def test_M6_every_example_of_the_page_runs_and_every_field_stands_in_it(room: Ro
     found = {one: list_mails(room.app, Wanted(search=one), by=LEA).mails for one in examples}
     assert [mail["subject"] for mail in found["offer"]] == ["Offer"]
     assert all(f"`{field.value}:" in page for field in Field)
+
+
+def test_M6_nobody_uses_up_the_profiles_of_others(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = room.app
+    for module in ("profiles", "saved"):
+        monkeypatch.setattr(f"maild.core.{module}.PROFILES_MAX", 3)
+    for number in range(3):
+        add_profile(app, ProfileText(name=f"e{number}", query="offer", shared=True), by=EVA)
+    for number in range(3):
+        add_profile(app, ProfileText(name=f"j{number}", query="offer"), by=JAN)
+    names = [one.name for one in list_profiles(app, by=JAN)]
+    assert names == ["e0", "e1", "e2", "j0", "j1", "j2"]
+    for act in (
+        lambda: add_profile(app, ProfileText(name="j3", query="offer"), by=JAN),
+        lambda: change_profile(app, "j0", ProfileText(shared=True), by=JAN),
+        lambda: add_profile(app, ProfileText(name="l0", query="offer", shared=True), by=LEA),
+    ):
+        assert refusal(act) is Reason.CONFLICT
+    change_profile(app, "e0", ProfileText(shared=False), by=LEA)
+    assert change_profile(app, "j0", ProfileText(shared=True), by=JAN).shared

@@ -295,3 +295,38 @@ def test_M6_what_is_erased_is_not_found_any_more(full: Room) -> None:
     index_all(full.app)
     assert full.found("word") == []
     assert full.found("-xyz invoice") == ["small"]
+
+
+def test_M6_dates_and_sizes_beyond_all_numbers_find_what_they_say(full: Room) -> None:
+    for query, found in (
+        ("before:2107-01-01 offer", ["offer"]),
+        ("before:9999-12-30 offer", ["offer"]),
+        ("on:2200-01-01 offer", []),
+        ("after:2200-01-01 offer", []),
+        ("larger:9000000TB", []),
+        ("smaller:999999999999999TB offer", ["offer"]),
+        ("before:1900-01-01 offer", []),
+    ):
+        assert full.found(query) == found, query
+        assert count_mails(full.app, Wanted(search=query), by=OPERATOR).number == len(found)
+
+
+def test_M5_a_member_does_not_learn_from_notes_who_writes_to_colleagues(full: Room) -> None:
+    with full.app.store.write() as tx:
+        tx.connection.exec_driver_sql("UPDATE accounts SET settings = '{\"all_received\": false}'")
+    for address in ("=marc@dupont.example", "=nobody@dupont.example", "@hunter.example"):
+        for name in ("from", "to", "cc"):
+            page = list_mails(full.app, Wanted(search=f"{name}:{address}"), by=Actor(EVA))
+            assert (page.mails, page.notes) == ([], [])
+    page = list_mails(full.app, Wanted(search="from:=nobody@dupont.example"), by=Actor(LEA))
+    assert page.notes == ["No mail is known that has “nobody@dupont.example” in from."]
+
+
+@pytest.mark.parametrize("query", ["owner:acme", "-owner:acme", "user:acme"])
+def test_M6_more_people_than_a_term_may_name_are_refused(
+    full: Room, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setattr("maild.core.searching.NAMED_MAX", 1)
+    with pytest.raises(RefusedError) as refused:
+        full.found(query)
+    assert refused.value.reason is Reason.SEARCH_TOO_WIDE

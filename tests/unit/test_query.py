@@ -178,3 +178,9 @@ def test_M6_whatever_is_typed_is_a_query_or_refused(text: str) -> None:
     with suppress(QueryError):
         query = read_query(text)
         assert read_query(write_query(query)) == query
+
+
+@pytest.mark.parametrize("text", ["not and offer", "-and offer", "offer not and", "not not and x"])
+def test_M6_and_behind_what_says_not_is_refused(text: str) -> None:
+    with pytest.raises(QueryError, match="“and”"):
+        read_query(text)

@@ -1,0 +1,109 @@
+"""Keeping the index of search: no mail stops it for the others, and two nodes bring nothing back, on both databases (M6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from maild.core import indexing
+from maild.core.app import OPERATOR, App
+from maild.core.indexing import backlog, index_all, index_round, reindex, unindexed
+from maild.model.indexed import ADDRESSES_MAX, Indexed, tokens_of
+from tests.core.conftest import Frozen
+from tests.core.test_search import Room
+
+
+@pytest.fixture
+def room(app: App, clock: Frozen) -> Room:
+    return Room(app, clock)
+
+
+def test_M6_a_mail_to_very_many_is_found_by_who_stands_in_Cc(room: Room) -> None:
+    many = ",\n ".join(f"p{number}@many{number}.example" for number in range(ADDRESSES_MAX + 1))
+    room.mail("many", "News", to=many, more="Cc: boss@cc.example\n")
+    room.settle()
+    assert room.found("cc:boss@cc.example") == ["many"]
+    assert unindexed(room.app, 10) == []
+
+
+def test_M6_a_mail_that_cannot_be_indexed_keeps_no_other_out_of_search(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fussy(mail: Indexed) -> list[str]:
+        if mail.subject == "Odd":
+            raise KeyError("odd.example")
+        return tokens_of(mail)
+
+    for name, subject in (("one", "Plan"), ("odd", "Odd"), ("two", "Plan")):
+        room.mail(name, subject)
+    room.post.decide()
+    with monkeypatch.context() as broken:
+        broken.setattr(indexing, "tokens_of", fussy)
+        assert index_round(room.app) == 3
+        assert index_round(room.app) == 0, "it is not tried in every round"
+    assert backlog(room.app) == 0
+    assert (room.found("plan"), room.found("odd")) == (["two", "one"], [])
+    assert room.found("-plan") == ["odd"], "it has no words, and is a mail"
+    assert unindexed(room.app, 10) == [(room.id_of("odd"), "KeyError: 'odd.example'")]
+    reindex(room.app, by=OPERATOR)
+    index_all(room.app)
+    assert (room.found("odd"), unindexed(room.app, 10)) == (["odd"], [])
+
+
+def while_tokens_are_made(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something once, between a round's reading and its writing."""
+    waiting = [act]
+
+    def slow(mail: Indexed) -> list[str]:
+        while waiting:
+            waiting.pop()()
+        return tokens_of(mail)
+
+    monkeypatch.setattr(indexing, "tokens_of", slow)
+
+
+def words_of_index(app: App) -> str:
+    with app.store.read() as tx:
+        rows = tx.connection.exec_driver_sql("SELECT words FROM search_words").scalars()
+        return " ".join(map(str, rows))
+
+
+@pytest.mark.parametrize("is_indexed_first", [True, False])
+def test_M6_a_slow_node_brings_no_word_of_an_erased_mail_back(
+    room: Room, monkeypatch: pytest.MonkeyPatch, *, is_indexed_first: bool
+) -> None:
+    app = room.app
+    room.mail("offer", "Secret offer")
+    room.post.decide()
+
+    def erased_meanwhile() -> None:
+        if is_indexed_first:
+            assert index_round(app) == 1
+        with app.store.write() as tx:
+            tx.erasing.erase(tx.erasing.hold([1]), app.clock())
+
+    while_tokens_are_made(monkeypatch, erased_meanwhile)
+    assert index_round(app) == 1
+    assert "secret" not in words_of_index(app)
+    index_all(app)
+    assert ("secret" in words_of_index(app), backlog(app)) == (False, 0)
+
+
+def test_M6_a_slow_node_takes_nothing_off_that_was_queued_since(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = room.app
+    room.mail("same", recipients=("info@acme.example",))
+    room.post.decide()
+
+    def indexed_and_come_again() -> None:
+        assert index_round(app) == 1
+        room.mail("same", recipients=("info@acme.example", "crm@acme.example"))
+        room.post.decide()
+
+    while_tokens_are_made(monkeypatch, indexed_and_come_again)
+    index_round(app)
+    assert backlog(app) > 0
+    index_all(app)
+    assert "same" in room.found("to:crm@ inbox:info")
