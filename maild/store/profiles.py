@@ -13,11 +13,11 @@ from maild.store.search_tables import profiles
 from maild.store.sql import insert_new
 
 # Who turned out to be somebody else left that one their searches (U13).
-_WHOSE = func.coalesce(users.c.merged_into_id, profiles.c.user_id)
+_whose: ColumnElement[int] = func.coalesce(users.c.merged_into_id, profiles.c.user_id)
 
 
 def _is_own(user_id: int | None) -> ColumnElement[bool]:
-    return profiles.c.user_id.is_(None) if user_id is None else user_id == _WHOSE
+    return profiles.c.user_id.is_(None) if user_id is None else _whose == user_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class ProfileRows:
         rows = self._connection.execute(
             select(
                 *kept,
-                _WHOSE.label("user_id"),
+                _whose.label("user_id"),
                 users.c.display_name.label("user_name"),
             )
             .outerjoin(users, users.c.id == profiles.c.user_id)
