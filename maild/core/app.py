@@ -51,6 +51,8 @@ class Actor:
     """Accounts of the actor's that ask for a login of their own, which this is not (U9)."""
     is_program: bool = False
     """Whether a token speaks, and nobody who has signed in."""
+    opened_by: str = field(default="", compare=False, repr=False)
+    """The token or session that let the actor in, for what outlasts one request; empty: nothing that could end."""
 
     @property
     def is_operator(self) -> bool:

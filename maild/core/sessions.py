@@ -128,9 +128,14 @@ def look(app: App, secret: str) -> SessionSeen | None:
 
     Commits at most once a minute and session, that it was used.
     """
+    return look_again(app, _digest(secret))
+
+
+def look_again(app: App, digest: str) -> SessionSeen | None:
+    """Return the session of a digest, if it still lives.  Commits as `look`."""
     now = app.clock()
     with app.store.read() as tx:
-        row = tx.sessions.by_digest(_digest(secret))
+        row = tx.sessions.by_digest(digest)
         shut = frozenset() if row is None else shut_to(tx, row.user_id, row.account_id)
     if row is None or not _is_alive(row, now):
         return None
@@ -140,7 +145,7 @@ def look(app: App, secret: str) -> SessionSeen | None:
         with app.store.write() as tx:
             tx.sessions.see(row.id, now=now, expires_at=expires_at)
     return SessionSeen(
-        by=Actor(row.user_id, row.account_id, shut),
+        by=Actor(row.user_id, row.account_id, shut, opened_by=f"session:{digest}"),
         login_id=row.login_id,
         expires_at=expires_at,
         digest=row.digest,

@@ -117,13 +117,17 @@ def show_html(
     A mail that cannot be read is a page, too, which says so.  With `images` the browser loads pictures from elsewhere;
     maild itself never does.  Raises RefusedError NOT_FOUND, NOT_ALLOWED, CONFLICT (erased).
     """
+    return _document(app, showing, ulid, asked, Ticket(by=by, images=images))
+
+
+def _document(app: App, showing: Showing, ulid: str, asked: Asked, terms: Ticket) -> Document:
     with app.store.read() as tx:
-        row = visible_mail(tx, ulid, by)
+        row = visible_mail(tx, ulid, terms.by)
         content = bytes_of(app, tx, row)
         body = tx.views.body(row.id)
         stored = _stored_text(tx, row)
     plain = row.state in _READ_AS_TEXT if asked.plain is None else asked.plain
-    wish = Wish(what=What.PAGE, path=asked.within, plain=plain, images=images)
+    wish = Wish(what=What.PAGE, path=asked.within, plain=plain, images=terms.images)
     place = asked.pictures.replace("{id}", row.ulid)
     try:
         name, page = showing.page((body.account_id, body.digest), content, wish)
@@ -135,10 +139,9 @@ def show_html(
         text = stored if not asked.within else ""
         page = plain_page(text, [f"Only the text of this mail is shown. {error}"])
     else:
-        page = page.replace(name.encode(), _ticket(app, row.ulid, by).encode())
-    return Document(
-        content=page, type="text/html; charset=utf-8", header=_header(app, place, images=images)
-    )
+        page = page.replace(name.encode(), _ticket(app, row.ulid, terms).encode())
+    header = _header(app, place, images=terms.images)
+    return Document(content=page, type="text/html; charset=utf-8", header=header)
 
 
 def ticket_for(app: App, ulid: str, *, by: Actor, images: bool = False) -> MadeTicket:
@@ -155,7 +158,7 @@ def ticket_for(app: App, ulid: str, *, by: Actor, images: bool = False) -> MadeT
 def show_by_ticket(app: App, showing: Showing, ulid: str, ticket: str, asked: Asked) -> Document:
     """Return a mail as a page to whoever has a ticket for it.  Raises as `show_html`, and RefusedError TICKET_REFUSED."""
     terms = opened_ticket(app, Purpose.PAGE, ulid, ticket)
-    return show_html(app, showing, ulid, asked, by=terms.by, images=terms.images)
+    return _document(app, showing, ulid, asked, terms)
 
 
 def _stored_text(tx: Tx, row: EntryRow) -> str:
@@ -164,11 +167,11 @@ def _stored_text(tx: Tx, row: EntryRow) -> str:
     return "" if letter is None else letter.text
 
 
-def _ticket(app: App, ulid: str, by: Actor) -> str:
+def _ticket(app: App, ulid: str, terms: Ticket) -> str:
     """Return what opens the pictures that a mail brings; without a key they stay away."""
     if app.key is None:
         return "none"
-    return sealed_ticket(app, Purpose.PICTURES, ulid, Ticket(by=by))[0]
+    return sealed_ticket(app, Purpose.PICTURES, ulid, replace(terms, images=False))[0]
 
 
 def no_part(ulid: str, path: str) -> RefusedError:

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -21,7 +22,6 @@ from maild.core.showing import ticket_for
 from maild.parse.safe_html import sanitised
 from maild.testing.world import World
 from tests.api.served import Served
-from tests.api.test_content import PNG
 from tests.browser.vectors import FOREIGN, VECTORS, page_of
 from tests.conftest import absent
 from tests.core.company import Post
@@ -132,16 +132,24 @@ class Browser:
     def open(self, url: str) -> tuple[str, list[str]]:
         """Open a page, let ten of its seconds pass, and return what it is then, and what was asked elsewhere."""
         self._foreign.asked.clear()
-        done = subprocess.run(
+        return self._run("--dump-dom", url), sorted(set(self._foreign.asked))
+
+    def colours(self, url: str) -> set[bytes]:
+        """Return the colours of which a page is drawn."""
+        drawn = self._folder.with_suffix(".png")
+        self._run(f"--screenshot={drawn}", url)
+        return colours_of(drawn.read_bytes())
+
+    def _run(self, *asked: str) -> str:
+        return subprocess.run(
             [
                 self._program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                 "--disable-background-networking", "--disable-component-update", f"--user-data-dir={self._folder}",
                 f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1:{self._foreign.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-                "--virtual-time-budget=10000", "--dump-dom", url,
+                "--virtual-time-budget=10000", *asked,
             ],
             capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
-        return done.stdout, sorted(set(self._foreign.asked))
+        ).stdout  # fmt: skip
 
 
 @contextmanager
@@ -172,6 +180,58 @@ def site(served: Served) -> Iterator[App]:
     made.server.server_close()
 
 
+GREEN = b"\x01\xc8\x02"
+
+
+def painted(colour: bytes, side: int = 64) -> bytes:
+    """Return a PNG of one colour."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            len(content).to_bytes(4, "big")
+            + kind
+            + content
+            + zlib.crc32(kind + content).to_bytes(4, "big")
+        )
+
+    head = side.to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+    rows = zlib.compress((b"\0" + colour * side) * side)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def colours_of(png: bytes) -> set[bytes]:
+    """Return the colours of a PNG of eight bits a channel."""
+    at, packed = 8, b""
+    width = int.from_bytes(png[16:20], "big")
+    each = {2: 3, 6: 4}[png[25]]
+    while at < len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        if png[at + 4 : at + 8] == b"IDAT":
+            packed += png[at + 8 : at + 8 + length]
+        at += length + 12
+    rows = zlib.decompress(packed)
+    found: set[bytes] = set()
+    above = bytearray(width * each)
+    for begins in range(0, len(rows), width * each + 1):
+        row = bytearray(rows[begins + 1 : begins + 1 + width * each])
+        for i, step in enumerate(row):
+            left, up, corner = (
+                (row[i - each], above[i], above[i - each]) if i >= each else (0, above[i], 0)
+            )
+            row[i] = (step + _guess(rows[begins], left, up, corner)) & 0xFF
+        found.update(bytes(row[i : i + 3]) for i in range(0, len(row), each))
+        above = row
+    return found
+
+
+def _guess(kind: int, left: int, up: int, corner: int) -> int:
+    """Return what a filter of PNG expects (PNG 9.2)."""
+    if kind == 4:
+        near = left + up - corner
+        return min((left, up, corner), key=lambda one: abs(near - one))
+    return (0, left, up, (left + up) // 2)[kind]
+
+
 def mailed(world: World, html: str) -> str:
     """Let a mail with this HTML, and a picture of its own, come in; return its id."""
     raw = (
@@ -180,7 +240,7 @@ def mailed(world: World, html: str) -> str:
             f'--b\r\nContent-Type: text/html\r\n\r\n<img src="cid:own@mail">{html}\r\n'
             "--b\r\nContent-Type: image/png\r\nContent-ID: <own@mail>\r\nContent-Transfer-Encoding: binary\r\n\r\n"
         ).encode()
-        + PNG
+        + painted(GREEN)
         + b"\r\n--b--\r\n"
     )
     post = Post(world.app)
@@ -234,7 +294,17 @@ def test_M13_a_hostile_mail_asks_nothing_of_anybody(
         "/inbox", f"/api/v1/mails/{mail}/body", "/favicon.ico",
     }  # fmt: skip
     pictures = [status for path, status in site.asked if f"/mails/{mail}/cid/" in path]
-    assert pictures == [200], "the mail's own picture is drawn within the frame"
+    assert pictures == [200]
+
+
+def test_M13_the_mails_own_picture_is_drawn_in_its_page_and_within_a_frame(
+    browser: Browser, site: App, acme: World
+) -> None:
+    """That it was served says nothing: the browser decides what a page of no origin may draw."""
+    mail = mailed(acme, "x")
+    assert GREEN not in browser.colours(site.put("/none", FRAME.format(src="about:blank")))
+    assert GREEN in browser.colours(site.origin + body_of(acme, mail))
+    assert GREEN in browser.colours(site.put("/inbox", FRAME.format(src=body_of(acme, mail))))
 
 
 def test_M13_either_line_of_defence_holds_without_the_other(

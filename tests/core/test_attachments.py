@@ -246,6 +246,11 @@ class TestWho:
         shown = picture_by_ticket(site.app, READER, ulid, ticket, path)
         assert (whole(shown), shown.type) == (PNG, "image/png")
         assert shown.header["Content-Disposition"].startswith("inline; ")
+        # A page in a sandbox is of no origin.
+        assert dict(shown.header) | {"Content-Disposition": ""} == HARMLESS | {
+            "Content-Disposition": "",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        }
         for mail, part_, reason in (
             (ulid, "4", Reason.NOT_FOUND), (ulid, "2", Reason.NOT_FOUND), (ulid, "9", Reason.NOT_FOUND), (other, "2", Reason.TICKET_REFUSED),
         ):  # fmt: skip

@@ -15,6 +15,7 @@ from maild.core.doctor import examine
 from maild.core.joining import MemberView, answer_invitation, invite, list_members
 from maild.core.logins import add_own_login, show_logins
 from maild.core.people import NewUser, add_user, set_active, set_password
+from maild.core.seal import SealingKey
 from maild.core.sessions import (
     IDLE,
     LONGEST,
@@ -25,7 +26,8 @@ from maild.core.sessions import (
     look,
 )
 from maild.core.signing_in import SignedIn, check_submission
-from maild.core.tokens import look_up, make_token
+from maild.core.tickets import Purpose, Ticket, opened_ticket, sealed_ticket
+from maild.core.tokens import look_up, make_token, revoke_token
 from maild.model.people import Role
 from maild.model.reason import Reason, RefusedError
 from maild.settings import TermsSettings
@@ -55,6 +57,28 @@ def refusal(act: Callable[[], object]) -> Reason:
     with pytest.raises(RefusedError) as refused:
         act()
     return refused.value.reason
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_U11_a_ticket_ends_with_the_session_or_the_token_by_which_it_was_made(
+    staff: Staff, purpose: Purpose
+) -> None:
+    app = replace(staff.app, key=SealingKey.of("0123456789abcdef" * 3))
+    secret = begin(staff)
+    token = make_token(app, EVA, "x", by=OPERATOR)
+    seen, bearer = look(app, secret), look_up(app, token.secret)
+    assert seen is not None
+    assert bearer is not None
+    for by, end in (
+        (seen.by, lambda: end_session(app, secret)),
+        (bearer.by, lambda: revoke_token(app, token.token.id, by=OPERATOR)),
+    ):
+        sealed, _ = sealed_ticket(app, purpose, "A", Ticket(by=by))
+        assert opened_ticket(app, purpose, "A", sealed).by == by
+        end()
+        with pytest.raises(RefusedError) as refused:
+            opened_ticket(app, purpose, "A", sealed)
+        assert refused.value.reason is Reason.TICKET_REFUSED
 
 
 def test_U10_a_session_says_who_it_is(staff: Staff) -> None:

@@ -12,6 +12,7 @@ from typing_extensions import override
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.seal import SealingKey
 from maild.core.showing import Asked, Document, Showing, show_by_ticket, show_html, ticket_for
+from maild.core.tickets import Purpose, opened_ticket
 from maild.model.reason import Reason, RefusedError
 from maild.model.shown import Shown, Wish
 from tests.core.company import EVA, JAN, InProcess, Post, a_company
@@ -22,6 +23,12 @@ HTML = "Content-Type: text/html; charset=utf-8\r\n"
 POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src 'self' data:; "
     "style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+WITH_PICTURE = (
+    b"From: a@b.example\r\nTo: info@acme.example\r\nContent-Type: multipart/related; boundary=b\r\n\r\n"
+    b'--b\r\nContent-Type: text/html\r\n\r\n<img src="cid:a@b">\r\n'
+    b"--b\r\nContent-Type: image/png\r\nContent-ID: <a@b>\r\n\r\nx\r\n--b--\r\n"
 )
 
 
@@ -207,6 +214,20 @@ class TestTickets:
         with pytest.raises(RefusedError) as refused:
             show_by_ticket(site.app, site.showing, ulid, made, Asked())
         assert refused.value.reason is Reason.NOT_FOUND
+
+    def test_M13_the_pictures_of_a_page_end_with_its_ticket(self, site: Site) -> None:
+        ulid = site.raw(WITH_PICTURE)
+        made = ticket_for(site.app, ulid, by=Actor(JAN)).ticket
+        site.clock.advance(timedelta(minutes=9))
+        pictures = self.pictures(site, ulid, made)
+        site.clock.advance(timedelta(minutes=1))
+        with pytest.raises(RefusedError) as refused:
+            opened_ticket(site.app, Purpose.PICTURES, ulid, pictures)
+        assert refused.value.reason is Reason.TICKET_REFUSED
+
+    def pictures(self, site: Site, ulid: str, ticket: str) -> str:
+        shown = show_by_ticket(site.app, site.showing, ulid, ticket, Asked())
+        return shown.content.decode().partition('src="cid/')[2].partition("/")[0]
 
     def test_M13_without_a_key_there_are_no_tickets(self, site: Site) -> None:
         ulid = site.html("<p>Hello</p>")

@@ -48,7 +48,7 @@ class Terms(Asking):
     """What a ticket is to open."""
 
     images: Flag = False
-    """The page may load pictures from elsewhere, this once: whoever wrote the mail may see that it is read."""
+    """The page may load pictures from elsewhere, as long as the ticket opens it: whoever wrote the mail may see that it is read."""
 
 
 def is_open(request: Request) -> bool:
