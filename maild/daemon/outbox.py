@@ -194,6 +194,10 @@ class OutboxWorker:
         except asyncio.CancelledError:
             await self._note(hand, errand, Later("maild was stopped meanwhile"))
             raise
+        except Exception as error:
+            # It counts as a try of this mail: it waits for its next one, and stands in nobody's way.
+            await self._note(hand, errand, Later(f"a fault of maild's ({type(error).__name__})"))
+            raise
         failpoint.reached("outbox.after_send")
         await self._note(hand, errand, fate)
         failpoint.reached("outbox.after_done")

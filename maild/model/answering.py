@@ -32,8 +32,7 @@ def addressees(
     to = _outside(asked, is_ours) or _outside(letter.from_, is_ours)
     if not everyone:
         return Addressees(to)
-    cc = without_ours(_outside(others, is_ours), [box.address for box in to])
-    return Addressees(to, cc[: RECIPIENTS_MAX - len(to)])
+    return Addressees(to, without_ours(_outside(others, is_ours), [box.address for box in to]))
 
 
 def _asked(
@@ -49,5 +48,5 @@ def _asked(
 
 
 def _outside(boxes: Sequence[Mailbox], is_ours: IsOurs) -> tuple[Mailbox, ...]:
-    kept = [box for box in boxes[: RECIPIENTS_MAX * 10] if not is_ours(box)]
-    return without_ours(kept, ())[:RECIPIENTS_MAX]
+    # More than a mail can have are not cut off here: who writes hears of it, and nobody is left out unsaid.
+    return without_ours([box for box in boxes[: RECIPIENTS_MAX * 10] if not is_ours(box)], ())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from maild.model.address import Address, InvalidAddressError
 from maild.model.letter import Letter, Mailbox
 
 SUBJECT_MAX = 400
@@ -265,12 +266,19 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def without_ours(boxes: Sequence[Mailbox], ours: Iterable[str]) -> tuple[Mailbox, ...]:
-    """Return the mailboxes less those addresses, each once, whatever the case of its letters."""
-    seen = {one.casefold() for one in ours}
+    """Return the mailboxes less those addresses, each once, however its letters are written."""
+    seen = {_canonical(one) for one in ours}
     kept = []
     for box in boxes:
-        key = box.address.casefold()
+        key = _canonical(box.address)
         if key not in seen:
             seen.add(key)
             kept.append(box)
     return tuple(kept)
+
+
+def _canonical(text: str) -> str:
+    try:
+        return Address.parse(text).norm
+    except InvalidAddressError:
+        return text.casefold()

@@ -121,9 +121,11 @@ class Relay:
         client = self._client
         if client is None or not client.is_connected:
             raise RelayError("the relay has closed the connection")
-        if mail.needs_utf8 and not client.supports_extension("smtputf8"):
+        # The envelope, too: a mail that names ASCII addresses alone may come back to an inbox that is none (RFC 6531 3.1).
+        needs_utf8 = mail.needs_utf8 or not f"{mail.mail_from}{mail.recipient}".isascii()
+        if needs_utf8 and not client.supports_extension("smtputf8"):
             return Never("the relay does not take addresses beyond ASCII (SMTPUTF8)")
-        encoding, options = ("utf-8", ["SMTPUTF8"]) if mail.needs_utf8 else ("ascii", [])
+        encoding, options = ("utf-8", ["SMTPUTF8"]) if needs_utf8 else ("ascii", [])
         try:
             await client.mail(mail.mail_from, options=options, encoding=encoding)
             await client.rcpt(mail.recipient, encoding=encoding)
