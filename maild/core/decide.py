@@ -363,7 +363,7 @@ def _decide_one(
         rules = ()  # Rules say whose a mail is that comes in; what somebody wrote is theirs.
     decision = decide(case, trace)
     witnesses = gathered.witnesses.get(claimed.message_id, ())
-    imported = claimed.state is State.RECEIVED and is_past(witnesses)
+    imported = claimed.state in {State.RECEIVED, State.FAILED} and is_past(witnesses)
     if imported:
         # Silent: no rule acts on the past, and nobody is told of it (D13).
         heard = Heard(unread=any(one.left_unread for one in witnesses))

@@ -1,5 +1,7 @@
 """An answer from the client re-opens what was done (M7): in the transaction that decides the answer.
 
+Some programs quote our answer alone, and not the mail that it answered; that is meant as well.
+
 Whoever has seen a Message-ID can quote it.  So the answer counts only of who has a part in that conversation, or is a
 contact of the client that it is filed under (F4); and never of a machine, a list, or a colleague.
 """
@@ -42,7 +44,7 @@ def _counts(one: Done) -> bool:
         and not one.imported
         and one.letter.kind is Kind.NORMAL
         and isinstance(one.letter.sender, Author)
-        and one.claimed.state is State.RECEIVED
+        and one.claimed.state in {State.RECEIVED, State.FAILED}
         and one.state in IN_A_MAILBOX
         and one.decision.user is None
         and one.decision.claimed is None
@@ -87,6 +89,6 @@ def _answered(
     contacts: Mapping[int, frozenset[str]],
 ) -> list[ClosedRow]:
     """Return which closed mails of the conversation the sender answers: one of who has a part in any that is quoted."""
-    named = [row for row in closed if row.message_id_header in quoted]
+    named = [row for row in closed if row.known_by & quoted]
     is_part = any(norm in parts.get(row.message_id, ()) for row in named)
     return [row for row in named if is_part or norm in contacts.get(row.delivery_id, ())]

@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
+from maild.model.writing import Act
 from maild.store.people_tables import contacts
 from maild.store.schema import deliveries, entries, filings, messages, recipients, statuses
 from maild.store.sql import slices
+from maild.store.writing_tables import outgoing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,8 @@ class ClosedRow:
 
     delivery_id: int
     message_id: int
-    message_id_header: str
+    known_by: frozenset[str]
+    """Its Message-ID, and those of its answers from here, as far as they were asked for."""
 
 
 class ReopeningRows:
@@ -30,27 +33,34 @@ class ReopeningRows:
         self._connection = connection
 
     def closed(self, account_id: int, message_ids: Iterable[str]) -> list[ClosedRow]:
-        """Return the account's mails with these Message-IDs that are done."""
-        found: list[ClosedRow] = []
+        """Return the account's mails that are done and have these Message-IDs, or were answered by mails that have."""
+        quoted = messages.alias("quoted")
+        of_them = deliveries.c.message_id == quoted.c.id
+        answered = and_(deliveries.c.id == outgoing.c.answers_id, outgoing.c.act == Act.REPLY.value)
+        found: dict[tuple[int, int], set[str]] = defaultdict(set)
         for some in slices(message_ids):
-            rows = self._connection.execute(
-                select(
-                    entries.c.delivery_id,
-                    messages.c.id.label("message_id"),
-                    messages.c.message_id_header,
-                )
-                .join(deliveries, deliveries.c.message_id == messages.c.id)
-                .join(entries, entries.c.delivery_id == deliveries.c.id)
-                .join(statuses, statuses.c.id == entries.c.status_id)
-                .where(
-                    messages.c.account_id == account_id,
-                    messages.c.message_id_header.in_(some),
-                    statuses.c.closes,
-                )
-                .order_by(entries.c.delivery_id)
+            these = (quoted.c.account_id == account_id, quoted.c.message_id_header.in_(some))
+            start = select(
+                entries.c.delivery_id, deliveries.c.message_id, quoted.c.message_id_header
             )
-            found += [ClosedRow(**row._mapping) for row in rows]  # noqa: SLF001 - public in spite of its name
-        return found
+            own = start.select_from(quoted.join(deliveries, of_them))
+            through = start.select_from(
+                quoted.join(outgoing, outgoing.c.message_id == quoted.c.id).join(
+                    deliveries, answered
+                )
+            )
+            for query in (own, through):
+                rows = self._connection.execute(
+                    query.join(entries, entries.c.delivery_id == deliveries.c.id)
+                    .join(statuses, statuses.c.id == entries.c.status_id)
+                    .where(*these, statuses.c.closes)
+                )
+                for delivery_id, message_id, known_by in rows:
+                    found[delivery_id, message_id].add(known_by)
+        return [
+            ClosedRow(delivery_id=one, message_id=of, known_by=frozenset(found[one, of]))
+            for one, of in sorted(found)
+        ]
 
     def reopened_status(self, account_id: int) -> int | None:
         """Return the status that a re-opened mail gets: the one that says so, else the first that closes nothing."""

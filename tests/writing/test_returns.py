@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from maild.core.app import OPERATOR
 from maild.core.mailbox import set_status
+from maild.core.rulings import retry
 from maild.core.statuses import set_status_role
 from maild.core.writing import WrittenView
+from maild.model.letter import UnreadableError
+from tests.core.company import READER, InProcess
 from tests.writing.conftest import ANNA, CRM, INFO, JAN, PAUL, SALES, Office
 
 DONE, AGAIN = "Done", "In progress"
@@ -133,6 +137,41 @@ def test_M7_the_account_says_what_closes_and_what_re_opens(office: Office) -> No
     set_status(office.app, [second], DONE, by=OPERATOR)
     office.asks(more="In-Reply-To: <r@rossi.example>\r\n")
     assert office.shown(second)["status"] == DONE
+
+
+def test_M7_a_program_that_quotes_our_answer_alone_re_opens_what_it_answered(
+    office: Office,
+) -> None:
+    office.world.client("Dupont", "marc@dupont.example")
+    asked = office.asks()
+    written = office.reply(asked)
+    passed = office.forward(asked, "bob@supplier.example", sender=INFO)
+    set_status(office.app, [asked], DONE, by=OPERATOR)
+    for author, mail, status in (
+        ("marc@dupont.example", written, DONE),
+        (ANNA, passed, DONE),
+        (ANNA, written, AGAIN),
+    ):
+        office.asks(author, more=f"In-Reply-To: <{mail.message_id}>\r\n")
+        assert office.shown(asked)["status"] == status
+
+
+def test_M7_an_answer_that_could_not_be_read_at_once_re_opens_when_it_is(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = office.asks(message_id="q@rossi.example")
+    set_status(office.app, [asked], DONE, by=OPERATOR)
+
+    def fails(_: object, contents: Iterable[object]) -> Iterator[Exception]:
+        for _ in contents:
+            yield UnreadableError("too deep")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(InProcess, "read_many", fails)
+        came = office.asks(more="In-Reply-To: <q@rossi.example>\r\n")
+    assert (office.shown(came)["state"], office.shown(asked)["status"]) == ("failed", DONE)
+    retry(office.app, READER, [came], by=OPERATOR)
+    assert office.shown(asked)["status"] == AGAIN
 
 
 def test_M8_our_own_copy_is_no_second_mail(office: Office) -> None:
