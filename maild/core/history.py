@@ -44,7 +44,7 @@ def history_of(tx: Tx, row: EntryRow) -> list[Happening]:
         return OPERATOR_NAME if user_id is None else names[user_id]
 
     found = [_arrived(one) for one in arrivals_of(tx, row)]
-    found += happenings_of_writing(tx, row)
+    found += happenings_of_writing(tx, row, events)
     found += [_transferred(one, name, emails.get(one.by_user_id)) for one in transfers]
     found += [
         Happening(

@@ -17,7 +17,7 @@ from maild.core.app import Actor, App
 from maild.core.digest import DIGEST
 from maild.core.full_mailboxes import is_full, pause_digests
 from maild.core.standing import note, require_operator
-from maild.core.writing_fates import said_by_relay
+from maild.core.writing_fates import note_given_up, said_by_relay
 from maild.model.errand import (
     GIVE_UP_AFTER,
     TRIES_MAX,
@@ -91,6 +91,7 @@ def take_hand(app: App, topic: Topic, *, limit: int = BATCH) -> Hand:
                 living.append(errand)
             else:
                 tx.outbox.bury(errand.id, lease=hand.lease, why=why)
+                note_given_up(tx, errand, now)
     return Hand(lease=hand.lease, errands=tuple(living))
 
 
@@ -114,6 +115,8 @@ def note_fate(app: App, hand: Hand, errand: Errand, fate: Fate) -> bool:
         held = _write_fate(tx, hand, errand, fate, app.clock())
         if held and errand.topic is Topic.LETTER and isinstance(fate, Done):
             tx.writing.note_said(errand.ulid, said_by_relay(fate.said))
+        if held and isinstance(fate, Never):
+            note_given_up(tx, errand, app.clock())
         if held and not isinstance(fate, Done) and is_full(fate.why):
             pause_digests(tx, app, str(errand.payload.get("to", "")))
     name = type(fate).__name__.lower() if held else "lease_lost"

@@ -6,14 +6,15 @@ it shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from maild.core.app import App
 from maild.core.letters import Composed
 from maild.model.address import Address, InvalidAddressError
-from maild.model.errand import ErrandState
+from maild.model.errand import ErrandState, Topic
 from maild.model.letter import Letter
 from maild.model.plain_text import short, storable
 from maild.model.states import State
@@ -24,6 +25,8 @@ from maild.store.store import Tx
 from maild.store.writing import Outgoing, RecipientRow
 
 SAID_MAX = 300
+RETURNED = "returned"
+"""The event of a mail that did not arrive, or not yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,24 +92,41 @@ def note_report(
     if mail is None or mail.account_id != claimed.account_id:
         return
     fate = ReportFate.DELAYED if letter.returned.is_delayed else ReportFate.FAILED
+    meant = _meant(tx, mail, letter.returned.recipients)
     marked = tx.writing.note_report(
         mail.id,
-        _meant(tx, mail, letter.returned.recipients),
+        meant,
         fate=fate,
         code=short(letter.returned.status, 20),
         at=at,
         report_id=claimed.id,
     )
-    if not marked:
-        return
+    if marked or meant == []:
+        said = {"report": claimed.ulid} | ({} if marked else {"names_nobody": True})
+        _tell_owner(tx, mail, fate, at, said)
+
+
+def note_given_up(tx: Tx, errand: Errand, at: datetime) -> None:
+    """Tell a mail's owner that it will not go to one recipient, as of one that came back.  Within the caller's transaction."""
+    mail = None
+    if errand.topic is Topic.LETTER and "letter" in errand.payload:
+        mail = tx.writing.of_ulid(errand.payload["letter"])
+    if mail is not None:
+        _tell_owner(tx, mail, ReportFate.FAILED, at, {"errand": errand.ulid})
+
+
+def _tell_owner(
+    tx: Tx, mail: Outgoing, fate: ReportFate, at: datetime, said: Mapping[str, Any]
+) -> None:
+    """Write an event, and make a mail that did not arrive unread again."""
     tx.deliveries.add_events(
         [
             {
                 "at": at,
                 "account_id": mail.account_id,
-                "kind": "returned",
+                "kind": RETURNED,
                 "delivery_id": mail.delivery_id,
-                "subject": {"fate": fate.value, "report": claimed.ulid},
+                "subject": {"fate": fate.value, **said},
             }
         ]
     )
@@ -115,9 +135,10 @@ def note_report(
 
 
 def _meant(tx: Tx, mail: Outgoing, named: Sequence[str]) -> list[str] | None:
-    """Return whom a report means; None: everybody, where it names nobody that the mail went to.
+    """Return whom a report means: none where it names nobody that the mail went to; None: the only one that it went to.
 
-    A server that passes mail on names whom it passed it to: of a mail to one recipient that one is meant.
+    A server that passes mail on names whom it passed it to: of a mail to one recipient that one is meant.  Each of
+    several goes by itself: the others may have it, and are not to get it again.
     """
     there = {row.norm for row in tx.writing.recipients([mail.id]).get(mail.id, ())}
     norms = []
@@ -127,9 +148,7 @@ def _meant(tx: Tx, mail: Outgoing, named: Sequence[str]) -> list[str] | None:
         except InvalidAddressError:
             continue
     meant = [norm for norm in norms if norm in there]
-    if meant or (named and len(there) > 1):
-        return meant
-    return None
+    return meant if meant or len(there) > 1 else None
 
 
 # --- what people are told -------------------------------------------------------------------------------------------
@@ -175,7 +194,10 @@ def _said(row: RecipientRow) -> tuple[str, str]:
         why = row.last_error or "nobody said why"
         return (
             "failed",
-            f"It was not sent to {to}: {why}; mend that and try again (maild outbox retry {row.errand}).",
+            (
+                f"It was not sent to {to}: {why}; mend that and write again, or ask for another try "
+                f"(the operator: maild outbox retry {row.errand})."
+            ),
         )
     if row.last_error is not None:
         return "later", f"It did not go to {to} yet: {row.last_error}; it is tried again."

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from maild.core.happening import Happening
-from maild.core.writing_fates import FateView, fates_of
-from maild.model.writing import Act
+from maild.core.writing_fates import RETURNED, FateView, fates_of
+from maild.model.writing import Act, ReportFate
 from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
+from maild.store.views import EventRow
 from maild.store.writing import Outgoing
 
 _DID = {
@@ -71,7 +73,7 @@ def _iso(at: Any) -> str:
     return str(at.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def happenings_of_writing(tx: Tx, row: EntryRow) -> list[Happening]:
+def happenings_of_writing(tx: Tx, row: EntryRow, events: Sequence[EventRow]) -> list[Happening]:
     """Return what writing added to a mail's history: that it was written, what became of it, that it was answered."""
     found: list[Happening] = []
     answers = tx.writing.answers_to(row.id)
@@ -81,6 +83,7 @@ def happenings_of_writing(tx: Tx, row: EntryRow) -> list[Happening]:
     if mail is not None:
         by = emails.get(mail.author_id)
         found += _of_mail(tx, mail, names[mail.author_id], by)
+        found += _not_arrived(tx, mail, [one for one in events if one.kind == RETURNED])
     for one in answers:
         text = f"{names[one.author_id]} {_DID[one.act]} ({one.ulid})."
         found.append(Happening(at=one.at, kind="answered", by=emails.get(one.author_id), text=text))
@@ -104,4 +107,24 @@ def _of_mail(tx: Tx, mail: Outgoing, name: str, by: str | None) -> list[Happenin
             found.append(Happening(at=one.done_at, kind="sent", by=None, text=text))
         if one.reported_at is not None:
             found.append(Happening(at=one.reported_at, kind="returned", by=None, text=fate.text))
+    return found
+
+
+def _not_arrived(tx: Tx, mail: Outgoing, events: Sequence[EventRow]) -> list[Happening]:
+    """Return what stands on no recipient: that it was given up at a time, and reports that name nobody."""
+    fates = {one.errand: one for one in fates_of(tx, mail)}
+    found = []
+    for event in events:
+        said = event.subject
+        if said.get("names_nobody"):
+            what = "came back from" if said["fate"] == ReportFate.FAILED else "is delayed to"
+            text = (
+                f"A report says that it {what} somebody, and does not name them ({said['report']})."
+            )
+        elif (fate := fates.get(said.get("errand", ""))) is not None:
+            is_so = fate.state == "failed"
+            text = fate.text if is_so else f"It was not sent to {fate.address}; tried again since."
+        else:
+            continue
+        found.append(Happening(at=event.at, kind=RETURNED, by=None, text=text))
     return found

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from maild.core.app import OPERATOR
 from maild.core.mailbox import set_status
 from maild.core.rulings import retry
 from maild.core.statuses import set_status_role
 from maild.core.writing import WrittenView
+from maild.model.errand import GIVE_UP_AFTER, Later, Never
 from maild.model.letter import UnreadableError
+from maild.store.schema import events
 from tests.core.company import READER, InProcess
 from tests.writing.conftest import ANNA, CRM, INFO, JAN, PAUL, SALES, Office
 
@@ -80,6 +84,53 @@ def test_F7_who_never_had_the_mail_cannot_report_on_it(office: Office) -> None:
     forged = report(office, written, ANNA).replace(b"X-Maild-Loop: ", b"X-Maild-Loop: 0")
     office.comes(forged)
     assert office.fates(written) == [(ANNA, "sent")]
+
+
+def test_F7_a_report_that_names_nobody_marks_none_of_several(office: Office) -> None:
+    written = office.compose(ANNA, "bob@x.example", sender=INFO)
+    assert written.id is not None
+    office.sends()
+    named = f"Final-Recipient: rfc822; {ANNA}\r\n".encode()
+    came = office.comes(report(office, written, ANNA).replace(named, b""))
+    assert office.fates(written) == [(ANNA, "sent"), ("bob@x.example", "sent")]
+    assert office.shown(written)["unread"] is True
+    assert any("does not name them" in line and came in line for line in office.history(written.id))
+    alone = office.compose(ANNA, sender=INFO)
+    office.sends()
+    office.comes(report(office, alone, ANNA).replace(named, b"").replace(b"failed1", b"failed2"))
+    assert office.fates(alone) == [(ANNA, "bounced")]
+
+
+def events_of(office: Office, kind: str) -> list[dict[str, Any]]:
+    with office.app.store.read() as tx:
+        found = tx.connection.execute(
+            select(events.c.subject).where(events.c.kind == kind).order_by(events.c.id)
+        )
+        return [dict(subject) for subject in found.scalars()]
+
+
+def test_M8_a_mail_that_the_relay_refuses_is_told_to_its_owner(office: Office) -> None:
+    written = office.reply(office.asks())
+    assert written.id is not None
+    assert office.shown(written)["unread"] is False
+    office.sends(Later("the relay says 451 busy"))
+    assert office.shown(written)["unread"] is False
+    office.clock.advance(timedelta(hours=1))
+    office.sends(Never("the relay says 550 no such user"))
+    shown = office.shown(written)
+    assert (shown["unread"], office.fates(written)) == (True, [(ANNA, "failed")])
+    assert any("550 no such user" in line for line in office.history(written.id))
+    [event] = events_of(office, "returned")
+    assert event == {"fate": "failed", "errand": shown["written"]["recipients"][0]["errand"]}
+
+
+def test_M8_a_mail_that_is_given_up_is_told_to_its_owner(office: Office) -> None:
+    written = office.reply(office.asks())
+    office.sends(Later("the relay says 451 busy"))
+    office.clock.advance(GIVE_UP_AFTER)
+    assert office.sends() == []
+    assert office.shown(written)["unread"] is True
+    assert len(events_of(office, "returned")) == 1
 
 
 def test_M7_an_answer_from_the_client_re_opens_what_was_done(office: Office) -> None:
