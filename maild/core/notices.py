@@ -19,6 +19,8 @@ from maild.model.people import MemberState
 from maild.store.notices import OwedRow
 from maild.store.store import Tx
 
+NOTICE = "notice:"
+"""What an errand's key begins with."""
 WAIT = timedelta(minutes=2)
 """From the first mail that somebody is given to their letter: whoever hands out mail hands out many."""
 CAPS = ((timedelta(hours=1), 6), (timedelta(days=1), 30))
@@ -78,7 +80,7 @@ def _tell(tx: Tx, app: App, user_id: int, account_id: int, now: datetime) -> boo
         app,
         notice,
         # Whoever is told is held, and what they are told goes in this transaction: no letter is queued twice.
-        key=f"notice:{app.ids()}",
+        key=f"{NOTICE}{app.ids()}",
         account_id=account_id,
         give_up_at=now + _GIVE_UP_AFTER,
     )

@@ -16,6 +16,7 @@ from typing import Any
 from maild.core.app import Actor, App
 from maild.core.digest import DIGEST
 from maild.core.full_mailboxes import is_full, pause_digests
+from maild.core.notices import NOTICE
 from maild.core.standing import note, require_operator
 from maild.core.writing_fates import note_given_up, said_by_relay
 from maild.model.errand import (
@@ -137,8 +138,10 @@ def _unless_full(errand: Errand, fate: Fate) -> Fate:
 def _write_fate(tx: Tx, hand: Hand, errand: Errand, fate: Fate, now: datetime) -> bool:
     match fate:
         case Done():
+            # A notice's subject is a mail's: it would outlive the mail.
+            keys = _KEPT[:1] if errand.key.startswith(NOTICE) else _KEPT
             kept: dict[str, Any] = {
-                key: errand.payload[key] for key in _KEPT if key in errand.payload
+                key: errand.payload[key] for key in keys if key in errand.payload
             }
             return tx.outbox.finish(errand.id, lease=hand.lease, now=now, kept=kept)
         case Later(why):

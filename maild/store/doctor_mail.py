@@ -131,6 +131,8 @@ def _delivered(connection: Connection) -> Iterator[str]:
                 and_(
                     ~exists().where(arrivals.c.message_id == messages.c.id),
                     ~exists().where(outgoing.c.message_id == messages.c.id),
+                    # To whom it went is forgotten with the rest of it.
+                    messages.c.erased_at.is_(None),
                 ),
                 ~exists().where(deliveries.c.message_id == messages.c.id),
             )

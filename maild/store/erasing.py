@@ -161,6 +161,7 @@ class ErasingRows:
             run(delete(table).where(table.c.delivery_id.in_(ids)))
         run(update(transfers).where(transfers.c.delivery_id.in_(ids)).values(note=""))
         run(delete(outbox).where(outbox.c.key.in_([f"outcome:{row.ulid}" for row in rows])))
+        self._erase_sending(ids)
         run(update(deliveries).where(deliveries.c.id.in_(ids)).values(_NOTHING))
         # Whoever is about to index one of them has its words in hand, and finds it erased when it holds the queue's row.
         IndexingRows(self._connection).queue(ids)
@@ -186,7 +187,6 @@ class ErasingRows:
             ids = [row.id for row in dead]
             for table in (readings, recipients, verdicts):
                 run(delete(table).where(table.c.message_id.in_(ids)))
-            self._erase_sending(ids)
             run(update(arrivals).where(arrivals.c.message_id.in_(ids)).values(_EMPTY_ARRIVAL))
             run(
                 update(messages)
@@ -196,12 +196,15 @@ class ErasingRows:
             gone += self._erase_bodies({(row.account_id, row.digest) for row in dead})
         return gone
 
-    def _erase_sending(self, message_ids: list[int]) -> None:
-        """Forget to whom a mail went that was written here."""
-        sent = select(outgoing.c.id).where(outgoing.c.message_id.in_(message_ids))
+    def _erase_sending(self, ids: Sequence[int]) -> None:
+        """Forget to whom a mail went that was written here, and the errands, which name them and its subject."""
+        sent = select(outgoing.c.id).where(outgoing.c.delivery_id.in_(ids))
+        theirs = outgoing_recipients.c.outgoing_id.in_(sent)
+        errands = select(outgoing_recipients.c.errand).where(theirs)
         run = self._connection.execute
-        run(delete(outgoing_recipients).where(outgoing_recipients.c.outgoing_id.in_(sent)))
-        run(delete(outgoing).where(outgoing.c.message_id.in_(message_ids)))
+        run(delete(outbox).where(outbox.c.ulid.in_(errands)))
+        run(delete(outgoing_recipients).where(theirs))
+        run(delete(outgoing).where(outgoing.c.delivery_id.in_(ids)))
 
     def _erase_bodies(self, wanted: set[tuple[int, str]]) -> list[Gone]:
         gone = []

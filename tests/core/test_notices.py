@@ -12,8 +12,10 @@ from maild.core.app import OPERATOR, Actor, App
 from maild.core.inboxes import inbox_members
 from maild.core.mailbox import give, take, undo
 from maild.core.notices import CAPS, WAIT, send_notices
+from maild.core.outbox import note_fate, take_hand
 from maild.core.people import add_communal_user, set_user
 from maild.core.standing import actor_for
+from maild.model.errand import Done, Topic
 from maild.model.reason import Reason
 from maild.store import people_tables
 from tests.core.company import READER
@@ -67,6 +69,17 @@ class TestTelling:
         assert "https://mail.acme.example" in letter
         assert firm.rows("outbox", "payload")[0][0]["subject"] == "Lea gave you 3 mails"
         assert firm.rows("owed_notices", "id") == []
+
+    def test_H_a_letter_that_went_keeps_nothing_of_the_mail(
+        self, firm: Firm, clock: Frozen
+    ) -> None:
+        given(firm, EVA)
+        assert told(firm, clock) == 1
+        assert firm.rows("outbox", "payload")[0][0]["subject"] == "Lea gave you a mail: Offer 0"
+        hand = take_hand(firm.app, Topic.MAIL)
+        for errand in hand.errands:
+            note_fate(firm.app, hand, errand, Done())
+        assert firm.rows("outbox", "payload")[0][0] == {"to": EVA}
 
     def test_M12_many_are_counted_and_some_are_named(self, firm: Firm, clock: Frozen) -> None:
         given(firm, EVA, count=33)
