@@ -18,8 +18,9 @@ from typing import Protocol
 from maild import failpoint
 from maild.auth.finding import Finding, Verdict
 from maild.core.app import App
-from maild.core.facts import Gathered, case_of, gather, is_past, sealers_of, to_verify
+from maild.core.facts import Gathered, case_of, gather, sealers_of, to_verify
 from maild.core.outcome import Outcome
+from maild.core.past import is_past
 from maild.core.peers import directs_of, with_findings
 from maild.core.rules_applied import apply_rules, rules_of
 from maild.core.settle import Later, failed, fault, settle
@@ -363,7 +364,9 @@ def _decide_one(
         rules = ()  # Rules say whose a mail is that comes in; what somebody wrote is theirs.
     decision = decide(case, trace)
     witnesses = gathered.witnesses.get(claimed.message_id, ())
-    imported = claimed.state in {State.RECEIVED, State.FAILED} and is_past(witnesses)
+    imported = claimed.state in {State.RECEIVED, State.FAILED} and is_past(
+        witnesses, imported=claimed.id in gathered.imported
+    )
     if imported:
         # Silent: no rule acts on the past, and nobody is told of it (D13).
         heard = Heard(unread=any(one.left_unread for one in witnesses))

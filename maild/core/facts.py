@@ -22,6 +22,7 @@ from maild.core.inherited import (
     with_heirs,
 )
 from maild.core.letters import errand_returned
+from maild.core.past import imported_among, is_past
 from maild.core.references import References, gather_references, tokens_of
 from maild.core.submissions import owners_of, signers_of, with_sign_in
 from maild.core.verdicts import kept_verdicts, sealers_among
@@ -100,6 +101,8 @@ class Gathered:
     """The clients of what was written here, by the message that reports on it."""
     twins: Mapping[int, Sequence[int]]
     """Messages of the same Message-ID with other content, by message."""
+    imported: frozenset[int]
+    """Deliveries that an import made."""
 
 
 def gather(
@@ -112,9 +115,9 @@ def gather(
 
     `supposed`: how messages that are not stored would come in.
     """
-    rows = tx.facts
-    accounts = {claimed.account_id for claimed, _ in batch}
-    inboxes = {claimed.inbox_id for claimed, _ in batch}
+    rows, mails = tx.facts, [claimed for claimed, _ in batch]
+    accounts = {claimed.account_id for claimed in mails}
+    inboxes = {claimed.inbox_id for claimed in mails}
     rulings = rows.rulings(claimed.id for claimed, _ in batch)
     addresses = {
         address
@@ -142,7 +145,7 @@ def gather(
     others = droppers | named | signers
     heirs = tx.people.heirs(others) if others else {}
     oldest = min((claimed.received_at for claimed, _ in batch), default=None)
-    again = [claimed.id for claimed, _ in batch if claimed.state is not State.RECEIVED]
+    again = [claimed.id for claimed in mails if claimed.state is not State.RECEIVED]
     resolved = rows.resolved_by(again) if again else {}
     trusts = tx.standing.trusts(accounts)
     return Gathered(
@@ -161,8 +164,8 @@ def gather(
         kept=with_heirs(tx, rows.these(resolved.values())) if resolved else (),
         exposed=_exposed(app, tx, batch) if droppers else {},
         returned=returned,
-        written=written_here(tx, [claimed for claimed, _ in batch]),
-        about=clients_about(tx, [claimed for claimed, _ in batch], returned),
+        written=written_here(tx, mails),
+        about=clients_about(tx, mails, returned),
         ours=posted_here(app, tx, batch),
         bindings=with_heirs(tx, rows.bindings(norms, oldest)),
         tagged=with_heirs(tx, rows.tagged(authors, oldest)),
@@ -177,15 +180,11 @@ def gather(
         references=gather_references(app, tx, batch, witnesses, norms),
         rulings=rulings,
         named=rows.primaries(heirs[user] for user in named) if named else (),
+        imported=imported_among(tx, witnesses, mails),
         twins=rows.twins(
-            (
-                claimed.message_id,
-                claimed.account_id,
-                claimed.message_id_header,
-                claimed.content_key,
-            )
-            for claimed, _ in batch
-            if claimed.message_id_header is not None
+            (one.message_id, one.account_id, one.message_id_header, one.content_key)
+            for one in mails
+            if one.message_id_header is not None
         ),
     )
 
@@ -210,7 +209,10 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
     )
     before = _before(claimed, rulings, gathered)
     inbox = gathered.inboxes[claimed.inbox_id]
-    if is_past(witnesses) and inbox.kind is InboxKind.SHARED:
+    if (
+        is_past(witnesses, imported=claimed.id in gathered.imported)
+        and inbox.kind is InboxKind.SHARED
+    ):
         # Nobody could have proven it at a door that was not there; its signature, if it holds, still counts.
         inbox = replace(inbox, sender_policy="record")
     if before is not None and is_authors(before, letter):
@@ -269,11 +271,6 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
         about=tuple(gathered.about.get(claimed.message_id, ())),
         lies_in_a_mailbox=claimed.state in {State.FILED, State.UNFILED, State.HELD},
     )
-
-
-def is_past(witnesses: Sequence[Witness]) -> bool:
-    """Whether a mail came by imports of old mail alone (D13)."""
-    return bool(witnesses) and all(one.left_unread is not None for one in witnesses)
 
 
 def _author(letter: Letter) -> str:

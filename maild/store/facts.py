@@ -19,7 +19,7 @@ from maild.store.people_tables import (
     contacts,
     inboxes,
 )
-from maild.store.schema import arrivals, deliveries, filings, messages, recipients, rulings
+from maild.store.schema import arrivals, deliveries, events, filings, messages, recipients, rulings
 from maild.store.sql import slices
 
 Owned = dict[tuple[int, str], tuple[ClientRef, ...]]
@@ -231,6 +231,16 @@ class DecisionRows(BindingRows):
             for row in rows:
                 found[row.message_id].add(row.norm)
         return found
+
+    def imported(self, delivery_ids: Iterable[int]) -> frozenset[int]:
+        """Return those deliveries that an import made."""
+        found: set[int] = set()
+        for some in slices(delivery_ids):
+            made = select(events.c.delivery_id).where(
+                events.c.delivery_id.in_(some), events.c.kind == "imported"
+            )
+            found.update(self._connection.execute(made).scalars())
+        return frozenset(found)
 
     def twins(self, batch: Iterable[tuple[int, int, str, str]]) -> dict[int, list[int]]:
         """Return the messages of the same account and Message-ID with other content (D6).

@@ -113,6 +113,29 @@ def test_D13_nobody_hears_of_it_and_no_rule_acts(app: App, post: Post) -> None:
     assert len({event.id for event in events_after(app, by=OPERATOR).events} - before) > 0
 
 
+def test_D13_it_is_silent_where_another_inbox_had_the_mail_live(app: App, post: Post) -> None:
+    add_rule(app, "All", "subject contains hello: status = Waiting", by=OPERATOR, on=True)
+    mail = post.mail(body="hello")
+    post.send(mail)
+    post.decide()
+    before = {event.id for event in events_after(app, by=OPERATOR).events}
+    assert bring(app, mail, how=CRM) == [NEW]
+    assert {event.id for event in events_after(app, by=OPERATOR).events} == before
+    told = {row["inbox"]: (row["unread"], row["status"]) for row in post.lies()}
+    assert told == {"info@acme.example": (True, "Waiting"), "crm@acme.example": (False, None)}
+
+
+def test_D13_a_mail_that_is_not_decided_yet_is_no_past_by_an_import_elsewhere(
+    app: App, post: Post
+) -> None:
+    mail = post.mail()
+    post.send(mail)
+    assert bring(app, mail, how=CRM) == [NEW]
+    post.decide()
+    told = {row["inbox"]: row["unread"] for row in post.lies()}
+    assert told == {"info@acme.example": True, "crm@acme.example": False}
+
+
 def test_D13_senders_are_proven_by_the_operators_word_and_else_only_recorded(
     app: App, post: Post
 ) -> None:
