@@ -22,7 +22,8 @@ from maild.model.query import Query, QueryError, read_terms
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.store.accounts import AccountRow
-from maild.store.lists import Filter, Place
+from maild.store.list_walks import Filter
+from maild.store.lists import Place
 from maild.store.searching import Search
 from maild.store.store import Tx
 

@@ -10,18 +10,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
     Table,
     Text,
     UniqueConstraint,
+    case,
     column,
     table,
     text,
+    type_coerce,
 )
 
 from maild.store.metadata import metadata, ref, row_id
@@ -99,6 +103,15 @@ profiles = Table(
     ),
     CheckConstraint("name <> ''", name="name"),
 )
+
+
+def place_column(
+    received_at: ColumnElement[datetime], delivery_id: ColumnElement[int]
+) -> ColumnElement[int]:
+    """Return `place_of` for a statement."""
+    since_1970 = type_coerce(received_at, BigInteger)
+    seconds = case((since_1970 < 0, 0), else_=since_1970 // 1_000_000)
+    return seconds.bitwise_lshift(ID_BITS).bitwise_or(delivery_id)
 
 
 def place_of(received_at: datetime, delivery_id: int) -> int:

@@ -30,7 +30,7 @@ from maild.model.query import Field
 from maild.model.states import State
 from maild.store.people_tables import inboxes
 from maild.store.schema import IS_UNREAD, arrivals, deliveries, entries, filings, messages, notes
-from maild.store.search_tables import search_words
+from maild.store.search_tables import place_column, search_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,16 @@ def matches(connection: Connection, clauses: Sequence[Clause]) -> ColumnElement[
         return literal_column("search_words").op("MATCH", is_comparison=True)(asked)
     asked = _joined(clauses, _tsquery_phrase, (" & ", " & !", " | "))
     return search_words.c.words.op("@@", is_comparison=True)(cast(literal(asked), TSQUERY))
+
+
+def has_words(connection: Connection, clauses: Sequence[Clause]) -> ColumnElement[bool]:
+    """Return the condition that a delivery's own row of the index has all clauses."""
+    own = place_column(deliveries.c.received_at, deliveries.c.id)
+    return (
+        exists()
+        .where(matches(connection, clauses), search_words.c.rowid == own)
+        .correlate(deliveries)
+    )
 
 
 def _joined(clauses: Sequence[Clause], phrase: Any, signs: tuple[str, str, str]) -> str:

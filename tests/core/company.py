@@ -22,7 +22,7 @@ from maild.parse import read_letter
 from maild.parse.pool import ReaderDiedError
 from maild.parse.showing import show
 from maild.store import people_tables, schema
-from maild.store.lists import Filter
+from maild.store.list_walks import Filter
 from maild.store.metadata import metadata
 
 SIGNED_IN = Trust(authenticated_for=("acme.example",))

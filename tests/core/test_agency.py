@@ -28,7 +28,7 @@ from maild.model.envelope import Trust
 from maild.model.people import InboxKind, MemberState, Role
 from maild.model.reason import Reason, RefusedError
 from maild.settings import AuthSettings
-from maild.store.lists import Filter
+from maild.store.list_walks import Filter
 from maild.testing.world import World, a_world
 from tests.core.company import SIGNED_IN, Post
 from tests.core.conftest import Frozen

@@ -24,7 +24,7 @@ from maild.core.people import set_active
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 from maild.store import schema
-from maild.store.lists import Filter
+from maild.store.list_walks import Filter
 from maild.store.store import Store
 from tests.core.company import EVA, JAN, LEA, READER, Post, a_company
 from tests.core.conftest import Frozen

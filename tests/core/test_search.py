@@ -330,3 +330,24 @@ def test_M6_more_people_than_a_term_may_name_are_refused(
     with pytest.raises(RefusedError) as refused:
         full.found(query)
     assert refused.value.reason is Reason.SEARCH_TOO_WIDE
+
+
+def test_M6_what_few_mails_have_is_asked_of_each_and_found_alike(
+    full: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(full.app, [full.id_of("offer"), full.id_of("long")], to=EVA, by=OPERATOR)
+    queries = [f"{query} owner:{who}" for query in FINDS for who in ("eva", "lea")]
+    few = [full.found(query) for query in queries]
+    monkeypatch.setattr("maild.store.list_walks.FEW_OWNED", 0)
+    assert [full.found(query) for query in queries] == few
+    assert full.found("from:example owner:eva") == ["long", "offer"]
+    monkeypatch.undo()
+    wanted = Wanted(search="from:example owner:eva", limit=1)
+    first = list_mails(full.app, wanted, by=OPERATOR)
+    rest = list_mails(
+        full.app,
+        Wanted(search="from:example owner:eva", limit=1, after=first.next),
+        by=OPERATOR,
+    )
+    names = [mail["message_id"] for page in (first, rest) for mail in page.mails]
+    assert names == ["long@x", "offer@x"]

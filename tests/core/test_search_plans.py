@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 
 from maild.core.app import Actor, App
 from maild.core.lists import Wanted, count_mails, list_mails
-from tests.core.company import LEA
+from tests.core.company import EVA, LEA
 from tests.core.conftest import Frozen
 from tests.core.test_search import Room
 
@@ -124,3 +124,26 @@ def test_M6_unread_mail_is_walked_in_the_order_of_its_list(app: App, clock: Froz
             plan = [row[3] for row in rows]
         assert "SEARCH entries USING INDEX ix_entries_unread (owner_id=?)" in plan
         assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_M6_a_word_with_an_owner_of_few_mails_is_asked_of_these(app: App, clock: Frozen) -> None:
+    if not app.store.database.is_sqlite:
+        return
+    room = Room(app, clock)
+    room.mail("offer", "Offer")
+    room.settle()
+    with app.store.write() as tx:
+        tx.connection.execute(text("UPDATE accounts SET settings = '{\"all_received\": false}'"))
+    for query, by in (("offer owner:eva", LEA), ("offer", EVA)):
+        wanted, plans = Wanted(search=query), []
+        asked = statements_of(app, lambda: list_mails(app, wanted, by=Actor(by)))  # noqa: B023 - it is called at once
+        with app.store.read() as tx:
+            for statement, parameters in asked:
+                if "MATCH" in statement:
+                    rows = tx.connection.exec_driver_sql(
+                        f"EXPLAIN QUERY PLAN {statement}", parameters
+                    )
+                    plans.append([row[3] for row in rows])
+        [plan] = plans
+        assert plan[0].startswith("SEARCH entries"), plan
+        assert any("search_words VIRTUAL TABLE INDEX" in step and "=" in step for step in plan)

@@ -26,7 +26,7 @@ from maild.daemon.lines import Lines, no_step
 from maild.daemon.rounds import Counts, Rounds
 from maild.model.source import SignIn, SourceKind, TlsMode
 from maild.settings import Settings
-from maild.store.lists import Filter
+from maild.store.list_walks import Filter
 from maild.testing.dovecot import Dovecot
 from tests.core.company import Post
 
