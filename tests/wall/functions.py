@@ -143,6 +143,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "backup.back_up",
         "doctor.examine",
         "indexing.backlog",
+        "indexing.unindexed",
         "outbox.errand_counts",
         "standing.actor_for",
     ),
