@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 from maild.core.app import OPERATOR, App
@@ -42,8 +43,10 @@ LEASE = timedelta(minutes=2)
 """After this silence of a worker another one goes on for the receiver; a round is over well before."""
 BATCH = 200
 """Events of one round, and how many are sent twice at most when a worker dies."""
-WAITING_MAX = 1000
-"""Events that may wait for one receiver in rows of their own; from then on the feed is not read on."""
+WAITING_MAX = 10_000
+"""Events that may wait for one receiver in rows of their own; from then on the feed is not read on.
+
+More than one act on many mails makes, of which the receiver may know none."""
 REFUSED_IN_A_ROW = 5
 """Refusals without one that was taken, after which the receiver counts as down."""
 DEAD_KEPT = timedelta(days=30)
@@ -84,19 +87,27 @@ class Round:
     """The place in the feed behind everything that was looked at."""
 
     def chains(self) -> list[list[Post]]:
-        """Return what is to be sent, each mail's events in a chain of their own, in order."""
-        chains: dict[str, list[Post]] = {}
-        for one in (*self.due, *self.fresh):
-            if not one.is_behind:
-                chains.setdefault(one.mail or one.event_id, []).append(one)
-        return list(chains.values())
+        """Return what is to be sent, each mail's events in a chain of their own, in order.
+
+        What was refused before and what was not tried yet go in turn: neither keeps the other waiting.
+        """
+        due, fresh = _chains(self.due), _chains(self.fresh)
+        return [chain for pair in zip_longest(due, fresh) for chain in pair if chain is not None]
+
+
+def _chains(posts: Sequence[Post]) -> list[list[Post]]:
+    chains: dict[str, list[Post]] = {}
+    for one in posts:
+        if not one.is_behind:
+            chains.setdefault(one.mail or one.event_id, []).append(one)
+    return list(chains.values())
 
 
 def hooks_with_work(app: App, *, limit: int) -> list[int]:
     """Return receivers for which there is something to do now.  Commits positions in the feed.  Raises StoreDownError."""
     place_events(app)
     with app.store.read() as tx:
-        return tx.webhooks.with_work(app.clock(), limit=limit)
+        return tx.webhooks.with_work(app.clock(), most=WAITING_MAX, limit=limit)
 
 
 def take_round(app: App, hook_id: int) -> Round | None:
@@ -120,22 +131,40 @@ def take_round(app: App, hook_id: int) -> Round | None:
 
 def _filled(app: App, empty: Round) -> Round:
     hook = empty.hook
-    # Of a receiver that is down one event asks whether it is back.
-    limit = 1 if hook.fails else BATCH
     with app.store.read() as tx:
-        due = tuple(_of_row(row) for row in tx.webhooks.due(hook.id, app.clock(), limit=limit))
+        due = tuple(_of_row(row) for row in tx.webhooks.due(hook.id, app.clock(), limit=BATCH))
         waiting = tx.webhooks.counts([hook.id]).get((hook.id, PostState.WAITING), 0)
+    if waiting >= WAITING_MAX:
+        page = None
+    else:
+        page = events_after(
+            app, account=hook.account, cursor=str(hook.position), limit=BATCH, by=OPERATOR
+        )
+    if hook.fails:
+        return _asking(app, empty, due, page)
     filled = replace(empty, due=due)
-    if len(due) >= limit or waiting >= WAITING_MAX:
+    if page is None or len(due) >= BATCH:
         return filled
-    page = events_after(
-        app, account=hook.account, cursor=str(hook.position), limit=BATCH, by=OPERATOR
-    )
-    return _with_fresh(app, filled, page, limit - len(due))
+    return _with_fresh(app, filled, page, BATCH - len(due))
 
 
-def _with_fresh(app: App, round_: Round, page: FeedPage, room: int) -> Round:
-    """Add events of the feed, up to so many that are sent; those behind an earlier one of their mail are kept beside."""
+def _asking(app: App, empty: Round, due: tuple[Post, ...], page: FeedPage | None) -> Round:
+    """Return a round of the one event that asks a receiver which is down whether it is back.
+
+    A test, or an event that was not tried yet: those that were refused may be why it counts as down.
+    """
+    if page is not None and not (due and due[0].kind == TEST):
+        fresh = _with_fresh(app, empty, page, 1, keeps=not due)
+        if fresh.chains() or not due:
+            return fresh
+    return replace(empty, due=due[:1])
+
+
+def _with_fresh(app: App, round_: Round, page: FeedPage, room: int, *, keeps: bool = True) -> Round:
+    """Add events of the feed, up to so many that are sent.
+
+    Those behind an earlier one of their mail are kept beside, or, without `keeps`, end it.
+    """
     hook = round_.hook
     heard = [event for event in page.events if is_heard(hook.kinds, event.type)]
     with app.store.read() as tx:
@@ -145,10 +174,10 @@ def _with_fresh(app: App, round_: Round, page: FeedPage, room: int) -> Round:
     fresh: list[Post] = []
     end = int(page.next)
     for event in heard:
-        if not room:
+        is_behind = event.mail in held
+        if not room or (is_behind and not keeps):
             end = int(event.id) - 1
             break
-        is_behind = event.mail in held
         fresh.append(replace(post_of(event), is_behind=is_behind))
         room -= 0 if is_behind else 1
     return replace(round_, fresh=tuple(fresh), end=end)
@@ -317,9 +346,11 @@ def _standing(
     if gone is not None:
         return values | paused(PauseWhy.GONE, now)
     is_taking = "last_taken_at" in values
-    refuses_all = bool(round_.hook.fails or len(refused) >= REFUSED_IN_A_ROW) and not is_taking
-    if down is None and not (refused and refuses_all):
-        return values
+    judged = sum(fate.is_judged for fate in refused)
+    unwell = len(refused) - judged
+    refuses_all = bool(round_.hook.fails or unwell >= REFUSED_IN_A_ROW) and not is_taking
+    if down is None and not (unwell and refuses_all):
+        return values if is_taking or not judged else values | _judging(round_, judged, now)
     since = now if is_taking else round_.hook.failing_since or now
     if now >= since + GIVE_UP_AFTER:
         return values | paused(PauseWhy.SILENT, now)
@@ -327,6 +358,14 @@ def _standing(
     asked = timedelta(0) if down is None or down.rest is None else min(down.rest, RETRY_AFTER_MAX)
     rest = max(rest_after_silence(fails, round_.hook.ulid), asked)
     return values | {"fails": fails, "failing_since": since, "rest_until": now + rest}
+
+
+def _judging(round_: Round, judged: int, now: datetime) -> dict[str, Any]:
+    """Return what is written on a receiver that answers, and took nothing in this round: it is not down."""
+    since = round_.hook.failing_since or (now if judged >= REFUSED_IN_A_ROW else None)
+    if since is not None and now >= since + GIVE_UP_AFTER:
+        return paused(PauseWhy.SILENT, now)
+    return {"fails": 0, "rest_until": None, "failing_since": since}
 
 
 def _tell_paused(tx: Tx, app: App, hook: HookRow, standing: Mapping[str, Any]) -> None:

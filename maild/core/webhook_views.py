@@ -60,6 +60,15 @@ class HookMade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BacklogSkipped:
+    """A webhook that goes on behind its backlog."""
+
+    webhook: HookView
+    skipped: int
+    """Events of the account that it will never be sent, whether it hears of them or not; 100,000 at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostView:
     """An event that a receiver did not take yet."""
 

@@ -19,7 +19,15 @@ from maild.core.feed import feed_end, place_events
 from maild.core.reaching import may_reach
 from maild.core.seal import SealError, SealingKey, seal, unseal
 from maild.core.standing import home, note, require_admin
-from maild.core.webhook_views import HookMade, HookView, PostView, hook_views, post_view
+from maild.core.webhook_views import (
+    BACKLOG_MAX,
+    BacklogSkipped,
+    HookMade,
+    HookView,
+    PostView,
+    hook_views,
+    post_view,
+)
 from maild.model.plain_text import short
 from maild.model.public_event import EVENT_TYPES, SCHEMA
 from maild.model.reason import Reason, RefusedError
@@ -32,6 +40,7 @@ from maild.model.webhook import (
     PostState,
     checked_kinds,
     checked_url,
+    is_heard,
 )
 from maild.store.accounts import AccountRow
 from maild.store.store import Tx
@@ -114,17 +123,23 @@ def change_webhook(
 ) -> HookView:
     """Change where a webhook points, or what it hears of; a new URL is tried at once.
 
-    What waits goes to the new URL, too.  Commits one transaction.  Raises RefusedError.
+    What waits goes to the new URL, too; what it hears of no more does not wait any longer.  Commits one transaction.
+    Raises RefusedError.
     """
     values: dict[str, Any] = {}
     if url is not None:
         values |= {"url": reachable(app, url), "fails": 0, "failing_since": None}
         values["rest_until"] = None
-    if events is not None:
-        values["kinds"] = checked_kinds(events, EVENT_TYPES)
+    kinds = None if events is None else checked_kinds(events, EVENT_TYPES)
+    if kinds is not None:
+        values["kinds"] = kinds
 
     def change(tx: Tx, hook: HookRow) -> None:
         tx.webhooks.change(hook.id, values)
+        if kinds is not None:
+            waiting = tx.webhooks.kinds_waiting(hook.id) - {TEST}
+            unheard = {kind for kind in waiting if not is_heard(kinds, kind)}
+            tx.webhooks.drop_kinds(hook.id, unheard)
 
     return _changed(app, hook_id, change, "webhook.changed", account, by)
 
@@ -180,7 +195,7 @@ def remove_webhook(app: App, hook_id: str, *, account: str | None = None, by: Ac
     """Remove a webhook, and what waits for it.  Commits one transaction.  Raises RefusedError."""
     with app.store.write() as tx:
         where = _own(tx, account, by, hold=True)
-        hook = _found(tx, where, hook_id)
+        hook = _found(tx, where, hook_id, hold=True)
         [view] = hook_views(tx, app, [hook])
         tx.webhooks.remove(hook.id)
         note(tx, app, by, "webhook.removed", where.id, webhook=hook.ulid)
@@ -197,7 +212,7 @@ def replay_webhook(
 ) -> HookView:
     """Send events again: all since a time, or, without one, those that were given up.  The webhook-ids stay the same.
 
-    A time that is now skips what was not looked at yet.  Commits one transaction.  Raises RefusedError.
+    What was not sent yet is sent, too, also from before that time.  Commits one transaction.  Raises RefusedError.
     """
     place_events(app)
 
@@ -208,11 +223,29 @@ def replay_webhook(
             tx.webhooks.change(hook.id, {"rest_until": None})
             return
         newest = tx.feed.end(hook.account_id)
-        position = tx.webhooks.position_at(hook.account_id, since, newest)
-        tx.webhooks.drop_behind(hook.id, position)
+        found = tx.webhooks.position_at(hook.account_id, since, newest)
+        position = min(hook.position, found)
         tx.webhooks.change(hook.id, {"position": position, "rest_until": None})
+        tx.webhooks.drop_behind(hook.id, position)
 
     return _changed(app, hook_id, replay, "webhook.replayed", account, by)
+
+
+def skip_webhook_backlog(
+    app: App, hook_id: str, *, account: str | None = None, by: Actor
+) -> BacklogSkipped:
+    """Never send what was not looked at yet; what waits already is tried on.  Commits one transaction.  Raises RefusedError."""
+    place_events(app)
+    skipped = 0
+
+    def skip(tx: Tx, hook: HookRow) -> None:
+        nonlocal skipped
+        skipped = tx.webhooks.behind(hook.account_id, hook.position, most=BACKLOG_MAX)
+        newest = tx.feed.end(hook.account_id)
+        tx.webhooks.change(hook.id, {"position": newest, "rest_until": None})
+
+    view = _changed(app, hook_id, skip, "webhook.skipped", account, by)
+    return BacklogSkipped(webhook=view, skipped=skipped)
 
 
 def try_webhook(app: App, hook_id: str, *, account: str | None = None, by: Actor) -> HookView:
@@ -363,8 +396,8 @@ def _own(tx: Tx, account: str | None, by: Actor, *, hold: bool = False) -> Accou
     return where
 
 
-def _found(tx: Tx, where: AccountRow, hook_id: str) -> HookRow:
-    found = tx.webhooks.by_ulid(where.id, hook_id)
+def _found(tx: Tx, where: AccountRow, hook_id: str, *, hold: bool = False) -> HookRow:
+    found = tx.webhooks.by_ulid(where.id, hook_id, hold=hold)
     if found is None:
         raise RefusedError(
             Reason.NOT_FOUND,
@@ -394,7 +427,7 @@ def _changed(
 ) -> HookView:
     with app.store.write() as tx:
         where = _own(tx, account, by, hold=True)
-        hook = _found(tx, where, hook_id)
+        hook = _found(tx, where, hook_id, hold=True)
         change(tx, hook)
         note(tx, app, by, kind, where.id, webhook=hook.ulid)
         return _shown(tx, app, where, hook.ulid)

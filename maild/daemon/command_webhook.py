@@ -182,18 +182,24 @@ def replay(
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="All since then: 2026-11-22T08:00 (UTC); `now` skips the backlog."
+            metavar="TIME",
+            help="All since then: 2026-11-22T08:00 (UTC); `now` skips the backlog, which is lost.",
         ),
     ] = None,
     dead: Annotated[bool, typer.Option("--dead", help="Those that were given up.")] = False,
 ) -> None:
     """Send events again, each with the webhook-id that it had."""
-    from maild.core.webhooks import replay_webhook
+    from maild.core.webhooks import replay_webhook, skip_webhook_backlog
 
     cli = of(ctx)
     if dead is (since is not None):
         raise WrongUsageError("Say which: --since TIME or --dead.")
-    at = None if since is None else _time(since, cli.app.clock())
+    if since == "now":
+        gone = skip_webhook_backlog(cli.app, hook_id, account=cli.account_slug, by=cli.by)
+        cli.say(f"Events that were not looked at yet and are skipped: {gone.skipped}.")
+        _told(cli, gone.webhook)
+        return
+    at = None if since is None else _time(since)
     _told(cli, replay_webhook(cli.app, hook_id, since=at, account=cli.account_slug, by=cli.by))
 
 
@@ -248,9 +254,7 @@ def _named(events: str | None) -> list[str] | None:
     return [] if events.strip() == "all" else events.split(",")
 
 
-def _time(text: str, now: datetime) -> datetime:
-    if text == "now":
-        return now
+def _time(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

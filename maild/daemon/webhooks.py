@@ -79,8 +79,10 @@ class Sending:
         match fate:
             case Taken():
                 self._refused = 0
-            case Refused():
+            case Refused() if not fate.is_judged:
                 self._refused += 1
+            case Refused():
+                pass
             case Down() | Gone():
                 self.is_down = True
         self.is_down = self.is_down or self._refused >= REFUSED_IN_A_ROW

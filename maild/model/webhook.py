@@ -67,9 +67,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The receiver answered, and did not take this event; it may take others."""
+    """The receiver did not take this event; it may take others."""
 
     why: str
+    is_judged: bool = False
+    """It looked at the event and wants it not (most of 4xx): that says nothing against the receiver."""
 
 
 @dataclass(frozen=True, slots=True)

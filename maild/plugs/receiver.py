@@ -34,7 +34,9 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 ANSWER_MAX = 64 * 1024
 """Octets of an answer that are read, to use its connection again; nobody looks at them."""
-_OK, _REDIRECT, _BAD = 200, 300, 400
+_OK, _REDIRECT, _BAD, _FAULT = 200, 300, 400, 500
+_OF_NO_EVENT = frozenset({401, 405, 407, 408, 425})
+"""Of 4xx what every event would hear: the signature does not fit, nothing is taken there, or not at this moment."""
 _PORTS = {"https": 443, "http": 80}
 _DATE = "%a, %d %b %Y %H:%M:%S GMT"
 
@@ -192,7 +194,7 @@ def fate_of(status: int, retry_after: str | None, now: datetime) -> PostFate:
         case _ if _REDIRECT <= status < _BAD:
             return Refused(f"{said}: redirects are not followed; give the webhook the URL itself")
         case _:
-            return Refused(said)
+            return Refused(said, is_judged=_BAD <= status < _FAULT and status not in _OF_NO_EVENT)
 
 
 def _rest(text: str | None, now: datetime) -> timedelta | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -26,6 +26,9 @@ from maild.store.people_tables import accounts
 from maild.store.schema import events
 from maild.store.sql import could_be_id, insert_new, slices
 from maild.store.webhook_tables import webhook_posts, webhooks
+
+LATE_MAX = timedelta(hours=6)
+"""By how much the time of an event may lie before that of an event with an earlier position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +128,14 @@ class WebhookRows:
         asked = _SELECT.where(webhooks.c.account_id == account_id).order_by(webhooks.c.id)
         return [_hook(row) for row in self._connection.execute(asked)]
 
-    def by_ulid(self, account_id: int, ulid: str) -> HookRow | None:
-        """Return one of the account's receivers."""
+    def by_ulid(self, account_id: int, ulid: str, *, hold: bool = False) -> HookRow | None:
+        """Return one of the account's receivers; held, no round of it ends before this transaction does."""
         if not could_be_id(ulid):
             return None
-        row = self._connection.execute(
-            _SELECT.where(webhooks.c.account_id == account_id, webhooks.c.ulid == ulid)
-        ).one_or_none()
+        asked = _SELECT.where(webhooks.c.account_id == account_id, webhooks.c.ulid == ulid)
+        if hold:
+            asked = asked.with_for_update(of=webhooks)
+        row = self._connection.execute(asked).one_or_none()
         return None if row is None else _hook(row)
 
     def change(self, hook_id: int, values: Mapping[str, Any]) -> None:
@@ -149,13 +153,21 @@ class WebhookRows:
 
     # -- the worker's ------------------------------------------------------------------------------------------------
 
-    def with_work(self, now: datetime, *, limit: int) -> list[int]:
-        """Return receivers for which something may be sent now, and whom nobody works for; the longest idle first."""
+    def with_work(self, now: datetime, *, most: int, limit: int) -> list[int]:
+        """Return receivers for which something may be sent now, and whom nobody works for; the longest idle first.
+
+        For whom `most` events wait, none is read.
+        """
         position = position_of(self._connection)
         is_behind = exists(
             select(events.c.id).where(
                 events.c.account_id == webhooks.c.account_id, position > webhooks.c.position
             )
+        )
+        waiting = (
+            select(func.count())
+            .where(webhook_posts.c.webhook_id == webhooks.c.id, _LIVING)
+            .scalar_subquery()
         )
         is_due = exists(
             select(webhook_posts.c.id).where(
@@ -165,8 +177,8 @@ class WebhookRows:
         )
         asked = (
             select(webhooks.c.id)
-            .where(self._is_free(now), or_(is_due, is_behind))
-            .order_by(webhooks.c.lease_until, webhooks.c.id)
+            .where(self._is_free(now), or_(is_due, and_(is_behind, waiting < most)))
+            .order_by(webhooks.c.lease_until.nulls_first(), webhooks.c.id)
             .limit(limit)
         )
         return list(self._connection.execute(asked).scalars())
@@ -306,6 +318,23 @@ class WebhookRows:
         )
         return done.rowcount
 
+    def kinds_waiting(self, hook_id: int) -> set[str]:
+        """Return of which types events wait."""
+        asked = (
+            select(webhook_posts.c.kind)
+            .where(webhook_posts.c.webhook_id == hook_id, _LIVING)
+            .distinct()
+        )
+        return set(self._connection.execute(asked).scalars())
+
+    def drop_kinds(self, hook_id: int, kinds: Collection[str]) -> None:
+        """Forget the events of some types that wait."""
+        self._connection.execute(
+            delete(webhook_posts).where(
+                webhook_posts.c.webhook_id == hook_id, _LIVING, webhook_posts.c.kind.in_(kinds)
+            )
+        )
+
     def drop_behind(self, hook_id: int, position: int) -> None:
         """Forget the events behind a position that wait or are dead: they come again from the feed."""
         self._connection.execute(
@@ -324,16 +353,26 @@ class WebhookRows:
     def position_at(self, account_id: int, at: datetime, newest: int) -> int:
         """Return the position before the account's first event that happened at or after a time.
 
-        Positions rise with the time, so a few looks find it, however many events there are.  `newest` is the last one.
+        Positions rise with the time, but not strictly: what is long under way is placed at its end, and a clock may be
+        set back.  A few looks find a place that is early enough for `LATE_MAX` of that, and from there on it is
+        read.  `newest` is the last one.
         """
         low, high = 0, newest
         while low < high:
             middle = (low + high) // 2
-            if self._at_behind(account_id, middle) < at:
+            if self._at_behind(account_id, middle) < at - LATE_MAX:
                 low = middle + 1
             else:
                 high = middle
-        return low
+        place = position_of(self._connection)
+        asked = (
+            select(place)
+            .where(events.c.account_id == account_id, place > low, events.c.at >= at)
+            .order_by(place)
+            .limit(1)
+        )
+        first = self._connection.execute(asked).scalar_one_or_none()
+        return newest if first is None else first - 1
 
     def _at_behind(self, account_id: int, position: int) -> datetime:
         """Return when the account's first event behind a position happened; there is one."""

@@ -31,6 +31,7 @@ ROWS = [
             webhooks.rotate_webhook_secret,
             webhooks.remove_webhook,
             webhooks.replay_webhook,
+            webhooks.skip_webhook_backlog,
             webhooks.try_webhook,
             webhooks.list_posts,
             webhooks.target_of,

@@ -406,6 +406,7 @@ ROUTES = [
     Route("POST", f"{_HOOK}/secret", "webhook", takes_account=True),
     Route("POST", f"{_HOOK}/test", "webhook", takes_account=True),
     Route("POST", f"{_HOOK}/replay", "webhook", {"dead": True}, takes_account=True),
+    Route("POST", f"{_HOOK}/replay", "webhook", {"skip": True}, takes_account=True),
     Route("GET", f"{_HOOK}/events", "webhook", takes_account=True),
     Route("GET", "/changes", "none"),
     Route("POST", "/changes/email/plan", "user", _EMAIL),

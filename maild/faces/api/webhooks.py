@@ -42,10 +42,11 @@ class WebhookChanges(Asking):
 
 
 class Replay(Asking):
-    """What is to be sent again: all since a time, or what was given up."""
+    """What is to be sent again: all since a time, or what was given up; or that the backlog is skipped, which loses it."""
 
     since: AwareDatetime | None = None
     dead: bool = False
+    skip: bool = False
 
 
 @routes.get("", response_model=Webhooks)
@@ -138,15 +139,18 @@ async def try_webhook(call: Asked, webhook_id: Id, account: Account = None) -> R
 async def replay_webhook(
     call: Asked, webhook_id: Id, replay: Replay, account: Account = None
 ) -> Response:
-    """Send events again, each with the webhook-id that it had."""
-    if replay.dead is (replay.since is not None):
-        raise RefusedError(Reason.INVALID_REQUEST, why="body: it has either `since` or `dead`")
-    return await call.answer(
-        lambda app, by: Told(
-            webhooks.replay_webhook(app, webhook_id, since=replay.since, account=account, by=by),
-            202,
+    """Send events again, each with the webhook-id that it had; or skip those that were not looked at yet."""
+    if sum((replay.since is not None, replay.dead, replay.skip)) != 1:
+        raise RefusedError(
+            Reason.INVALID_REQUEST, why="body: it has one of `since`, `dead` and `skip`"
         )
-    )
+
+    def act(app: App, by: Actor) -> HookView:
+        if replay.skip:
+            return webhooks.skip_webhook_backlog(app, webhook_id, account=account, by=by).webhook
+        return webhooks.replay_webhook(app, webhook_id, since=replay.since, account=account, by=by)
+
+    return await call.answer(lambda app, by: Told(act(app, by), 202))
 
 
 @routes.get("/{webhook_id}/events", response_model=WebhookPosts)
