@@ -129,6 +129,12 @@ def take_round(app: App, hook_id: int) -> Round | None:
     return _filled(app, Round(hook=hook, lease=lease, secrets=signs, end=hook.position))
 
 
+def still_ours(app: App, round_: Round) -> bool:
+    """Whether nobody has taken the receiver away since it was claimed.  Reads only.  Raises StoreDownError."""
+    with app.store.read() as tx:
+        return tx.webhooks.is_leased(round_.hook.id, round_.lease)
+
+
 def _filled(app: App, empty: Round) -> Round:
     hook = empty.hook
     with app.store.read() as tx:

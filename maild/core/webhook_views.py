@@ -47,7 +47,7 @@ class HookView:
     next_try_at: datetime | None
     """None: nothing waits, or it is paused."""
     old_secret_until: datetime | None
-    """Until when the secret before this one signs, too."""
+    """Until when the secrets before this one sign, too."""
     created_at: datetime
 
 

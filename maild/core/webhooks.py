@@ -50,6 +50,8 @@ HOOKS_MAX = 20
 """Webhooks of one account: every event goes to each of them."""
 POSTS_PAGE = 100
 SECRET_OCTETS = 32
+OLD_SECRETS_MAX = 5
+"""Secrets that sign beside the newest one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,17 +176,24 @@ def resume_webhook(app: App, hook_id: str, *, account: str | None = None, by: Ac
 def rotate_webhook_secret(
     app: App, hook_id: str, *, account: str | None = None, by: Actor
 ) -> HookMade:
-    """Give a webhook a new secret, returned this once; the old one signs beside it for a day.
+    """Give a webhook a new secret, returned this once; the ones before sign beside it for a day.
 
-    Commits one transaction; repeated, it makes another one.  Raises RefusedError (as `add_webhook`).
+    Commits one transaction; repeated, it makes another one, and what signed goes on for a day: whoever missed an answer
+    still has a secret that fits.  Raises RefusedError (as `add_webhook`; CONFLICT when too many sign).
     """
     secret = new_secret()
 
     def rotate(tx: Tx, hook: HookRow) -> None:
         sealed = seal(_key(app), secret, _bound(hook.account, hook.ulid))
+        old = [hook.secret, *_old_secrets(app, hook)]
+        if len(old) > OLD_SECRETS_MAX:
+            raise RefusedError(
+                Reason.CONFLICT,
+                why=f"{OLD_SECRETS_MAX} secrets from before sign until {hook.old_secret_until:%Y-%m-%d %H:%M} UTC; rotate then.",
+            )
         until = app.clock() + OLD_SECRET_LIFE
-        tx.webhooks.change(
-            hook.id, {"secret": sealed, "old_secret": hook.secret, "old_secret_until": until}
+        tx.webhooks.alter(
+            hook.id, {"secret": sealed, "old_secret": " ".join(old), "old_secret_until": until}
         )
 
     view = _changed(app, hook_id, rotate, "webhook.rotated", account, by)
@@ -271,7 +280,7 @@ def try_webhook(app: App, hook_id: str, *, account: str | None = None, by: Actor
             "last_error": None,
         }
         tx.webhooks.add_posts(hook.id, [row])
-        tx.webhooks.change(hook.id, {"rest_until": None})
+        tx.webhooks.alter(hook.id, {"rest_until": None})
 
     return _changed(app, hook_id, queue, "webhook.tested", account, by)
 
@@ -341,15 +350,18 @@ def new_secret() -> str:
 
 
 def secrets_of(app: App, hook: HookRow) -> tuple[str, ...]:
-    """Return what signs now: the secret, and during a rotation the one before.  Raises SealError."""
+    """Return what signs now: the secret, and during a rotation those before.  Raises SealError."""
     if app.key is None:
         raise SealError("there is no secret_key")
-    bound = _bound(hook.account, hook.ulid)
-    found = [unseal(app.key, hook.secret, bound)]
+    key, bound = app.key, _bound(hook.account, hook.ulid)
+    return tuple(unseal(key, one, bound) for one in (hook.secret, *_old_secrets(app, hook)))
+
+
+def _old_secrets(app: App, hook: HookRow) -> list[str]:
+    """Return the secrets from before that sign still, sealed, the newest first."""
     until = hook.old_secret_until
-    if hook.old_secret is not None and until is not None and app.clock() < until:
-        found.append(unseal(app.key, hook.old_secret, bound))
-    return tuple(found)
+    is_over = until is None or until <= app.clock()
+    return [] if is_over or hook.old_secret is None else hook.old_secret.split()
 
 
 def probe_of(account: str, now: datetime) -> dict[str, Any]:

@@ -155,13 +155,15 @@ def resume(ctx: typer.Context, hook_id: Id) -> None:
 
 @app.command("rotate")
 def rotate(ctx: typer.Context, hook_id: Id) -> None:
-    """Make a new secret, shown this once; the old one signs beside it for a day."""
+    """Make a new secret, shown this once; the ones before sign beside it for a day."""
     from maild.core.webhooks import rotate_webhook_secret
 
     cli = of(ctx)
     made = rotate_webhook_secret(cli.app, hook_id, account=cli.account_slug, by=cli.by)
     cli.emit(made_webhook(made), made.secret)
-    cli.say("For a day events have two signatures: give the receiver the new secret meanwhile.")
+    cli.say(
+        "For a day events are signed with the secrets from before, too: give the receiver the new secret meanwhile."
+    )
 
 
 @app.command("remove")

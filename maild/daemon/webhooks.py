@@ -21,6 +21,7 @@ from maild.core.webhook_rounds import (
     hooks_with_work,
     note_round,
     release_hooks,
+    still_ours,
     take_round,
 )
 from maild.model.webhook import Down, Gone, PostFate, Refused, Taken
@@ -36,6 +37,8 @@ LINES = 4
 """Events that go to one receiver at a time, each of another mail."""
 ROUND_S = 30.0
 """After which a round begins no further event, and the other receivers have their turn."""
+WATCH_S = 1.0
+"""How often a round asks whether an admin stopped it."""
 GRACE_S = 10.0
 """How long rounds may take at the end."""
 NOTING_RESTS_S = (0.5, 2.0, 5.0, 10.0)
@@ -132,7 +135,8 @@ class Webhooks:
     async def _work(self, hook_id: int) -> None:
         try:
             while not self._stopping and await self.work(hook_id):
-                pass
+                if len(self._tasks) >= RECEIVERS:
+                    break  # Others may wait for this place: the longest idle is next.
         except StoreDownError as error:
             _log.warning("store_down error=%s", error)
         except Exception:  # noqa: BLE001 - one receiver's fault must not end the others; its lease ends by itself
@@ -185,12 +189,29 @@ class Webhooks:
                     return fate
 
                 sending = Sending(
-                    send, deque(chains), lambda: self._stopping or clock() >= ends_at, fates
+                    send,
+                    deque(chains),
+                    lambda: self._stopping or clock() >= ends_at or watching.done(),
+                    fates,
                 )
-                await sending.run()
+                watching = asyncio.get_running_loop().create_task(self._watch(round_))
+                try:
+                    await sending.run()
+                finally:
+                    await end(watching)
         except UnreachableError as error:
             return Down(str(error))
         return None
+
+    async def _watch(self, round_: Round) -> None:
+        """Return when an admin paused, removed or turned the webhook: the rest of the round is not to go."""
+        is_ours = True
+        while is_ours:
+            await asyncio.sleep(WATCH_S)
+            try:
+                is_ours = await do(still_ours, self._app, round_)
+            except StoreDownError as error:
+                _log.warning("store_down error=%s", error)
 
     async def _note(self, round_: Round, fates: dict[str, PostFate], down: Down | None) -> bool:
         """Write what came of it; a database that is away for a moment makes nothing go twice."""

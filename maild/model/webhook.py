@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -81,6 +81,8 @@ class Down:
     why: str
     rest: timedelta | None = None
     """For how long it asked to be left alone."""
+    is_unconnected: bool = field(default=False, compare=False)
+    """No connection came about: nothing was sent, and another address may answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ import json
 import logging
 import ssl
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
 from types import TracebackType
@@ -38,6 +40,10 @@ _OK, _REDIRECT, _BAD, _FAULT = 200, 300, 400, 500
 _OF_NO_EVENT = frozenset({401, 405, 407, 408, 425})
 """Of 4xx what every event would hear: the signature does not fit, nothing is taken there, or not at this moment."""
 _PORTS = {"https": 443, "http": 80}
+_NAMES = ThreadPoolExecutor(64, thread_name_prefix="webhook-names")
+"""Threads that ask for names, and for nothing else: a name server that is silent keeps one for long after we left it."""
+ADDRESSES_MAX = 3
+"""Addresses that are tried for one event."""
 _DATE = "%a, %d %b %Y %H:%M:%S GMT"
 
 
@@ -85,19 +91,18 @@ class Receiver:
         patience: Patience | None = None,
         turn: int = 0,
     ) -> None:
-        """Connect later; of several addresses each has its turn, so that a dead one costs a try and not the receiver."""
+        """Connect later; of several addresses a dead one costs a try and not the receiver, and each begins in its turn."""
         self._place: SplitResult = urlsplit(url)
         self._tls = tls
         self._allowed = tuple(allowed)
         self._patience = patience or Patience()
         self._client: httpx.AsyncClient | None = None
         self._turn = turn
-        self._address = ""
+        self._addresses: list[str] = []
 
     async def __aenter__(self) -> Self:
         """Look the name up.  Raises UnreachableError."""
-        addresses = await self.addresses()
-        self._address = addresses[self._turn % len(addresses)]
+        self._addresses = await self.addresses()
         self._client = httpx.AsyncClient(
             verify=self._tls,
             trust_env=False,
@@ -121,7 +126,8 @@ class Receiver:
         host = self._place.hostname or ""
         try:
             async with asyncio.timeout(self._patience.connect):
-                found = await asyncio.to_thread(resolve, host, self._port, allowed=self._allowed)
+                asking = partial(resolve, host, self._port, allowed=self._allowed)
+                found = await asyncio.get_running_loop().run_in_executor(_NAMES, asking)
         except TimeoutError:
             raise UnreachableError(f"the name servers do not answer for {host}") from None
         except RemoteError as error:
@@ -141,10 +147,32 @@ class Receiver:
         return self._place.port or _PORTS[self._place.scheme]
 
     async def post(self, body: bytes, headers: Mapping[str, str], now: datetime) -> PostFate:
-        """Hand an event over; return what came of it."""
+        """Hand an event over; return what came of it.
+
+        Where no connection comes about, nothing was sent: it goes to the next address, and so does what comes after it.
+        """
+        first: Down | None = None
+        for _ in self._addresses[:ADDRESSES_MAX]:
+            turn = self._turn
+            address = self._addresses[turn % len(self._addresses)]
+            fate = await self._post_to(address, body, headers, now)
+            if not (isinstance(fate, Down) and fate.is_unconnected):
+                return fate
+            first = first or fate
+            if self._turn == turn:  # Not moved on by another event meanwhile.
+                self._turn += 1
+        assert first is not None  # noqa: S101 - a name has an address, or is not entered
+        return first
+
+    async def _post_to(
+        self, address: str, body: bytes, headers: Mapping[str, str], now: datetime
+    ) -> PostFate:
         assert self._client is not None  # noqa: S101 - used with `async with`
         request = self._client.build_request(
-            "POST", self._url(), content=body, headers={**headers, "Host": self._place.netloc}
+            "POST",
+            self._url(address),
+            content=body,
+            headers={**headers, "Host": self._place.netloc},
         )
         # Connected is the address that was judged; the certificate must be the name's all the same.
         request.extensions["sni_hostname"] = self._place.hostname or ""
@@ -160,8 +188,8 @@ class Receiver:
         finally:
             await self._leave(answer)
 
-    def _url(self) -> str:
-        host = f"[{self._address}]" if ":" in self._address else self._address
+    def _url(self, address: str) -> str:
+        host = f"[{address}]" if ":" in address else address
         path = self._place.path or "/"
         query = f"?{self._place.query}" if self._place.query else ""
         return f"{self._place.scheme}://{host}:{self._port}{path}{query}"
@@ -212,9 +240,9 @@ def _fate_of(error: Exception, host: str) -> PostFate:
     """Return what a line that failed means, in words of ours: those of a library may hold the URL."""
     match error:
         case httpx.ConnectTimeout():
-            return Down(f"{host} does not answer a connection")
+            return Down(f"{host} does not answer a connection", is_unconnected=True)
         case httpx.ConnectError():
-            return Down(f"{host}: {_cause(error)}")
+            return Down(f"{host}: {_cause(error)}", is_unconnected=True)
         case httpx.TimeoutException():
             return Refused("no answer in time")
         case _:

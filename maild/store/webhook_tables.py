@@ -21,7 +21,7 @@ webhooks = Table(
     Column("url", Text, nullable=False),  # its path may be a secret: shown to admins, never logged
     Column("kinds", Json, nullable=False),  # what it hears of; none: everything
     Column("secret", Text, nullable=False),  # sealed, for this hook of this account
-    Column("old_secret", Text),  # sealed; signs beside the new one
+    Column("old_secret", Text),  # those before, each sealed, between spaces; sign beside it
     Column("old_secret_until", UtcDateTime),
     ref("by_user_id", "users.id", nullable=True),  # who added it; None: the operator
     Column("created_at", UtcDateTime, nullable=False),

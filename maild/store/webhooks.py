@@ -140,11 +140,11 @@ class WebhookRows:
 
     def change(self, hook_id: int, values: Mapping[str, Any]) -> None:
         """Change what an admin sets; whoever works for the receiver at this moment writes nothing more of it."""
-        self._connection.execute(
-            update(webhooks)
-            .where(webhooks.c.id == hook_id)
-            .values({**values, "lease": None, "lease_until": None})
-        )
+        self.alter(hook_id, {**values, "lease": None, "lease_until": None})
+
+    def alter(self, hook_id: int, values: Mapping[str, Any]) -> None:
+        """Change what a round may go on with."""
+        self._connection.execute(update(webhooks).where(webhooks.c.id == hook_id).values(values))
 
     def remove(self, hook_id: int) -> None:
         """Delete a receiver, and what waits for it."""
@@ -200,6 +200,11 @@ class WebhookRows:
         if done.rowcount != 1:
             return None
         return _hook(self._connection.execute(_SELECT.where(webhooks.c.id == hook_id)).one())
+
+    def is_leased(self, hook_id: int, lease: str) -> bool:
+        """Whether a receiver's lease is this one."""
+        asked = select(webhooks.c.id).where(webhooks.c.id == hook_id, webhooks.c.lease == lease)
+        return self._connection.execute(asked).first() is not None
 
     def end_round(self, hook_id: int, *, lease: str, values: Mapping[str, Any]) -> bool:
         """Write how a round went, and give the lease back.  False: it is somebody else's by now."""

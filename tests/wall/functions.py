@@ -133,6 +133,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "webhook_rounds.hooks_with_work",
         "webhook_rounds.note_round",
         "webhook_rounds.release_hooks",
+        "webhook_rounds.still_ours",
         "webhook_rounds.take_round",
     ),
     "who has found the webhook already, or has its URL's text alone": (

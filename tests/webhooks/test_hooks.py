@@ -60,6 +60,26 @@ class TestSecrets:
         clock.advance(OLD_SECRET_LIFE)
         assert webhooks.secrets_of(app, row(app)) == (second.secret,)
 
+    def test_G_a_secret_that_the_receiver_has_signs_on_when_a_rotation_is_repeated(
+        self, app: App, clock: Frozen
+    ) -> None:
+        first = webhooks.add_webhook(app, URL, by=OPERATOR)
+        lost = webhooks.rotate_webhook_secret(app, first.webhook.id, by=OPERATOR)
+        clock.advance(OLD_SECRET_LIFE / 2)
+        third = webhooks.rotate_webhook_secret(app, first.webhook.id, by=OPERATOR)
+        assert webhooks.secrets_of(app, row(app)) == (third.secret, lost.secret, first.secret)
+        clock.advance(OLD_SECRET_LIFE)
+        assert webhooks.secrets_of(app, row(app)) == (third.secret,)
+
+    def test_G_there_is_an_end_to_how_many_secrets_sign(self, app: App) -> None:
+        made = webhooks.add_webhook(app, URL, by=OPERATOR)
+        for _ in range(webhooks.OLD_SECRETS_MAX):
+            webhooks.rotate_webhook_secret(app, made.webhook.id, by=OPERATOR)
+        with pytest.raises(RefusedError) as caught:
+            webhooks.rotate_webhook_secret(app, made.webhook.id, by=OPERATOR)
+        assert caught.value.reason is Reason.CONFLICT
+        assert made.secret in webhooks.secrets_of(app, row(app))
+
     def test_G_without_a_key_there_is_no_webhook(self, app: App) -> None:
         with pytest.raises(RefusedError, match="secret_key"):
             webhooks.add_webhook(replace(app, key=None), URL, by=OPERATOR)

@@ -18,6 +18,7 @@ from maild.core.webhook_rounds import (
     forget_dead_posts,
     hooks_with_work,
     note_round,
+    still_ours,
     take_round,
 )
 from maild.core.webhooks import (
@@ -25,6 +26,7 @@ from maild.core.webhooks import (
     pause_webhook,
     replay_webhook,
     resume_webhook,
+    rotate_webhook_secret,
     try_webhook,
 )
 from maild.model.webhook import (
@@ -347,6 +349,21 @@ def test_G_a_test_is_made_once_and_before_everything_else(crm: Crm, clock: Froze
     crm.work()
     assert [one.kind for one in crm.came] == [TEST]
     assert crm.view.waiting == 0
+
+
+def test_G_a_test_or_a_rotation_throws_no_round_away(crm: Crm) -> None:
+    crm.hook("mail.noted")
+    crm.happen(crm.mails(3))
+    [hook] = hooks_with_work(crm.app, limit=9)
+    running = take_round(crm.app, hook)
+    assert running is not None
+    fates = crm.sent(running)
+    try_webhook(crm.app, crm.hook_id, by=OPERATOR)
+    rotate_webhook_secret(crm.app, crm.hook_id, by=OPERATOR)
+    assert still_ours(crm.app, running)
+    assert note_round(crm.app, running, fates)
+    crm.work()
+    assert (len(crm.taken), crm.repeats()) == (4, 0)
 
 
 def test_G_a_replay_since_a_time_sends_what_happened_from_then_on(crm: Crm, clock: Frozen) -> None:

@@ -118,7 +118,7 @@ async def remove_webhook(call: Asked, webhook_id: Id, account: Account = None) -
 
 @routes.post("/{webhook_id}/secret", status_code=201, response_model=MadeWebhook)
 async def rotate_secret(call: Asked, webhook_id: Id, account: Account = None) -> Response:
-    """Make a new secret, told this once; the old one signs beside it for a day."""
+    """Make a new secret, told this once; the ones before sign beside it for a day."""
     return await call.answer(
         lambda app, by: Told(
             made_webhook(webhooks.rotate_webhook_secret(app, webhook_id, account=account, by=by)),
