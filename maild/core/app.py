@@ -53,6 +53,8 @@ class Actor:
     """Whether a token speaks, and nobody who has signed in."""
     opened_by: str = field(default="", compare=False, repr=False)
     """The token or session that let the actor in, for what outlasts one request; empty: nothing that could end."""
+    only_reads: bool = False
+    """Whether nothing may be changed, as by a token that is there for reading."""
 
     @property
     def is_operator(self) -> bool:

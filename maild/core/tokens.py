@@ -16,6 +16,7 @@ from maild.core.standing import find_user, home, note, require_operator, require
 from maild.model.people import MemberState
 from maild.model.plain_text import one_line, short
 from maild.model.reason import Reason, RefusedError
+from maild.model.scope import Scope
 from maild.store.store import Tx
 from maild.store.tokens import NewToken, TokenRow
 from maild.store.users import UserRow
@@ -45,6 +46,7 @@ class TokenView:
     last_used_at: datetime | None
     """To the minute."""
     active: bool
+    scope: Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +74,22 @@ def make_token(  # noqa: PLR0913 - each is a part of what is asked for, by its n
     *,
     account: str | None = None,
     lives: timedelta | None = None,
-    until: datetime | None = None,
+    scope: Scope = Scope.WRITE,
+    maker: Bearer | None = None,
     by: Actor,
 ) -> TokenMade:
     """Make a token in a person's name, which they do themselves or the operator for them; None: the operator's own.
 
-    `account` narrows it to one account of theirs; `lives` None: until it is revoked; `until` is when whoever makes it ends,
-    which it does not outlive.  Commits one transaction; repeated, it makes another one.  Raises RefusedError
-    (INVALID_VALUE, NOT_FOUND, NOT_ALLOWED, CONFLICT for who has too many).
+    `account` narrows it to one account of theirs; `lives` None: until it is revoked; `maker` is the token that makes it, which it
+    does not outlive, revoked or not, and beyond whose scope it does not reach.  Commits one transaction; repeated, it makes
+    another one.  Raises RefusedError (INVALID_VALUE, NOT_FOUND, NOT_ALLOWED, CONFLICT for who has too many, TOKEN_REFUSED
+    for a maker that has ended).
     """
     name = one_line("The token's name", name)
     _require_life(lives)
     secret = PREFIX + secrets.token_urlsafe(32)
     now, ulid = app.clock(), app.ids()
-    ends = [end for end in (None if lives is None else now + lives, until) if end is not None]
+    ends = [None if lives is None else now + lives, None if maker is None else maker.expires_at]
     with app.store.write() as tx:
         user = _held(tx, email, by)
         _require_few(tx, user, now)
@@ -96,7 +100,9 @@ def make_token(  # noqa: PLR0913 - each is a part of what is asked for, by its n
             user_id=None if user is None else user.id,
             account_id=account_id,
             name=name,
-            expires_at=min(ends, default=None),
+            expires_at=min((end for end in ends if end is not None), default=None),
+            scope=Scope.READ if by.only_reads else scope,
+            maker_id=None if maker is None else _held_maker(tx, maker, now),
         )
         tx.tokens.add(new, _digest(secret), now=now)
         note(tx, app, by, "token.made", account_id, user=new.user_id, token=ulid)
@@ -121,7 +127,7 @@ def list_tokens(app: App, email: str | None = None, *, by: Actor) -> tuple[Token
 
 
 def revoke_token(app: App, token_id: str, *, by: Actor) -> TokenView:
-    """End a token for good: its person, an admin over them, or the operator.  Safe to repeat.
+    """End a token for good, and all that it made: its person, an admin over them, or the operator.  Safe to repeat.
 
     Commits one transaction.  Raises RefusedError NOT_FOUND, also for a token that is not theirs to end.
     """
@@ -160,7 +166,14 @@ def look_again(app: App, digest: str) -> Bearer | None:
         with app.store.write() as tx:
             tx.tokens.note_use(row.id, now)
     return Bearer(
-        by=Actor(row.user_id, row.account_id, shut, is_program=True, opened_by=f"token:{digest}"),
+        by=Actor(
+            row.user_id,
+            row.account_id,
+            shut,
+            is_program=True,
+            only_reads=row.scope is Scope.READ,
+            opened_by=f"token:{digest}",
+        ),
         token_id=row.ulid,
         expires_at=row.expires_at,
     )
@@ -177,9 +190,11 @@ def shut_to(tx: Tx, user_id: int | None, account_id: int | None) -> frozenset[in
 
 
 def user_of_token(app: App, secret: str) -> int | None:
-    """Return whose living token this is, all of whose accounts it opens; None for any other.  Commits as `look_up`."""
+    """Return whose living token this is, to send mail from all of their accounts; None for any other.  Commits as `look_up`."""
     bearer = look_up(app, secret)
-    return None if bearer is None or bearer.by.account_id is not None else bearer.by.user_id
+    if bearer is None or bearer.by.account_id is not None or bearer.by.only_reads:
+        return None
+    return bearer.by.user_id
 
 
 def _is_alive(row: TokenRow, now: datetime) -> bool:
@@ -246,6 +261,14 @@ def _held(tx: Tx, email: str | None, by: Actor) -> UserRow | None:
     return now
 
 
+def _held_maker(tx: Tx, maker: Bearer, now: datetime) -> int:
+    """Return the token that makes another one, held: its end, which ends what it made, comes before or after."""
+    maker_id = tx.tokens.hold_living(maker.token_id, now)
+    if maker_id is None:
+        raise RefusedError(Reason.TOKEN_REFUSED)
+    return maker_id
+
+
 def _require_life(lives: timedelta | None) -> None:
     if lives is not None and not timedelta(0) < lives <= LIFE_MAX:
         raise RefusedError(
@@ -304,4 +327,5 @@ def _view(tx: Tx, row: TokenRow, now: datetime) -> TokenView:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         active=_is_alive(row, now),
+        scope=row.scope,
     )

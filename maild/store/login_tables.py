@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, Table, Text, UniqueConstraint
 
+from maild.model.scope import Scope
 from maild.store.metadata import metadata, ref, row_id
 from maild.store.types import UtcDateTime, one_of
 
@@ -68,7 +69,11 @@ tokens = Table(
     Column("expires_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
+    ref("maker_id", "tokens.id", nullable=True),  # the token that made it, and ends it with itself
+    Column("scope", Text, nullable=False, server_default=Scope.WRITE.value),
     Index("ix_tokens_user_id", "user_id"),
+    Index("ix_tokens_maker_id", "maker_id"),
+    CheckConstraint(one_of("scope", Scope), name="scope"),
 )
 
 throttles = Table(

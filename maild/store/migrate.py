@@ -12,7 +12,7 @@ from maild.store.engine import Database, sqlite_file
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0019"
+NEWEST = "0020"
 """The revision that this version needs: the newest of `migrations/`, which a test compares.
 
 Written here because alembic takes as long to import as everything else that `maild deliver` needs.

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, true, update
 
+from maild.model.scope import Scope
 from maild.store.login_tables import tokens
 from maild.store.people_tables import users
 
@@ -27,6 +28,7 @@ class TokenRow:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    scope: Scope
     disabled_at: datetime | None
     """The user's."""
 
@@ -40,6 +42,9 @@ class NewToken:
     account_id: int | None
     name: str
     expires_at: datetime | None
+    scope: Scope
+    maker_id: int | None
+    """The token that made it; None: its person, having signed in, or the operator."""
 
 
 _COLUMNS = (
@@ -52,6 +57,7 @@ _COLUMNS = (
     tokens.c.expires_at,
     tokens.c.last_used_at,
     tokens.c.revoked_at,
+    tokens.c.scope,
     users.c.disabled_at,
 )
 _JOINED = tokens.outerjoin(users, users.c.id == tokens.c.user_id)
@@ -75,6 +81,8 @@ class TokenRows:
                 name=new.name,
                 created_at=now,
                 expires_at=new.expires_at,
+                scope=new.scope,
+                maker_id=new.maker_id,
             )
         )
 
@@ -130,13 +138,27 @@ class TokenRows:
             update(tokens).where(tokens.c.id == token_id).values(last_used_at=now)
         )
 
+    def hold_living(self, ulid: str, now: datetime) -> int | None:
+        """Return a token's own id, held against its end until the commit; None: it has ended."""
+        return self._connection.execute(
+            select(tokens.c.id).where(tokens.c.ulid == ulid, _is_alive(now)).with_for_update()
+        ).scalar_one_or_none()
+
     def revoke(self, token_id: int, now: datetime) -> None:
-        """End a token for good."""
-        self._connection.execute(
-            update(tokens)
-            .where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
-            .values(revoked_at=now)
+        """End a token for good, and those that it made, and those that they made."""
+        family = select(tokens.c.id).where(tokens.c.id == token_id).cte("family", recursive=True)
+        family = family.union(
+            select(tokens.c.id).join_from(tokens, family, tokens.c.maker_id == family.c.id)
         )
+        ending = (
+            update(tokens)
+            .where(tokens.c.id.in_(select(family.c.id)), tokens.c.revoked_at.is_(None))
+            .values(revoked_at=now)
+            .returning(tokens.c.id)
+        )
+        # Again until none is left: one of them may have made another while this waited for it.
+        while self._connection.execute(ending).all():
+            pass
 
     def revoke_of(self, user_id: int, now: datetime) -> int:
         """End every token of a user; return how many were alive."""
@@ -155,4 +177,5 @@ def _is_alive(now: datetime) -> ColumnElement[bool]:
 
 
 def _token(row: Any) -> TokenRow:
-    return TokenRow(**row._mapping)  # noqa: SLF001 - public in spite of its name
+    found = {**row._mapping, "scope": Scope(row.scope)}  # noqa: SLF001 - public in spite of its name
+    return TokenRow(**found)

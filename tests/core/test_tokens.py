@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select, update
@@ -13,9 +14,17 @@ from maild.core.accounts import add_account
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.inboxes import NewInbox, add_inbox
 from maild.core.people import NewUser, add_communal_user, add_user, set_active
-from maild.core.tokens import PREFIX, list_tokens, look_up, make_token, revoke_token
+from maild.core.tokens import (
+    PREFIX,
+    list_tokens,
+    look_up,
+    make_token,
+    revoke_token,
+    user_of_token,
+)
 from maild.model.people import InboxKind
 from maild.model.reason import Reason, RefusedError
+from maild.model.scope import Scope
 from maild.store.login_tables import tokens
 from maild.store.metadata import metadata
 from maild.store.people_tables import logins
@@ -209,3 +218,46 @@ def test_the_table_of_tokens_holds_a_digest(staff: Staff) -> None:
     with staff.app.store.read() as tx:
         digest = tx.connection.execute(select(tokens.c.digest)).scalar_one()
     assert len(digest) == 64
+
+
+class TestWhatATokenMakes:
+    """Who stole a token and made others with it has nothing when it is revoked."""
+
+    def test_U10_what_a_token_made_ends_with_it(self, staff: Staff) -> None:
+        stolen = make_token(staff.app, EVA, "stolen", by=OPERATOR)
+        others = (
+            made_by(staff, stolen.secret),
+            make_token(staff.app, EVA, "own", by=OPERATOR).secret,
+        )
+        grandchild = made_by(staff, others[0])
+        revoke_token(staff.app, stolen.token.id, by=staff.actor(EVA))
+        alive = [look_up(staff.app, one) is not None for one in (*others, grandchild)]
+        assert alive == [False, True, False]
+
+    def test_U10_a_token_that_is_ended_meanwhile_makes_none(self, staff: Staff) -> None:
+        stolen = make_token(staff.app, EVA, "stolen", by=OPERATOR)
+        maker = look_up(staff.app, stolen.secret)
+        revoke_token(staff.app, stolen.token.id, by=staff.actor(EVA))
+        act = partial(make_token, staff.app, EVA, "child", maker=maker, by=staff.actor(EVA))
+        assert refusal(act) is Reason.TOKEN_REFUSED
+
+    def test_U10_a_token_for_reading_makes_none_that_writes(self, staff: Staff) -> None:
+        made = make_token(staff.app, EVA, "report", scope=Scope.READ, by=OPERATOR)
+        child = look_up(staff.app, made_by(staff, made.secret))
+        assert child is not None
+        assert child.by.only_reads
+
+    def test_U10_a_token_for_reading_sends_no_mail(self, staff: Staff) -> None:
+        reads, writes = (
+            make_token(staff.app, EVA, "x", scope=scope, by=OPERATOR).secret
+            for scope in (Scope.READ, Scope.WRITE)
+        )
+        assert user_of_token(staff.app, reads) is None
+        assert user_of_token(staff.app, writes) == staff.actor(EVA).user_id
+
+
+def made_by(staff: Staff, secret: str) -> str:
+    """Make a token with another one."""
+    maker = look_up(staff.app, secret)
+    assert maker is not None
+    return make_token(staff.app, EVA, "child", maker=maker, by=maker.by).secret

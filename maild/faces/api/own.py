@@ -20,6 +20,7 @@ from maild.faces.api.holding import cookie_of
 from maild.faces.api.shapes import Logins, MadeToken, Sessions, Tokens
 from maild.faces.api.words import Account, Asking, Code, Email, Id, Line, Text
 from maild.faces.documents import made_token
+from maild.model.scope import Scope
 
 routes = APIRouter(tags=["logins"])
 
@@ -42,6 +43,8 @@ class NewToken(Asking):
     """The one account that it is to open; all of the person's if left out."""
     days: Annotated[int, Strict(), Field(ge=1, le=DAYS_MAX)] | None = None
     """How long it lives; until it is revoked if left out.  One that a token makes ends with that one at the latest."""
+    scope: Scope = Scope.WRITE
+    """`read`: it asks and changes nothing.  `write`: it does what its person may do without signing in."""
 
 
 class MaybeCode(Asking):
@@ -159,7 +162,8 @@ async def make_token(call: Asked, email: Email, new: NewToken) -> Response:
             new.name,
             account=new.account,
             lives=lives,
-            until=None if maker is None else maker.expires_at,
+            scope=new.scope,
+            maker=maker,
             by=by,
         )
         return Told(made_token(made), 201)
@@ -169,5 +173,5 @@ async def make_token(call: Asked, email: Email, new: NewToken) -> Response:
 
 @routes.delete("/tokens/{token_id}", response_model=TokenView)
 async def revoke_token(call: Asked, token_id: Id) -> Response:
-    """End a token for good."""
+    """End a token for good, and all that it made."""
     return await call.answer(lambda app, by: tokens.revoke_token(app, token_id, by=by))

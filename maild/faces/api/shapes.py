@@ -21,6 +21,7 @@ from maild.core.templates import TemplateView
 from maild.core.tokens import TokenView
 from maild.core.undo_change import ChangeView
 from maild.core.webhook_views import HookView, PostView
+from maild.model.scope import Scope
 from maild.model.way import Way
 from maild.model.webhook import HookState
 
@@ -82,6 +83,7 @@ class MadeToken(BaseModel):
     expires_at: datetime | None
     last_used_at: datetime | None
     active: bool
+    scope: Scope
     secret: str
 
 
