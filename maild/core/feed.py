@@ -75,7 +75,7 @@ def events_after(
     Admins, distributors and the operator see all of them; a member those of mails that the member may see now, and that a
     mail left a mailbox that they open (M5, M9).  An event appears once, and never before a cursor that was handed out already, however
     late its transaction commits.  Commits positions of new events on PostgreSQL; otherwise reads only.  Raises RefusedError:
-    ACCOUNT_NEEDED, NOT_FOUND, INVALID_VALUE.
+    ACCOUNT_NEEDED, NOT_FOUND, INVALID_VALUE, CURSOR_AHEAD for a cursor that this feed has not handed out yet.
     """
     if not 1 <= limit <= PAGE_MAX:
         raise RefusedError(
@@ -88,6 +88,9 @@ def events_after(
     place_events(app)
     with app.store.read() as tx:
         where = home(tx, account, by)
+        # What comes until the feed is there again would be skipped without a word.
+        if position > tx.feed.mark():
+            raise RefusedError(Reason.CURSOR_AHEAD, cursor=position)
         sight = _sight(tx, where, by)
         found: list[FeedRow] = []
         more = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maild.core.app import App
+from maild.core.once import KEPT as KEPT_ANSWERS
 
 KEPT = timedelta(days=2)
 """For so long it stays when it is over: longer than any window in which tries are counted."""
@@ -22,5 +23,5 @@ def forget_ended(app: App) -> int:
             + tx.logins.forget_links(before)
             + tx.verifications.forget(before)
             + tx.throttles.forget(before)
-            + tx.kept_answers.forget(before)
+            + tx.kept_answers.forget(app.clock() - KEPT_ANSWERS)
         )

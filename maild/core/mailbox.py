@@ -5,7 +5,7 @@ Nothing here touches how a mail came in or what is known of its server: the ledg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -48,23 +48,24 @@ def give(
     to: int,
     by: Actor,
     note: str = "",
-    seen_version: int | None = None,
+    seen_version: int | Collection[int] | None = None,
 ) -> Change:
     """Give mails to another user's mailbox (M1, M2).
 
     Commits one transaction: entries, transfers, events.  A mail that is the user's already is left as it is.  Unread
     for the new owner by the account's setting; giving to oneself leaves the flag.  `seen_version` is the entry version
-    that the giver saw: OWNER_CHANGED if it moved since.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, OWNER_CHANGED);
+    that the giver saw, or several of which it was one: OWNER_CHANGED if it moved since.  Raises RefusedError (NOT_FOUND, NOT_ALLOWED, OWNER_CHANGED);
     then nothing was moved.
     """
     if note:
         require_note(note)
     act = new_act(app, by, note)
+    seen = {seen_version} if isinstance(seen_version, int) else seen_version
     with app.store.write() as tx:
         rows = mails(tx, ulids, by)
         require_rights(tx, rows, by)
         for row in rows:
-            if seen_version is not None and row.version != seen_version:
+            if seen is not None and row.version not in seen:
                 raise owner_changed(tx, row, act.at)
         given = [row for row in rows if row.owner_id != to]
         for account_id in {row.account_id for row in given}:
@@ -78,7 +79,9 @@ def give(
     return Change(id=act.change_id, moved=tuple(row.ulid for row in moved), unchanged=unchanged)
 
 
-def take(app: App, ulid: str, *, by: Actor, seen_version: int | None = None) -> Change:
+def take(
+    app: App, ulid: str, *, by: Actor, seen_version: int | Collection[int] | None = None
+) -> Change:
     """Take a mail into one's own mailbox, as from All Received (M5).  Commits and raises as `give`."""
     if by.user_id is None:
         raise RefusedError(Reason.NOT_ALLOWED, why="Say who takes it: --by EMAIL.")

@@ -26,13 +26,20 @@ def one_line(what: str, text: str, *, most: int = NAME_MAX) -> str:
         why = "it is empty"
     elif len(clean) > most:
         why = f"it is longer than {most} characters"
-    elif any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in clean):
-        why = "it holds a line break or another control character"
-    elif any(char in _BIDI_CONTROLS for char in clean):
-        why = "it holds characters that turn the direction of writing"
+    else:
+        why = no_line(clean)
     if why is not None:
         raise RefusedError(Reason.INVALID_VALUE, what=what, value=short(text), why=why)
     return clean
+
+
+def no_line(text: str) -> str | None:
+    """Return why this is no line of text, in whatever language; None: it is one."""
+    if any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text):
+        return "it holds a line break or another control character"
+    if any(char in _BIDI_CONTROLS for char in text):
+        return "it holds characters that turn the direction of writing"
+    return None
 
 
 def trimmed(text: str) -> str:

@@ -148,6 +148,10 @@ class Reason(Enum):
     OUTCOME_UNKNOWN = _refusal(
         "The request with this Idempotency-Key was begun, and its answer is not known: look what was done, then take a new key."
     )
+    CURSOR_AHEAD = _refusal(
+        "The feed has not come as far as {cursor}: it was brought back from a backup. Begin anew, with what is there or with after=now.",
+        http=410,
+    )
     INVALID_REQUEST = _refusal("The request cannot be read: {why}.", http=422)
 
     # Why a delivery is as it is.

@@ -164,6 +164,23 @@ def test_an_etag_spares_who_has_the_mail_already(served: Served, post: Post) -> 
     assert (wrong.status, wrong.code) == (422, "INVALID_REQUEST")
 
 
+def test_M4_a_mail_is_taken_if_one_of_several_tags_is_where_it_is(
+    served: Served, post: Post
+) -> None:
+    """RFC 9110 13.1.1: one of them, or anything at all."""
+    lea, eva = served.token(LEA), served.token(EVA)
+    mail = a_mail(served, post, lea)
+    for tags in ('"0-aa", {now}', "{now}, soup", "*"):
+        now = served.ask("GET", f"/mails/{mail}", token=lea).header["etag"]
+        seen = {"If-Match": tags.format(now=now)}
+        taken = served.ask("POST", f"/mails/{mail}/take", token=eva, header=seen)
+        assert (taken.status, taken.body.get("moved")) == (200, [mail]), tags
+        served.ask("POST", "/mails/undo", {}, token=eva)
+    late = {"If-Match": '"99-aa", "98-bb"'}
+    refused = served.ask("POST", f"/mails/{mail}/take", token=eva, header=late)
+    assert (refused.status, refused.code) == (409, "OWNER_CHANGED")
+
+
 def test_places_are_looked_at_by_members_and_changed_by_admins(served: Served) -> None:
     operator, eva = served.token(None), served.token(EVA)
     new = {"address": "desk@acme.example", "kind": "shared", "owner": LEA}

@@ -44,6 +44,21 @@ class TestEveryRoute:
         assert {"4XX", "503"} <= set(spec["responses"])
 
 
+def test_G_it_says_what_the_gate_takes_for_all() -> None:
+    """The answer that is spared, the key of what is sent again, and a page's session."""
+    paths = {path.removeprefix("/api/v1"): methods for path, methods in DOCUMENT["paths"].items()}
+    assert "304" in paths["/mails/{mail_id}"]["get"]["responses"]
+    keyed = {
+        path
+        for path, methods in paths.items()
+        for one in methods.get("post", {}).get("parameters", ())
+        if one["name"] == "Idempotency-Key"
+    }
+    assert "/mails/give" in keyed
+    assert not keyed & {"/login", "/mails/search", "/inboxes/{address}/mode/plan"}
+    assert paths["/me"]["get"]["security"] == [{"HTTPBearer": []}, {"Session": []}]
+
+
 def test_no_two_routes_have_one_name() -> None:
     names = [spec["operationId"] for _, _, spec in ROUTES]
     assert len(names) == len(set(names))

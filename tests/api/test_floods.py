@@ -166,6 +166,27 @@ class TestSlowPeers:
             assert tried.code == "SIGN_IN_REFUSED", "nobody else is kept from signing in, either"
             assert served.ask("GET", "/me", token=token).status == 200
 
+    def test_U10_one_person_with_many_tokens_keeps_nobody_else_out(
+        self, acme: World, tmp_path: Path
+    ) -> None:
+        """Each of them sends a body that never ends."""
+        limits = Limits(most=4, most_each=2, reading=4, idle_timeout=30)
+        with serving(acme.app, tmp_path, limits) as served, ExitStack() as stack:
+            other = served.token("lea@acme.example")
+            peers = []
+            for _ in range(3):
+                eva = served.token("eva@acme.example")
+                for _ in range(2):
+                    peers.append(stack.enter_context(served.connect()))
+                    peers[-1].sendall(head(eva, "POST", "Content-Length: 100000\r\n") + b"{")
+            wait_until(lambda: served.connections() <= 6)
+            assert served.ask("GET", "/me", token=other).status == 200
+            assert served.ask("POST", "/mails/search", {"terms": []}, token=other).status == 200
+            tried = served.ask("POST", "/login", {"name": "x", "password": "y"})
+            assert tried.code == "SIGN_IN_REFUSED"
+            for peer in peers:
+                peer.close()
+
     def test_who_needs_no_token_sends_little(self, served: Served) -> None:
         body = b" " * (64 * 1024) + b"{}"
         assert served.ask("POST", "/login", body).code == "BODY_TOO_LARGE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from sqlalchemy import select
 
 from maild.core.once import begin_once
-from maild.faces.api.rates import BUCKETS_MAX, Rates
+from maild.faces.api.rates import BUCKETS_MAX, Allowance, Rates
 from maild.faces.api.work import Limits
+from maild.model.reason import Reason, RefusedError
 from maild.store.metadata import metadata
 from maild.testing.world import World
 from tests.api.served import Heard, Served, on_both, serving
@@ -112,7 +114,6 @@ def test_G_what_was_not_begun_is_begun_the_next_time(
     acme: World, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from maild.core import tokens
-    from maild.model.reason import Reason, RefusedError
 
     eva = served.token(EVA)
 
@@ -155,7 +156,7 @@ class TestRates:
 
     def test_what_is_left_comes_back_with_time(self) -> None:
         now = [0.0]
-        rates = Rates(2.0, 4, clock=lambda: now[0])
+        rates = Rates("token", 2.0, 4, clock=lambda: now[0])
         assert [rates.take("a").is_over for _ in range(5)] == [False] * 4 + [True]
         now[0] = 1.0
         assert [rates.take("a").is_over for _ in range(3)] == [False, False, True]
@@ -163,7 +164,106 @@ class TestRates:
         assert rates.take("a").left == 3
 
     def test_secrets_by_the_million_take_no_more_memory(self) -> None:
-        rates = Rates(1.0, 2, clock=lambda: 0.0)
+        rates = Rates("token", 1.0, 2, clock=lambda: 0.0)
         for number in range(BUCKETS_MAX + 500):
             rates.take(str(number))
         assert len(rates._buckets) == BUCKETS_MAX
+
+
+class TestWhatIsKept:
+    def test_G_who_was_told_to_come_back_later_is_done_then(
+        self, served: Served, clock: Frozen
+    ) -> None:
+        eva = served.token(EVA)
+        for number in range(20):
+            served.ask("POST", "/members/requests", {"account": f"nobody{number}"}, token=eva)
+        late = {"account": "late"}
+        key = {"Idempotency-Key": "a-key"}
+        assert served.ask("POST", "/members/requests", late, token=eva, header=key).status == 429
+        # As long as one waits for it, and less than a key lives.
+        clock.advance(timedelta(hours=23, minutes=59))
+        clock.advance(timedelta(seconds=61))
+        with_key = served.ask("POST", "/members/requests", late, token=eva, header=key)
+        assert with_key.status == 202
+
+    def test_G_what_somebody_saw_is_a_part_of_the_request(self, served: Served) -> None:
+        eva = served.token(EVA)
+        for seen, code in (('"1-a"', "NOT_FOUND"), ('"2-b"', "KEY_USED_OTHERWISE")):
+            header = {"Idempotency-Key": "a-key", "If-Match": seen}
+            refused = served.ask("POST", f"/mails/{ULID}/take", token=eva, header=header)
+            assert refused.code == code
+
+    def test_G_a_question_is_asked_again_and_its_answer_is_not_kept(
+        self, acme: World, served: Served
+    ) -> None:
+        eva = served.token(EVA)
+        for _ in range(2):
+            header = {"Idempotency-Key": "a-key"}
+            asked = served.ask("POST", "/mails/search", {"terms": []}, token=eva, header=header)
+            assert (asked.status, asked.header.get("idempotency-replayed")) == (200, None)
+        with acme.app.store.read() as tx:
+            assert tx.connection.execute(select(metadata.tables["kept_answers"])).all() == []
+
+    def test_G_of_one_person_so_much_is_kept_and_no_more(
+        self, served: Served, monkeypatch: pytest.MonkeyPatch, clock: Frozen
+    ) -> None:
+        """Whoever uses many keys fills no disk: what is beyond is done, and not known to who asks again."""
+        monkeypatch.setattr(Rates, "take", _nothing_left_for_octets(Rates.take))
+        eva = served.token(EVA)
+        assert make(served, eva).status == 201
+        clock.advance(timedelta(minutes=3))
+        assert make(served, eva).code == "OUTCOME_UNKNOWN"
+        assert names(served, eva).count("phone") == 1
+
+    def test_G_what_was_done_is_not_called_busy(
+        self, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The answer is kept however many others wait, and given where it cannot be kept."""
+        from maild.faces.api import once
+
+        def fails(*args: Any) -> None:
+            raise RefusedError(Reason.BUSY)
+
+        eva = served.token(EVA)
+        with monkeypatch.context() as patched:
+            patched.setattr(once, "keep_answer", fails)
+            assert make(served, eva).status == 201
+        threads = served.api._threads
+        acts: list[str] = []
+
+        async def full_behind_the_act(act: Callable[[], Any], whose: str = "") -> Any:
+            acts.append(whose)
+            if len(acts) > 3:  # The token, the key, the act: then others have come.
+                raise RefusedError(Reason.BUSY)
+            return await threads.finish(act, whose)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(threads, "do", full_behind_the_act)
+            assert make(served, eva, key="another").status == 201
+        assert make(served, eva, key="another").header["idempotency-replayed"] == "true"
+
+
+def _nothing_left_for_octets(take: Callable[..., Allowance]) -> Callable[..., Allowance]:
+    def taken(rates: Rates, whose: str, cost: int = 1) -> Allowance:
+        return take(rates, whose, 1 << 40 if rates._name == "octets" else cost)
+
+    return taken
+
+
+ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
+class TestOnePerson:
+    """A person has 200 tokens, and no more of the API for that."""
+
+    def test_U10_many_tokens_are_no_way_to_ask_without_end(
+        self, acme: World, tmp_path: Path
+    ) -> None:
+        limits = Limits(per_second=0.001, burst=3, tokens_worth=2)
+        with serving(acme.app, tmp_path, limits) as served:
+            tokens = [served.token(EVA) for _ in range(3)]
+            answers = [served.ask("GET", "/me", token=one) for one in tokens for _ in range(3)]
+            assert [one.status for one in answers] == [200] * 6 + [429] * 3
+            assert answers[8].header["ratelimit-policy"] == '"person";q=6;w=3000'
+            other = served.token("lea@acme.example")
+            assert served.ask("GET", "/me", token=other).status == 200

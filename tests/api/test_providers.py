@@ -83,6 +83,17 @@ def test_U10_who_has_attached_an_identity_signs_in_by_it(
     assert me["user"]["email"] == EVA
 
 
+def test_U10_a_page_gets_its_session_as_a_cookie_from_a_provider_too(
+    served: Served, corp: OpenIdProvider, session: str
+) -> None:
+    served.ask("POST", "/me/identities/corp", been_there(served, corp), token=session)
+    came = been_there(served, corp) | {"cookie": True}
+    signed_in = served.ask("POST", "/login/providers/corp/finish", came)
+    assert (signed_in.status, signed_in.body["token"]) == (201, None)
+    cookie = {"Cookie": signed_in.header["set-cookie"].split(";")[0]}
+    assert served.ask("GET", "/me", header=cookie).body["user"]["email"] == EVA
+
+
 def test_T20_an_address_that_is_asserted_opens_nothing_by_itself(
     served: Served, corp: OpenIdProvider
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from maild.testing.world import World, a_world
 from tests.api.served import Served, on_both
 from tests.core.company import Post
@@ -175,3 +177,17 @@ class TestMails:
         rest = served.ask("GET", f"/mails?limit=2&state=filed&after={first['next']}", token=admin)
         assert (len(first["mails"]), len(rest.body["mails"]), rest.body["next"]) == (2, 1, None)
         assert served.ask("GET", "/mails?state=held", token=admin).body["mails"] == []
+
+
+def test_M7_what_has_a_name_can_be_asked_for_by_it_in_any_language(
+    served: Served, admin: str
+) -> None:
+    """With an ideographic space, one that does not break, and what joins letters."""
+    for name in ("待ち\u3000中", "a\u00a0b", "क\u094d\u200dष"):
+        assert served.ask("POST", "/statuses", {"name": name}, token=admin).status == 201
+        assert served.ask("DELETE", f"/statuses/{quote(name)}", token=admin).status < 300, name
+        found = served.ask("GET", f"/mails?search={quote(name)}", token=admin)
+        assert found.status == 200, name
+    for name in ("a\nb", "a\u2028b", "a\u202eb"):
+        refused = served.ask("DELETE", f"/statuses/{quote(name)}", token=admin)
+        assert (refused.status, refused.code) == (422, "INVALID_REQUEST")

@@ -252,6 +252,17 @@ def test_a_cursor_that_is_none_is_refused_in_words(app: App, post: Post) -> None
         assert refused.value.reason is Reason.INVALID_VALUE
 
 
+def test_H_a_cursor_from_before_a_restore_is_refused_and_skips_nothing(
+    app: App, post: Post
+) -> None:
+    post.send(post.mail(), "info@acme.example")
+    end = events_after(app, by=OPERATOR).next
+    assert events_after(app, cursor=end, by=OPERATOR).events == []
+    with pytest.raises(RefusedError) as refused:
+        events_after(app, cursor=str(int(end) + 1), by=OPERATOR)
+    assert refused.value.reason is Reason.CURSOR_AHEAD
+
+
 def test_an_end_is_where_what_comes_begins(app: App, post: Post, clock: Frozen) -> None:
     assert events_after(app, cursor=feed_end(app, by=OPERATOR), by=OPERATOR).events == []
     end = feed_end(app, by=OPERATOR)

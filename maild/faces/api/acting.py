@@ -15,7 +15,7 @@ from maild.core.app import Actor, App
 from maild.core.giants import Asked as AskedFor
 from maild.core.healing import Healed, Matching
 from maild.faces.api.calls import Asked, Told
-from maild.faces.api.etags import IfMatch, version_of
+from maild.faces.api.etags import IfOwnerMatch, versions_of
 from maild.faces.api.words import (
     Account,
     Asking,
@@ -154,11 +154,11 @@ async def give(call: Asked, asked: Given) -> Response:
 
 
 @routes.post("/{mail_id}/take", response_model=Done)
-async def take(call: Asked, mail_id: Id, if_match: IfMatch = None) -> Response:
+async def take(call: Asked, mail_id: Id, if_match: IfOwnerMatch = None) -> Response:
     """Take a mail into one's own mailbox, as from All Received."""
-    version = version_of(if_match)
+    versions = versions_of(if_match)
     return await call.answer(
-        lambda app, by: _done(mailbox.take(app, mail_id, seen_version=version, by=by))
+        lambda app, by: _done(mailbox.take(app, mail_id, seen_version=versions, by=by))
     )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -53,7 +54,8 @@ from maild.faces.api import (
 )
 from maild.faces.api.calls import Inside
 from maild.faces.api.gate import Gate
-from maild.faces.api.holding import Opens, actor_of
+from maild.faces.api.holding import COOKIE, SAFE, Opens, actor_of
+from maild.faces.api.once import KEY_MAX
 from maild.faces.api.problems import (
     COMMON,
     PROBLEM,
@@ -78,6 +80,11 @@ STREAM_THREADS = 2
 _REFUSALS = ("4XX", "503")
 _OPEN = f"{PREFIX}/login"
 """Here is what a person does who has no token yet."""
+_QUESTION = re.compile(
+    r"/mails/(search|matching|[^/]+/tickets)|/rules/try|/changes/(email|merge)/plan|/inboxes/.+/mode/plan",
+    re.ASCII | re.DOTALL,
+)
+"""What is asked with POST and changes nothing."""
 _ROUTES = (
     login,
     oidc,
@@ -107,6 +114,22 @@ _ROUTES = (
 """`users` comes last: a path of its own below an e-mail address must be tried before the address's."""
 
 
+_SESSION = "Session"
+_COOKIE = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": COOKIE,
+    "description": "A page's session; what changes something must come from a page of this host.",
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A request that is sent again with its key is done once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_MAX, "pattern": "^[!-~]+$"},
+}
+
+
 class _Routes(FastAPI):
     """The routes, and a document that says of refusals what they are."""
 
@@ -114,12 +137,27 @@ class _Routes(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             found = super().openapi()
-            for methods in found["paths"].values():
-                for operation in methods.values():
+            found["components"]["securitySchemes"][_SESSION] = _COOKIE
+            for path, methods in found["paths"].items():
+                for method, operation in methods.items():
                     for status in _REFUSALS:
                         content = operation["responses"][status]["content"]
                         content[PROBLEM] = content.pop("application/json")
+                    _say_what_all_take(path.removeprefix(PREFIX), method, operation)
         return super().openapi()
+
+
+def _say_what_all_take(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Add what no route says itself: the gate takes it for all of them."""
+    asked = operation.setdefault("parameters", [])
+    if method == "get" and any(one["name"].lower() == "if-none-match" for one in asked):
+        operation["responses"]["304"] = {"description": "It is as the asker has it already."}
+    if "security" in operation:
+        operation["security"].append({_SESSION: []})
+        if method == "post" and not _QUESTION.fullmatch(path):
+            asked.append(_KEY)
+    if not asked:
+        del operation["parameters"]
 
 
 def routes() -> FastAPI:
@@ -203,6 +241,7 @@ class Api:
         self.asgi.is_open = _is_open
         self.asgi.open_as = content.open_as
         self.asgi.is_stream = _is_stream
+        self.asgi.only_reads = only_reads
 
     def stop(self) -> None:
         """Take no further request; those in hand are answered, and streams end."""
@@ -239,6 +278,14 @@ def _mark(app: App) -> int:
 
 def _is_stream(request: Request) -> bool:
     return bool(request.scope["path"] == PREFIX + feed.STREAM)
+
+
+def only_reads(request: Request) -> bool:
+    """Whether a request changes nothing, whatever it asks: by its method, or because its question is too long for a path."""
+    path: str = request.scope["path"].removeprefix(PREFIX)
+    return request.method in SAFE or (
+        request.method == "POST" and _QUESTION.fullmatch(path) is not None
+    )
 
 
 def _is_open(request: Request) -> bool:

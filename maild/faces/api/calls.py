@@ -85,6 +85,8 @@ class Call:
         self.agent = request.headers.get("user-agent", "")
         self.secret = secret_of(request)
         """The token, or a session's; never to be told."""
+        self.person: str = getattr(request.state, "person", "")
+        """For whom it counts, as the gate says; empty for who needs no token."""
         self._actor: Actor | None = getattr(request.state, "actor", None)
 
     @property
@@ -110,7 +112,7 @@ class Call:
 
         if self._actor is None and not open_as:
             return await self.inside.open_threads.do(done)
-        return await self.inside.threads.do(done, open_as or self.secret)
+        return await self.inside.threads.do(done, open_as or self.person)
 
     async def do(self, act: Callable[[App, Actor], T]) -> T:
         """Do an act of core on a thread, and return what it returns.  Raises RefusedError."""
@@ -122,7 +124,7 @@ class Call:
             except Exception as error:
                 raise refusal_of(error) from error
 
-        return await self.inside.threads.do(done, self.secret)
+        return await self.inside.threads.do(done, self.person)
 
     async def do_again(self, act: Callable[[App, Actor], T]) -> T:
         """Do an act of a stream, in the name of whom the token opens by now.  Raises RefusedError TOKEN_REFUSED, and as `do`."""
@@ -133,7 +135,7 @@ class Call:
             except Exception as error:
                 raise refusal_of(error) from error
 
-        return await self.inside.stream_threads.do(done, self.secret)
+        return await self.inside.stream_threads.do(done, self.person)
 
     async def bytes_of(
         self, act: Callable[[App, Actor], bytes | Path], name: str, kind: str

@@ -21,6 +21,15 @@ IfMatch = Annotated[
     str | None,
     Header(description="ETags, one of which the thing must have.", max_length=LINE_MAX),
 ]
+IfOwnerMatch = Annotated[
+    str | None,
+    Header(
+        description="ETags of the mail: it must be where it was when one of these was told.  What else changed since, "
+        "as a status or a note, stands in nobody's way.",
+        alias="If-Match",
+        max_length=LINE_MAX,
+    ),
+]
 IfNoneMatch = Annotated[
     str | None,
     Header(
@@ -51,13 +60,22 @@ def tag_of_mail(mail: dict[str, Any]) -> str:
     return f"{mail['version'] or 0}-{hashlib.sha256(shown.encode()).hexdigest()[:_DIGEST]}"
 
 
-def version_of(if_match: str | None) -> int | None:
-    """Return the version that a mail's tag says.  Raises RefusedError INVALID_REQUEST for what is no tag of a mail."""
-    if if_match is None:
+def versions_of(if_match: str | None) -> frozenset[int] | None:
+    """Return the versions that tags of a mail say, one of which it must have; None: any will do.
+
+    Raises RefusedError INVALID_REQUEST where none is a tag of a mail.
+    """
+    found = tags(if_match)
+    if found is None or "*" in found:
         return None
-    version = if_match.strip().strip('"').partition("-")[0]
-    if not (version.isascii() and version.isdecimal() and len(version) <= _DIGITS_MAX):
+    said = {tag.partition("-")[0] for tag in found}
+    versions = {int(one) for one in said if _is_version(one)}
+    if not versions:
         raise RefusedError(
             Reason.INVALID_REQUEST, why="header.if-match: it is no ETag of a mail, as GET tells it"
         )
-    return int(version)
+    return frozenset(versions)
+
+
+def _is_version(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maild.core.app import Actor, App
-from maild.faces.api.holding import Opens, secret_of
-from maild.faces.api.once import Once, key_of
+from maild.faces.api.holding import SAFE, Opens, secret_of
+from maild.faces.api.once import Asked, Once, key_of
 from maild.faces.api.problems import refusal_of, response_to
 from maild.faces.api.rates import Rates
 from maild.faces.api.work import Limits, Threads
+from maild.model.plain_text import no_line
 from maild.model.reason import Reason, RefusedError
 
 
@@ -40,8 +41,12 @@ class Gate:
         self._threads = threads
         self._limits = limits
         self._in_hand = Places(limits.most, limits.most_each)
-        """By the token; all that need none are one."""
-        self._rates = Rates(limits.per_second, limits.burst)
+        """By the person, whatever tokens they have; the operator's by the token, and all that need none are one."""
+        self._reading = Places(limits.reading, limits.most_each)
+        """Whose bodies are still to come: these keep nobody else from asking."""
+        self._rates = Rates("token", limits.per_second, limits.burst)
+        many = limits.tokens_worth
+        self._persons = Rates("person", limits.per_second * many, limits.burst * many)
         self._once = Once(inside, app, threads)
         self._streams = Places(limits.streams, limits.streams_each)
         """Those that stay for long: they keep nobody else from asking."""
@@ -50,6 +55,8 @@ class Gate:
         """Says which requests need no token."""
         self.open_as: Callable[[Request], str] = lambda request: ""
         """Says among which of those that need no token such a request counts: those of one name leave room to others."""
+        self.only_reads: Callable[[Request], bool] = lambda request: request.method in SAFE
+        """Says which requests change nothing."""
         self.is_stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,23 +100,44 @@ class Gate:
         whose = secret_of(request)
         if not whose:  # Nothing is to be looked up, and nobody who has a token waits for it.
             raise RefusedError(Reason.TOKEN_REFUSED)
+        actor = await self._admitted(request, whose, told)
+        person = _person_of(actor, whose)
+        request.scope.setdefault("state", {}).update(actor=actor, person=person)
+        whole = await self._whole(body, person)
+        places = self._streams if self.is_stream(request) else self._in_hand
+        with places.take(person):
+            key = None if self.only_reads(request) else key_of(request)
+            if key is None:
+                await self._answer(request, whole, send)
+                return
+            _require_plain(request)
+            asked = Asked(whose=whose, person=person, key=key, body=whole)
+            await self._once.answer(request, _replay(whole, request.receive), send, asked)
+
+    async def _admitted(self, request: Request, whose: str, told: dict[str, str]) -> Actor:
+        """Return who asks.  Raises RefusedError for who asks too often, or may not ask this."""
         allowance = self._rates.take(whose)
         told |= allowance.header()
         if allowance.is_over:
             raise RefusedError(Reason.TOO_MANY_REQUESTS, seconds=allowance.seconds)
         actor = await self._threads.do(lambda: self._opened(whose), whose)
-        request.scope.setdefault("state", {})["actor"] = actor
-        places = self._streams if self.is_stream(request) else self._in_hand
-        with places.take(whose):
-            whole = await body.whole(self._limits.body_max)
-            key = key_of(request)
-            if key is None:
-                await self._answer(request, whole, send)
-                return
-            _require_plain(request)
-            await self._once.answer(
-                request, _replay(whole, request.receive), send, whose=whose, key=key, body=whole
+        if actor.only_reads and not self.only_reads(request):
+            raise RefusedError(
+                Reason.NOT_ALLOWED,
+                why="This token only reads: what changes something asks for one that writes.",
             )
+        in_all = self._persons.take(_person_of(actor, whose))
+        if in_all.is_over:
+            told |= in_all.header()
+            raise RefusedError(Reason.TOO_MANY_REQUESTS, seconds=in_all.seconds)
+        return actor
+
+    async def _whole(self, body: Body, person: str) -> bytes:
+        """Return the body of who has a token; while it comes it takes no place of those who have said all."""
+        if not body.is_to_come:
+            return await body.whole(self._limits.body_max)
+        with self._reading.take(person):
+            return await body.whole(self._limits.body_max)
 
     async def _answer(self, request: Request, body: bytes, send: Send) -> None:
         _require_plain(request)
@@ -122,8 +150,13 @@ class Gate:
             raise refusal_of(error) from error
 
 
+def _person_of(actor: Actor, secret: str) -> str:
+    """Return whom a request is counted for: a person, with all of their tokens and sessions; of the operator each token."""
+    return f"token:{secret}" if actor.user_id is None else f"user:{actor.user_id}"
+
+
 class Places:
-    """How many requests are in hand, in all and for each token."""
+    """How many requests are in hand, in all and for each of those who ask."""
 
     def __init__(self, most: int, most_each: int) -> None:
         """Nobody has a place yet."""
@@ -153,6 +186,8 @@ class Body:
         self._receive = request.receive
         self._declared = request.headers.get("content-length", "")
         self._limits = limits
+        self.is_to_come = self._declared not in {"", "0"} or "transfer-encoding" in request.headers
+        """Whether the request says that it has one."""
         self.is_read = False
         """Whether it came to its end."""
 
@@ -207,10 +242,9 @@ def _require_plain(request: Request) -> None:
         *request.query_params.keys(),
         *request.query_params.values(),
     ):
-        if not text.isprintable():
-            raise RefusedError(
-                Reason.INVALID_REQUEST, why="its path or query has characters that cannot be shown"
-            )
+        why = no_line(text)
+        if why is not None:
+            raise RefusedError(Reason.INVALID_REQUEST, why=f"of its path or query, {why}")
 
 
 def _encoded(header: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -31,7 +31,8 @@ def actor_of(app: App, secret: str) -> Actor:
 
 COOKIE = "__Host-maild"
 """A session's cookie, for pages: this host's alone, and no script reads it (RFC 6265bis 4.1.3.2)."""
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 9.2.1)."""
 _OURS = frozenset({"same-origin", "none"})
 
 
@@ -45,7 +46,7 @@ def secret_of(request: Request) -> str:
     if scheme:
         return secret.strip() if scheme.lower() == "bearer" else ""
     kept = request.cookies.get(COOKIE, "")
-    if kept and request.method not in _SAFE and not _is_from_here(request):
+    if kept and request.method not in SAFE and not _is_from_here(request):
         raise RefusedError(Reason.CROSS_SITE)
     return kept
 

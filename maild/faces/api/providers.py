@@ -18,7 +18,7 @@ from maild.core.identities import Asserted
 from maild.core.logins import LoginView
 from maild.faces.api.calls import Asked, Call, OpenAsked, Told
 from maild.faces.api.login import Session, begun_session
-from maild.faces.api.words import LINE_MAX, Asking, Email, Line, Text
+from maild.faces.api.words import LINE_MAX, Asking, Email, Flag, Line, Text
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 from maild.oauth.oidc import Provider
@@ -53,6 +53,8 @@ class SigningInBy(CameBack):
     """As that, and the terms."""
 
     accepts_terms: Line = ""
+    cookie: Flag = False
+    """The session is told as a cookie, which no script reads."""
 
 
 class Identity(Asking):
@@ -86,7 +88,7 @@ async def finish(call: OpenAsked, name: Name, asked: SigningInBy) -> Response:
 
     def sign_in(app: App) -> Told:
         signed_in = identities.sign_in_by(app, _asserted(call, app, name, asked))
-        return begun_session(app, call, signed_in, asked.accepts_terms)
+        return begun_session(app, call, signed_in, asked.accepts_terms, cookie=asked.cookie)
 
     return await call.open_answer(sign_in)
 

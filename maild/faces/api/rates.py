@@ -19,6 +19,8 @@ BUCKETS_MAX = 10_000
 class Allowance:
     """What is left to somebody."""
 
+    name: str
+    """Of the policy."""
     burst: int
     per_second: float
     left: float
@@ -39,8 +41,8 @@ class Allowance:
         left = max(0, math.floor(self.left))
         full_in = math.ceil((self.burst - max(self.left, 0)) / self.per_second)
         return {
-            "RateLimit-Policy": f'"token";q={self.burst};w={window}',
-            "RateLimit": f'"token";r={left};t={full_in}',
+            "RateLimit-Policy": f'"{self.name}";q={self.burst};w={window}',
+            "RateLimit": f'"{self.name}";r={left};t={full_in}',
         }
 
 
@@ -48,22 +50,23 @@ class Rates:
     """Who asked how often.  For one loop."""
 
     def __init__(
-        self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic
+        self, name: str, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Everybody may ask `burst` times at once, and `per_second` times for ever."""
+        self._name = name
         self._per_second = per_second
         self._burst = burst
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """What was left, and when; whoever asked last stands last."""
 
-    def take(self, whose: str) -> Allowance:
-        """Count a request, and return what is left; one that is too many costs nothing."""
+    def take(self, whose: str, cost: int = 1) -> Allowance:
+        """Count a request, or what it costs, and return what is left; one that is too many costs nothing."""
         now = self._clock()
         left, at = self._buckets.pop(whose, (float(self._burst), now))
         there = min(self._burst, left + (now - at) * self._per_second)
-        left = there - 1
+        left = there - cost
         self._buckets[whose] = (there if left < 0 else left, now)
         while len(self._buckets) > BUCKETS_MAX:
             self._buckets.popitem(last=False)
-        return Allowance(self._burst, self._per_second, left)
+        return Allowance(self._name, self._burst, self._per_second, left)

@@ -1,6 +1,6 @@
 """Core's synchronous calls on a few threads, with an end to every wait: a store that hangs must not hang the loop.
 
-Never more at a time than is said here, in all and for one token: what is too much hears so at once.
+Never more at a time than is said here, in all and for one person: what is too much hears so at once.
 """
 
 from __future__ import annotations
@@ -29,15 +29,19 @@ class Limits:
     most: int = 64
     """Requests in hand, those that wait for a thread among them; more hear 503."""
     most_each: int = 16
-    """Of these, for one token."""
+    """Of these, for one person, with whatever tokens; of the operator's for one token."""
+    reading: int = 256
+    """Requests whose bodies are still to come; of one person `most_each`."""
     per_second: float = 20.0
     """How often one token may ask, for ever."""
     burst: int = 600
     """And how often at once."""
+    tokens_worth: int = 4
+    """So many times as often one person may ask, with all of their tokens and sessions."""
     streams: int = 200
     """Streams of events at a time."""
     streams_each: int = 10
-    """Of these, for one token or session."""
+    """Of these, for one person."""
     body_max: int = 1024 * 1024
     """Octets of a request's body."""
     open_body_max: int = 64 * 1024
@@ -62,7 +66,7 @@ class Threads:
         self._begun: Counter[str] = Counter()
 
     async def do(self, act: Callable[[], T], whose: str = "") -> T:
-        """Do this on a thread; `whose` says for which token.
+        """Do this on a thread; `whose` says for whom.
 
         Raises RefusedError BUSY where too much is in hand, STORE_DOWN after the patience, and whatever the act raises.
         """
@@ -70,6 +74,10 @@ class Threads:
             whose and self._begun[whose] >= self._limits.most_each
         ):
             raise RefusedError(Reason.BUSY)
+        return await self.finish(act, whose)
+
+    async def finish(self, act: Callable[[], T], whose: str = "") -> T:
+        """Do what ends something that was begun, however much else is in hand.  Raises as `do`, but never BUSY."""
         doing = self._pool.submit(act)
         self._begun[whose] += 1
         loop = asyncio.get_running_loop()
