@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -170,22 +171,22 @@ class TestSlowPeers:
         self, acme: World, tmp_path: Path
     ) -> None:
         """Each of them sends a body that never ends."""
-        limits = Limits(most=4, most_each=2, reading=4, idle_timeout=30)
+        limits = Limits(most=4, most_each=2, reading=4, idle_timeout=30, refused_timeout=0.1)
         with serving(acme.app, tmp_path, limits) as served, ExitStack() as stack:
             other = served.token("lea@acme.example")
-            peers = []
-            for _ in range(3):
+            reading = served.api.asgi._reading._taken
+            for count in range(1, 6):
+                peer = stack.enter_context(served.connect())
                 eva = served.token("eva@acme.example")
-                for _ in range(2):
-                    peers.append(stack.enter_context(served.connect()))
-                    peers[-1].sendall(head(eva, "POST", "Content-Length: 100000\r\n") + b"{")
-            wait_until(lambda: served.connections() <= 6)
+                peer.sendall(head(eva, "POST", "Content-Length: 100000\r\n") + b"{")
+                if count > limits.most_each:
+                    assert answer_of(peer).startswith(b"HTTP/1.1 503 ")
+                else:
+                    wait_until(partial(lambda so_many: reading.total() == so_many, count))
             assert served.ask("GET", "/me", token=other).status == 200
             assert served.ask("POST", "/mails/search", {"terms": []}, token=other).status == 200
             tried = served.ask("POST", "/login", {"name": "x", "password": "y"})
             assert tried.code == "SIGN_IN_REFUSED"
-            for peer in peers:
-                peer.close()
 
     def test_who_needs_no_token_sends_little(self, served: Served) -> None:
         body = b" " * (64 * 1024) + b"{}"
