@@ -51,6 +51,8 @@ class Place:
     status_id: int | None
     absence_id: int | None = None
     """The absence because of which it is not somebody else's."""
+    by_chain: bool = False
+    """Whether it is the inbox's reader's because neither a rule nor a forwarder says whose it is."""
 
 
 def rules_of(tx: Tx, account_ids: Collection[int], now: datetime) -> Mapping[int, Sequence[Rule]]:
@@ -154,24 +156,31 @@ def apply_rules(
 def place_of(decision: Decision, heard: Heard, reader: Reader | None) -> Place:
     """Return where a mail goes: to whom a rule says, else the forwarder's, read; else to the inbox's reader, unread."""
     owner, absence = (None, None) if reader is None else (reader.user_id, reader.absence_id)
-    unread = True
+    unread = by_chain = True
     if heard.owner is not None:
         if not heard.owner.trouble:
             owner, absence = heard.owner.user_id, heard.owner.absence_id
-            unread = owner != decision.owner
+            unread, by_chain = owner != decision.owner, False
     elif decision.owner is not None:
-        owner, absence, unread = decision.owner, None, False
+        owner, absence, unread, by_chain = decision.owner, None, False, False
     if heard.unread is not None:
         unread = heard.unread
-    return Place(owner, unread, None if heard.status is None else heard.status.id, absence)
+    status = None if heard.status is None else heard.status.id
+    return Place(owner, unread, status, absence, by_chain)
 
 
-def stays_by_rule(tx: Tx, heard: Heard, row: EntryRow) -> bool:
-    """Whether a mail that is decided again stays whose it is because a rule, gone or changed since, gave it once.
+def stays(tx: Tx, heard: Heard, place: Place, row: EntryRow) -> bool:
+    """Whether a mail that is decided again stays whose it is, whoever would have it today.
 
-    A forward, too: it would be its forwarder's, of whom the rule took it.
+    Always where somebody gave or took it.  An inbox's reader, and who stands in, get new mail alone (M9, M10): their
+    answer changes by the clock.  What a rule, gone or changed since, gave once stays too, also a forward: it would be its
+    forwarder's, of whom the rule took it.
     """
-    return heard.owner is None and row.owner_id is not None and tx.rules.gave(row.id)
+    if place.by_chain or place.absence_id is not None or tx.mailbox.transfers(row.id):
+        return True
+    if heard.owner is None:
+        return tx.rules.gave(row.id)
+    return tx.absences.came_in_place_of(row.id) == place.owner
 
 
 Placed = tuple[Claimed, Heard, EntryRow | None]

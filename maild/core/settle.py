@@ -21,7 +21,7 @@ from maild.core.peers import kept
 from maild.core.quoting import join_letters
 from maild.core.readers import readers_of
 from maild.core.reopening import reopen
-from maild.core.rules_applied import note_rules, place_of, stays_by_rule
+from maild.core.rules_applied import note_rules, place_of, stays
 from maild.core.settled import Done
 from maild.core.writing_fates import note_report
 from maild.model.absence import Reader
@@ -307,8 +307,8 @@ def _place_again(tx: Tx, one: Done, row: EntryRow, reader: Reader | None, act: _
     elif owner is not None:
         owner = tx.people.heirs([owner], hold=True)[owner]
     if row.owner_id not in {None, owner}:
-        if tx.mailbox.transfers(row.id) or stays_by_rule(tx, one.heard, row):
-            owner = row.owner_id  # Somebody chose; it stays, whoever would have it.
+        if stays(tx, one.heard, place, row):
+            owner = row.owner_id
         elif unread and not row.unread:
             # To who has never seen it, though another one has (M2).
             tx.mailbox.set_unread(row.id, unread=True, cause=None)

@@ -231,6 +231,15 @@ class AbsenceRows:
         if rows:
             self._connection.execute(insert_new(self._connection, stand_ins), list(rows))
 
+    def came_in_place_of(self, delivery_id: int) -> int | None:
+        """Return in whose place somebody got a mail when it came; None: it came in nobody's."""
+        row = self._connection.execute(
+            select(absences.c.user_id)
+            .join(stand_ins, stand_ins.c.absence_id == absences.c.id)
+            .where(stand_ins.c.delivery_id == delivery_id)
+        ).one_or_none()
+        return None if row is None else row.user_id
+
     def waiting(self, absence_ids: Collection[int], limit: int) -> list[str]:
         """Return the ids of mails that came to somebody for who was away and lie with them still, oldest first.
 

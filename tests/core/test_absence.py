@@ -20,10 +20,11 @@ from maild.core.absence import (
 )
 from maild.core.accounts import set_account
 from maild.core.app import OPERATOR, Actor, App
-from maild.core.inboxes import set_inbox, show_inbox
+from maild.core.healing import heal
+from maild.core.inboxes import inbox_members, set_inbox, show_inbox
 from maild.core.leaving import remove_member
-from maild.core.mailbox import give, undo
-from maild.core.people import set_active
+from maild.core.mailbox import give, set_unread, undo
+from maild.core.people import add_communal_user, set_active
 from maild.core.rules import add_rule
 from maild.core.standing import actor_for
 from maild.core.views import explain_mail
@@ -112,6 +113,68 @@ class TestWhoStandsIn:
         absent(firm, LEA, EVA)
         firm.merge(EVA, JAN)
         assert comes(firm)["owner"] == JAN
+
+
+def heals(firm: Firm, address: str) -> None:
+    firm.world.client("Stranger", address)
+    heal(firm.app, READER, [address], by=OPERATOR)
+
+
+class TestDecidedAgain:
+    """M9: a mail that lies in a mailbox stays there; only new mail goes by the chain."""
+
+    STRANGER = "new@stranger.example"
+
+    def test_M9_a_mail_stays_whose_it_is_while_that_one_is_away(
+        self, firm: Firm, clock: Frozen
+    ) -> None:
+        firm.post.send(firm.post.mail(self.STRANGER), INFO)
+        firm.post.decide()
+        ulid = firm.newest()["ulid"]
+        set_unread(firm.app, [ulid], unread=False, by=actor_for(firm.app, LEA))
+        absent(firm, LEA, EVA, "2026-11-21", "2026-11-22")
+        clock.advance(timedelta(hours=20))
+        heals(firm, self.STRANGER)
+        mail = firm.newest()
+        assert (mail["owner"], mail["unread"], mail["clients"][0]["name"]) == (
+            LEA,
+            False,
+            "Stranger",
+        )
+
+    def test_M10_a_mail_that_came_to_who_stood_in_stays_after_the_return(
+        self, firm: Firm, clock: Frozen
+    ) -> None:
+        absent(firm, LEA, EVA, "2026-11-20", "2026-11-21")
+        firm.post.send(firm.post.mail(self.STRANGER), INFO)
+        firm.post.decide()
+        assert firm.newest()["owner"] == EVA
+        clock.advance(timedelta(days=3))
+        heals(firm, self.STRANGER)
+        assert firm.newest()["owner"] == EVA
+        assert back(firm, LEA).waiting == (firm.newest()["ulid"],)
+
+    @pytest.mark.parametrize("was_away", [True, False])
+    def test_M10_what_a_rule_gave_stays_when_somebody_goes_or_comes_back(
+        self, firm: Firm, clock: Frozen, *, was_away: bool
+    ) -> None:
+        add_rule(firm.app, "All", "subject contains Hello: owner = Eva", on=True, by=OPERATOR)
+        absent(firm, EVA, JAN, "2026-11-20" if was_away else "2026-11-21", "2026-11-22")
+        firm.post.send(firm.post.mail(self.STRANGER), INFO)
+        firm.post.decide()
+        had = JAN if was_away else EVA
+        assert firm.newest()["owner"] == had
+        clock.advance(timedelta(days=4 if was_away else 1))
+        heals(firm, self.STRANGER)
+        assert firm.newest()["owner"] == had
+
+    def test_M9_a_mail_stays_whose_it_is_when_the_inbox_becomes_communal(self, firm: Firm) -> None:
+        firm.post.send(firm.post.mail(self.STRANGER), INFO)
+        firm.post.decide()
+        add_communal_user(firm.app, inbox=INFO, name="Front desk", by=OPERATOR)
+        inbox_members(firm.app, INFO, add=[JAN], by=OPERATOR)
+        heals(firm, self.STRANGER)
+        assert firm.newest()["owner"] == LEA
 
 
 class TestRefusals:
