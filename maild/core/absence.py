@@ -126,15 +126,17 @@ def _who(tx: Tx, where: AccountRow, email: str, by: Actor) -> int:
 def _days(new: NewAbsence, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
     begins = _moment("--from", new.begins, zone, timedelta(0))
     ends = _moment("--until", new.until, zone, timedelta(days=1))
-    wrong = None
+    wrong, what, value = None, "--until", new.until
     if ends <= begins:
         wrong = "it is before the absence begins"
     elif ends <= now:
         wrong = "it is over already"
-    elif ends > now + LONGEST or begins < now - LONGEST:
+    elif ends > now + LONGEST:
         wrong = "an absence is of ten years at most"
+    elif begins < now - LONGEST:
+        wrong, what, value = "it is more than ten years ago", "--from", new.begins
     if wrong is not None:
-        raise RefusedError(Reason.INVALID_VALUE, what="--until", value=short(new.until), why=wrong)
+        raise RefusedError(Reason.INVALID_VALUE, what=what, value=short(value), why=wrong)
     return begins, ends
 
 

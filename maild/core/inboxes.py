@@ -263,6 +263,8 @@ def set_inbox_in(
         if key not in known:
             raise nearest_key(key, known)
     values = {key: _READ[key](value) for key, value in changes.items() if key in _READ}
+    if "mode" in values:
+        _hold_mailbox(tx, home(tx, account, by), text)
     where = home(tx, account, by, hold=True)
     require_admin(tx, where, by)
     inbox = inbox_named(tx, where, text)
@@ -300,6 +302,16 @@ def _changed_chain(
     return [*owner, *rest]
 
 
+def _hold_mailbox(tx: Tx, where: AccountRow, text: str) -> None:
+    """Let mail that is being put into a communal mailbox come before, and be seen, or after, and find nobody there.
+
+    Before the account is held, as by everybody who holds both.
+    """
+    owner = inbox_named(tx, where, text).communal_user_id
+    if owner is not None:
+        tx.changes.hold_wholly(owner)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxMembers:
     """Who opens a communal inbox from their own login."""
@@ -323,6 +335,8 @@ def inbox_members(
     """
     now = app.clock()
     with app.store.write() as tx:
+        if remove:
+            _hold_mailbox(tx, home(tx, account, by), text)
         where = home(tx, account, by, hold=True)
         if add or remove:
             require_admin(tx, where, by)

@@ -64,7 +64,8 @@ def _may_name(member: MemberRow, address: Address, by: Actor) -> bool:
 
 def _held(tx: Tx, where: AccountRow, user_id: int) -> MemberRow | None:
     # Mail that is being put into their mailbox comes before, and is counted, or after, and finds them gone.
-    tx.changes.hold_wholly(user_id)
+    for user in sorted({user_id, *tx.people.mailboxes_opened_by(user_id)}):
+        tx.changes.hold_wholly(user)
     tx.people.hold_account(where.id)
     return tx.people.member(where.id, user_id)
 

@@ -342,6 +342,11 @@ def set_active_in(tx: Tx, app: App, user: UserRow, *, active: bool, by: Actor) -
     """Disable or enable within an open transaction.  Raises as `set_active`, and then nothing may be kept."""
     require_over(tx, user.id, by)
     tx.people.hold_user(user.id)
+    if (
+        not active
+    ):  # Mail that is being put into a communal mailbox comes before, or finds them gone.
+        for mailbox in tx.people.mailboxes_opened_by(user.id):
+            tx.changes.hold_wholly(mailbox)
     accounts = sorted(active_accounts(tx, user.id))
     for account in accounts:
         tx.people.hold_account(account)

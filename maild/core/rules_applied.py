@@ -127,6 +127,8 @@ def _assignee(user_id: int, found: Standing | None) -> Assignee:
     if found is None or not found.is_member:
         name = "somebody" if found is None else found.name
         return Assignee(user_id, name, "is no active member of this account")
+    if found.is_unread_by_all:
+        return Assignee(user_id, found.name, "has a mailbox that nobody opens")
     return Assignee(user_id, found.name, "is inactive" if found.is_disabled else "")
 
 
@@ -180,7 +182,8 @@ def stays(tx: Tx, heard: Heard, place: Place, row: EntryRow) -> bool:
         return True
     if heard.owner is None:
         return tx.rules.gave(row.id)
-    return tx.absences.came_in_place_of(row.id) == place.owner
+    stood_in = tx.absences.stand_in(row.id)
+    return stood_in is not None and stood_in[1] == place.owner
 
 
 Placed = tuple[Claimed, Heard, EntryRow | None]

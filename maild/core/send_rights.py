@@ -15,6 +15,7 @@ from maild.model.reason import Reason, RefusedError
 from maild.model.way import Way
 from maild.store.accounts import AccountRow
 from maild.store.inboxes import InboxRow
+from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
 
 _OWN = frozenset({AddressKind.PRIMARY, AddressKind.ALIAS, AddressKind.SENDS_AS})
@@ -127,6 +128,8 @@ def _senders(tx: Tx, where: AccountRow, inbox: InboxRow) -> list[SenderView]:
 
 def _by_what_they_are(tx: Tx, where: AccountRow, inbox: InboxRow) -> list[tuple[int, str]]:
     found = [(user, "owner") for user, _ in tx.people.owner_chain(inbox.id)]
+    if where.default_owner_id is not None:  # The last link of every owner chain.
+        found.append((where.default_owner_id, "owner"))
     if inbox.mode == "communal":
         for email, _ in tx.people.communal_members(inbox.id):
             name = tx.people.name(email)
@@ -144,7 +147,8 @@ def may_write_as(tx: Tx, inbox: InboxRow, user_id: int) -> bool:
         return False
     if role in {Role.ADMIN, Role.DISTRIBUTOR}:
         return True
-    if any(user == user_id for user, _ in tx.people.owner_chain(inbox.id)):
+    owners = {user for user, _ in tx.people.owner_chain(inbox.id)}
+    if user_id in {*owners, tx.people.account_by_id(inbox.account_id).default_owner_id}:
         return True
     if inbox.mode == "communal" and tx.people.is_communal_member(inbox.id, user_id):
         return True
@@ -152,15 +156,32 @@ def may_write_as(tx: Tx, inbox: InboxRow, user_id: int) -> bool:
     return user_id in tx.people.heirs(tx.writing.senders(inbox.id)).values()
 
 
-def identity(tx: Tx, where: AccountRow, text: str, user_id: int) -> Identity:
+def _stands_in(tx: Tx, inbox: InboxRow, user_id: int, answers: EntryRow | None) -> bool:
+    """Whether somebody has the mail in the place of who was away, and so answers it as the client wrote to (M8, M10)."""
+    if answers is None or answers.inbox_id != inbox.id or inbox.kind is not InboxKind.SHARED:
+        return False
+    stood_in = tx.absences.stand_in(answers.id)
+    if stood_in is None or answers.owner_id != user_id:
+        return False
+    return tx.people.heirs([stood_in[0]])[stood_in[0]] == user_id
+
+
+def identity(
+    tx: Tx, where: AccountRow, text: str, user_id: int, *, answers: EntryRow | None = None
+) -> Identity:
     """Return as whom somebody writes, if they may.  Raises RefusedError (INVALID_EMAIL, SENDER_NOT_ALLOWED).
 
+    Who has the mail that is answered in the place of who was away may write as its inbox.
     An inbox's mail bears the account's name; mail from an address of one's own bears one's own.  Addresses that are not
     there, or are somebody else's, are refused alike: nothing is told of whose they are.
     """
     address = parse_address(text)
     inbox = tx.people.inbox(address.norm)
-    if inbox is not None and inbox.account_id == where.id and may_write_as(tx, inbox, user_id):
+    if (
+        inbox is not None
+        and inbox.account_id == where.id
+        and (may_write_as(tx, inbox, user_id) or _stands_in(tx, inbox, user_id, answers))
+    ):
         return Identity(address=address, name=where.name, inbox_id=inbox.id)
     name = tx.people.name(address.norm)
     if name is not None and name.user_id == user_id and name.address_id is not None:

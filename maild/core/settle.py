@@ -90,10 +90,7 @@ def fault(app: App, claimed: Claimed, error: Exception | None) -> Done:
 
 
 def settle(app: App, done: list[Done], later: list[Later], lease: str) -> None:
-    """Write every outcome in one transaction (TX 2); if that fails, each in its own, so that one fails alone.
-
-    Raises StoreDownError, and CollisionError for a delivery alone.
-    """
+    """Write every outcome in one transaction (TX 2); if that fails, each alone.  Raises StoreDownError, CollisionError."""
     now = app.clock()
     try:
         with app.store.write() as tx:
@@ -268,6 +265,7 @@ def _place_all(tx: Tx, done: Sequence[Done], act: _Act) -> None:
     heirs = tx.people.heirs({row["owner_id"] for row in new}, hold=True)
     new = [{**row, "owner_id": heirs[row["owner_id"]]} for row in new]
     _require_there(tx, [(row["account_id"], row["owner_id"], row["status_id"]) for row in new])
+    _require_opened(tx, {row["owner_id"] for row in new})
     tx.settling.add_entries(new)
     tx.absences.stood_in([{**row, "user_id": heirs[row["user_id"]]} for row in stood_in])
     by_rule = [one for one in placed if _back_where(one) is None]
@@ -287,6 +285,12 @@ def _require_there(tx: Tx, places: Sequence[tuple[int, int, int | None]]) -> Non
     statuses = {status_id for _, _, status_id in places if status_id is not None}
     for status_id in tx.people.gone_statuses(statuses):
         raise OvertakenError(f"status {status_id} was removed")
+
+
+def _require_opened(tx: Tx, owners: Iterable[int]) -> None:
+    """Refuse communal owners whose last member went since the batch was judged; who goes now waits (`heirs`)."""
+    for user_id in tx.people.unread_by_all(owners):
+        raise OvertakenError(f"nobody opens the mailbox of user {user_id}")
 
 
 def _some(owner: int | None, one: Done) -> int:
@@ -313,6 +317,8 @@ def _place_again(tx: Tx, one: Done, row: EntryRow, reader: Reader | None, act: _
             # To who has never seen it, though another one has (M2).
             tx.mailbox.set_unread(row.id, unread=True, cause=None)
     _require_there(tx, [(row.account_id, _some(owner, one), status)])
+    if owner is not None and owner != row.owner_id:
+        _require_opened(tx, tx.people.heirs([owner], hold=True))
     tx.mailbox.place(
         row,
         owner_id=_some(owner, one),
@@ -334,8 +340,8 @@ def _back_to(
     given = next(reversed(tx.mailbox.transfers(row.id)), None)
     last: int = released["owner_id"] if given is None else given.to_user_id
     heir = tx.people.heirs([last], hold=True)[last]
-    can_read = tx.rights.active_role(row.account_id, heir) is not None
-    owner = heir if can_read else chain_owner
+    is_there = tx.rights.active_role(row.account_id, heir) is not None
+    owner = heir if is_there and not tx.people.unread_by_all([heir]) else chain_owner
     if given is not None and owner is not None and owner != last:
         tx.mailbox.add_transfers(
             [

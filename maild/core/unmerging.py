@@ -30,6 +30,8 @@ from maild.core.changing import (
     wake_logins,
 )
 from maild.core.person_facts import is_client_of, person
+from maild.core.readers import keeping_readers
+from maild.core.standing import active_accounts
 from maild.model.people import AddressKind, MemberState, NameKind, Role
 from maild.store.addresses import AddressRow
 from maild.store.people_changes import ChangeRow
@@ -42,7 +44,8 @@ LISTED_MAX = 10
 def unmerge(app: App, change_id: str, *, by: Actor) -> Undone:
     """Take a merge back.
 
-    Commits one transaction.  Raises RefusedError (OPERATOR_ONLY, NOT_FOUND, CANNOT_UNDO); then nothing is changed.
+    Commits one transaction.  Raises RefusedError (OPERATOR_ONLY, NOT_FOUND, CANNOT_UNDO, NOBODY_READS); then nothing is
+    changed.
     """
     require_operator_alone(by)
     with app.store.write() as tx:
@@ -50,12 +53,18 @@ def unmerge(app: App, change_id: str, *, by: Actor) -> Undone:
         hold_people(tx, people_of(change), wholly=True)
         change, kept = undoable(tx, app, change_id, ("merge",))
         making = Making(app.ids(), app.clock(), by)
-        stayed = list(_unmerge(tx, change, kept, making))
+        with keeping_readers(tx, _accounts(tx, change), making.at):
+            stayed = list(_unmerge(tx, change, kept, making))
         send_link_again(tx, app, change.user_id, by)
         _tell(tx, app, change, making)
         tx.changes.undone(change.id, making.at)
         note_change(tx, app, "user.change_undone", making, people_of(change))
         return Undone(id=change.ulid, kind=change.kind, stayed=tuple(stayed))
+
+
+def _accounts(tx: Tx, change: ChangeRow) -> set[int]:
+    both = people_of(change)
+    return {account for user in both for account in active_accounts(tx, user)}
 
 
 def _unmerge(tx: Tx, change: ChangeRow, kept: dict[str, Any], making: Making) -> Iterable[str]:

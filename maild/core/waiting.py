@@ -106,15 +106,14 @@ def waiting_for(
 
 
 def right_to_act(tx: Tx, account_id: int, by: Actor) -> Callable[[WaitingRow], bool]:
-    """Return what says on which waiting mails of an account somebody may act."""
+    """Return what says on which waiting mails of an account somebody may act: on those where `acts.right_to` says so."""
     if by.user_id is None:
         return lambda _: True
     if tx.rights.active_role(account_id, by.user_id) in {Role.ADMIN, Role.DISTRIBUTOR}:
         return lambda _: True
     sees_shared = bool(tx.rights.setting(account_id, "all_received"))
-    return lambda row: (
-        row.owner_id == by.user_id or (sees_shared and row.inbox_kind is InboxKind.SHARED)
-    )
+    own = {by.user_id, *tx.people.mailboxes_opened(account_id, by.user_id)}
+    return lambda row: row.owner_id in own or (sees_shared and row.inbox_kind is InboxKind.SHARED)
 
 
 def _names_one(row: WaitingRow, names: frozenset[str]) -> bool:

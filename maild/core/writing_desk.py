@@ -180,12 +180,13 @@ def _sender(
     author: int,
 ) -> Identity:
     """Return as whom: as asked, as the template says, as the client wrote to, else as one's own primary address."""
+    answers = None if original is None else original.row
     if asked.sender is not None:
-        return identity(tx, where, asked.sender, author)
+        return identity(tx, where, asked.sender, author, answers=answers)
     if template is not None and template.inbox is not None:
-        return identity(tx, where, template.inbox, author)
+        return identity(tx, where, template.inbox, author, answers=answers)
     if original is not None and original.row.inbox_kind is InboxKind.SHARED:
-        return identity(tx, where, original.inbox, author)
+        return identity(tx, where, original.inbox, author, answers=answers)
     email = tx.people.user(author).email
     if email is None:
         raise RefusedError(Reason.NOT_ALLOWED, why="Who writes has no address to write as.")

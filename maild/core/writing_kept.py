@@ -71,14 +71,14 @@ def keep(app: App, kept: Kept, *, by: Actor) -> int:
 def _asked_again(tx: Tx, kept: Kept, by: Actor) -> EntryRow | None:
     desk = kept.desk
     where = home(tx, desk.where.slug, by)
-    identity(tx, where, desk.sender.address.norm, desk.author)
+    row = None
     if desk.template is not None:
         find_template(tx, where, desk.template.ulid, by)
     tx.intake.hold_accounts([where.id])
-    if desk.original is None:
-        return None
-    (row,) = mails(tx, [desk.original.row.ulid], by)
-    require_right(tx, row, by)
+    if desk.original is not None:
+        (row,) = mails(tx, [desk.original.row.ulid], by)
+        require_right(tx, row, by)
+    identity(tx, where, desk.sender.address.norm, desk.author, answers=row)
     return row
 
 

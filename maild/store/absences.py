@@ -7,11 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    exists,
+    false,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from maild.model.absence import Absence, Chain, Roster
 from maild.model.people import MemberState, Role
+from maild.model.writing import Act
 from maild.store.absence_tables import absences, stand_ins
+from maild.store.change_tables import people_changes
 from maild.store.people_tables import (
     accounts,
     communal_members,
@@ -20,7 +34,7 @@ from maild.store.people_tables import (
     owner_chain,
     users,
 )
-from maild.store.schema import deliveries, entries
+from maild.store.schema import deliveries, entries, transfers
 from maild.store.sql import could_be_id, insert_new, slices
 from maild.store.users import UserRows
 from maild.store.writing_tables import outgoing
@@ -189,14 +203,15 @@ class AbsenceRows:
         return self._rows(condition, limit)
 
     def of_user(self, account_id: int, user_id: int, since: datetime) -> list[AbsenceRow]:
-        """Return somebody's absences from an account that end after a moment, the first to begin first."""
-        return self._rows(
-            and_(
-                absences.c.account_id == account_id,
-                absences.c.user_id == user_id,
-                absences.c.ends > since,
-            )
-        )
+        """Return somebody's absences from an account that end after a moment, the first to begin first.
+
+        Those of who was merged into them are theirs (U13).
+        """
+        ends_later = and_(absences.c.account_id == account_id, absences.c.ends > since)
+        away = self._connection.execute(select(absences.c.user_id).where(ends_later).distinct())
+        heirs = UserRows(self._connection).heirs(away.scalars())
+        own = [user for user, heir in heirs.items() if heir == user_id]
+        return self._rows(and_(ends_later, absences.c.user_id.in_(own)))
 
     def absence(self, account_id: int, ulid: str) -> AbsenceRow | None:
         """Return an absence by its public id."""
@@ -231,37 +246,60 @@ class AbsenceRows:
         if rows:
             self._connection.execute(insert_new(self._connection, stand_ins), list(rows))
 
-    def came_in_place_of(self, delivery_id: int) -> int | None:
-        """Return in whose place somebody got a mail when it came; None: it came in nobody's."""
+    def stand_in(self, delivery_id: int) -> tuple[int, int] | None:
+        """Return who got a mail when it came, and in whose place; None: it came in nobody's."""
         row = self._connection.execute(
-            select(absences.c.user_id)
-            .join(stand_ins, stand_ins.c.absence_id == absences.c.id)
+            select(stand_ins.c.user_id, absences.c.user_id.label("away_id"))
+            .join(absences, absences.c.id == stand_ins.c.absence_id)
             .where(stand_ins.c.delivery_id == delivery_id)
         ).one_or_none()
-        return None if row is None else row.user_id
+        return None if row is None else (row.user_id, row.away_id)
 
     def waiting(self, absence_ids: Collection[int], limit: int) -> list[str]:
         """Return the ids of mails that came to somebody for who was away and lie with them still, oldest first.
 
-        Whoever has answered one goes on with it: it is not among them.
+        Whoever has answered one goes on with it: it is not among them.  Nor is what anybody gave or took since, but for
+        what was taken back.  Who was merged is who they are by now (U13).
         """
+        own = stand_ins.c.absence_id.in_(absence_ids)
+        came_to = self._connection.execute(select(stand_ins.c.user_id).where(own).distinct())
+        heirs = UserRows(self._connection).heirs(came_to.scalars())
+        is_theirs = or_(
+            false(),
+            *(
+                and_(stand_ins.c.user_id == user, entries.c.owner_id == heir)
+                for user, heir in heirs.items()
+            ),
+        )
         is_answered = exists().where(
             outgoing.c.answers_id == stand_ins.c.delivery_id,
-            outgoing.c.author_id == stand_ins.c.user_id,
+            outgoing.c.act == Act.REPLY,
+            outgoing.c.author_id.in_((stand_ins.c.user_id, entries.c.owner_id)),
         )
         rows = self._connection.execute(
             select(deliveries.c.ulid)
             .join(stand_ins, stand_ins.c.delivery_id == deliveries.c.id)
             .join(entries, entries.c.delivery_id == deliveries.c.id)
-            .where(
-                stand_ins.c.absence_id.in_(absence_ids),
-                entries.c.owner_id == stand_ins.c.user_id,
-                ~is_answered,
-            )
+            .where(own, is_theirs, ~is_answered, ~_was_moved())
             .order_by(deliveries.c.id)
             .limit(limit)
         )
         return [row.ulid for row in rows]
+
+
+def _was_moved() -> ColumnElement[bool]:
+    """Whether somebody gave or took a mail; a merge is neither, and what was taken back is as if it had not been."""
+    undoing = transfers.alias("undoing_transfers")
+    is_undone = exists().where(
+        undoing.c.delivery_id == transfers.c.delivery_id, undoing.c.undoes == transfers.c.change_id
+    )
+    by_merge = exists().where(people_changes.c.ulid == transfers.c.change_id)
+    return exists().where(
+        transfers.c.delivery_id == stand_ins.c.delivery_id,
+        transfers.c.undoes.is_(None),
+        ~is_undone,
+        ~by_merge,
+    )
 
 
 def _is_active_person() -> Any:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from maild.model.people import InboxKind, MemberState
 from maild.store.people_tables import (
@@ -19,7 +29,7 @@ from maild.store.people_tables import (
     users,
 )
 from maild.store.schema import deliveries, entries
-from maild.store.sql import insert_new
+from maild.store.sql import insert_new, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +169,16 @@ class InboxRows:
         rows = self._connection.execute(opened_mailboxes(user_id, account_id))
         return frozenset(row.communal_user_id for row in rows)
 
+    def mailboxes_opened_by(self, user_id: int) -> list[int]:
+        """Return the communal users of all accounts whose mailboxes somebody opens, by id."""
+        rows = self._connection.execute(
+            select(inboxes.c.communal_user_id)
+            .join(communal_members, communal_members.c.inbox_id == inboxes.c.id)
+            .where(communal_members.c.user_id == user_id, inboxes.c.communal_user_id.is_not(None))
+            .order_by(inboxes.c.communal_user_id)
+        )
+        return list(rows.scalars())
+
     def mails_of(self, user_id: int, limit: int) -> list[str]:
         """Return the ids of mails in somebody's mailbox, oldest first."""
         rows = self._connection.execute(
@@ -172,17 +192,17 @@ class InboxRows:
 
     def has_members(self, communal_user_id: int) -> bool:
         """Whether an active member opens a communal user's mailbox, and mail still comes to it."""
-        row = self._connection.execute(
-            select(inboxes.c.id)
-            .join(communal_members, communal_members.c.inbox_id == inboxes.c.id)
-            .join(users, users.c.id == communal_members.c.user_id)
-            .where(
-                inboxes.c.communal_user_id == communal_user_id,
-                inboxes.c.mode == "communal",
-                users.c.disabled_at.is_(None),
+        return not self.unread_by_all([communal_user_id])
+
+    def unread_by_all(self, user_ids: Iterable[int]) -> set[int]:
+        """Return those of some users that are communal ones whose mailbox no active member opens."""
+        found: set[int] = set()
+        for some in slices(user_ids):
+            rows = self._connection.execute(
+                select(users.c.id).where(users.c.id.in_(some), is_unread_by_all())
             )
-        ).first()
-        return row is not None
+            found |= set(rows.scalars())
+        return found
 
     def remove_communal_member(self, inbox_id: int, user_id: int) -> bool:
         """Take a communal inbox from a user; False when they did not have it."""
@@ -192,6 +212,19 @@ class InboxRows:
             )
         )
         return done.rowcount > 0
+
+
+def is_unread_by_all() -> ColumnElement[bool]:
+    """Whether a user is a communal one whose mailbox no active member opens, or to which no mail comes any more."""
+    member = users.alias("opening_users")
+    opens = exists().where(
+        inboxes.c.communal_user_id == users.c.id,
+        inboxes.c.mode == "communal",
+        communal_members.c.inbox_id == inboxes.c.id,
+        member.c.id == communal_members.c.user_id,
+        member.c.disabled_at.is_(None),
+    )
+    return and_(users.c.kind == "communal", ~opens)
 
 
 def opened_mailboxes(user_id: int, account_id: int) -> Select[Any]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from maild.model.facts import ClientRef
 from maild.model.people import InboxKind, MemberState
 from maild.model.states import State
+from maild.store.inboxes import is_unread_by_all
 from maild.store.people_tables import clients, inboxes, memberships, users
 from maild.store.rule_tables import rules
 from maild.store.schema import deliveries, entries, events, filings, messages, readings, statuses
@@ -61,6 +62,8 @@ class Standing:
     name: str
     is_disabled: bool
     is_member: bool
+    is_unread_by_all: bool = False
+    """A communal user whose mailbox nobody opens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +182,7 @@ class RuleRows:
                     users.c.display_name,
                     users.c.disabled_at,
                     memberships.c.state,
+                    is_unread_by_all().label("is_unread_by_all"),
                 )
                 .join(users, users.c.id == memberships.c.user_id)
                 .where(users.c.id.in_(some))
@@ -189,6 +193,7 @@ class RuleRows:
                         name=row.display_name,
                         is_disabled=row.disabled_at is not None,
                         is_member=row.state == MemberState.ACTIVE,
+                        is_unread_by_all=row.is_unread_by_all,
                     )
         return found
 

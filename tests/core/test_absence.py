@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,8 @@ from maild.core.people import add_communal_user, set_active
 from maild.core.rules import add_rule
 from maild.core.standing import actor_for
 from maild.core.views import explain_mail
+from maild.core.writing import forward as pass_on, reply
+from maild.core.writing_desk import Asked
 from maild.model.reason import Reason, RefusedError
 from tests.core.company import READER
 from tests.core.conftest import Frozen
@@ -36,7 +39,7 @@ from tests.core.firm import CRM, EVA, INFO, JAN, LEA, Firm, a_firm, refusal
 
 @pytest.fixture
 def firm(app: App) -> Firm:
-    return a_firm(app)
+    return a_firm(replace(app, has_relay=True))
 
 
 def absent(
@@ -265,6 +268,60 @@ class TestReturn:
         undo(firm.app, READER, by=OPERATOR, change_id=done.change)
         assert [one["owner"] for one in firm.post.lies()] == [JAN, EVA, EVA, LEA]
         assert back(firm, LEA).waiting == tuple(came[1:])
+
+    def test_M10_what_came_waits_also_where_who_stood_in_was_merged(self, firm: Firm) -> None:
+        absent(firm, LEA, EVA)
+        ulid = comes(firm)["ulid"]
+        firm.merge(EVA, JAN)
+        assert back(firm, LEA).waiting == (ulid,)
+        assert back(firm, LEA, give_back=True).given == (ulid,)
+
+    def test_M10_what_came_waits_also_where_who_was_away_was_merged(
+        self, firm: Firm, clock: Frozen
+    ) -> None:
+        set_inbox(firm.app, INFO, {"owner": EVA}, by=OPERATOR)
+        absent(firm, EVA, JAN)
+        ulid = comes(firm)["ulid"]
+        firm.merge(EVA, LEA)
+        clock.advance(timedelta(days=3))
+        assert back(firm, LEA).waiting == (ulid,)
+
+    def test_M10_what_somebody_was_given_is_not_taken_from_them_again(self, firm: Firm) -> None:
+        absent(firm, LEA, EVA)
+        kept, passed = (str(comes(firm)["ulid"]) for _ in range(2))
+        with firm.app.store.read() as tx:
+            number = {mail: tx.people.name(mail).user_id or 0 for mail in (EVA, JAN)}  # type: ignore[union-attr]
+        eva, jan = (actor_for(firm.app, mail) for mail in (EVA, JAN))
+        give(firm.app, [passed], to=number[JAN], by=eva)
+        give(firm.app, [passed], to=number[EVA], by=jan)
+        assert back(firm, LEA, give_back=True).given == (kept,)
+        give(firm.app, [kept], to=number[EVA], by=actor_for(firm.app, LEA), note="please keep it")
+        assert back(firm, LEA, give_back=True).given == ()
+
+    def test_M10_a_mail_that_was_passed_on_for_information_is_not_answered(
+        self, firm: Firm
+    ) -> None:
+        absent(firm, LEA, EVA)
+        told, answered = (str(comes(firm)["ulid"]) for _ in range(2))
+        asked = Asked(text="See below.", to=("boss@else.example",))
+        pass_on(firm.app, READER, told, asked, by=actor_for(firm.app, EVA))
+        reply(firm.app, READER, answered, Asked(text="Yes."), by=actor_for(firm.app, EVA))
+        assert back(firm, LEA).waiting == (told,)
+
+    def test_M10_who_stands_in_answers_as_the_inbox_that_the_client_wrote_to(
+        self, firm: Firm
+    ) -> None:
+        absent(firm, LEA, EVA)
+        mail, other = (str(comes(firm)["ulid"]) for _ in range(2))
+        eva, jan = (actor_for(firm.app, mail) for mail in (EVA, JAN))
+        back(firm, LEA)
+        written = reply(firm.app, READER, mail, Asked(text="Yes."), by=eva)
+        assert written.sender == INFO
+        give(firm.app, [other], to=jan.user_id or 0, by=OPERATOR)
+        with refusal(Reason.SENDER_NOT_ALLOWED):
+            reply(firm.app, READER, other, Asked(text="Yes."), by=jan)
+        set_account(firm.app, "acme", {"default_owner": JAN}, by=OPERATOR)
+        assert reply(firm.app, READER, other, Asked(text="Yes."), by=jan).sender == INFO
 
     def test_M10_nobody_but_an_admin_gives_back_for_another(self, firm: Firm) -> None:
         absent(firm, LEA, EVA)

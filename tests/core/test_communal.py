@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
+from maild import failpoint
 from maild.core.accounts import set_account
 from maild.core.answering import begin_answering, end_answering
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.communal import plan_mode
 from maild.core.feed import events_after
+from maild.core.healing import matching_held
 from maild.core.inboxes import inbox_members, set_inbox, show_inbox
 from maild.core.lists import Wanted, list_mails
 from maild.core.mailbox import add_note, give, set_unread, take, undo
 from maild.core.mailbox_counts import count_mailboxes
 from maild.core.marking import mark_opened, readers_of
 from maild.core.people import add_communal_user, set_active
+from maild.core.rules import add_rule
 from maild.core.standing import actor_for
+from maild.core.unmerging import unmerge
 from maild.core.views import mail_history, show_mail
 from maild.core.writing import reply
 from maild.core.writing_desk import Asked
 from maild.model.people import Role
-from maild.model.reason import Reason
+from maild.model.reason import Reason, RefusedError
 from tests.core.company import READER
 from tests.core.conftest import Frozen
 from tests.core.firm import EVA, INFO, JAN, LEA, Firm, a_firm, refusal
@@ -72,6 +80,93 @@ def shown(firm: Firm, ulid: str) -> dict[str, Any]:
     return show_mail(firm.app, READER, ulid, by=OPERATOR)
 
 
+class TestNobodyOpensIt:
+    """M1: no mail lies in a communal mailbox that nobody opens."""
+
+    def test_M9_a_rule_gives_nothing_to_a_mailbox_that_nobody_opens(self, firm: Firm) -> None:
+        add_rule(firm.app, "All", f"subject contains Hello: owner = {INFO}", on=True, by=OPERATOR)
+        inbox_members(firm.app, INFO, remove=[EVA, JAN], by=OPERATOR)
+        ulid = comes(firm)
+        assert shown(firm, ulid)["owner"] == LEA
+        inbox_members(firm.app, INFO, add=[JAN], by=OPERATOR)
+        assert shown(firm, comes(firm))["owner"] == INFO
+
+    def test_M9_a_merge_is_not_taken_back_while_nobody_else_would_open_the_mailbox(
+        self, firm: Firm
+    ) -> None:
+        inbox_members(firm.app, INFO, remove=[JAN], by=OPERATOR)
+        set_active(firm.app, EVA, active=False, by=OPERATOR)
+        merged = firm.merge(EVA, JAN)
+        ulid = comes(firm)
+        assert shown(firm, ulid)["owner"] == INFO
+        with refusal(Reason.NOBODY_READS):
+            unmerge(firm.app, merged.id, by=OPERATOR)
+        inbox_members(firm.app, INFO, add=[BOB], by=OPERATOR)
+        unmerge(firm.app, merged.id, by=OPERATOR)
+        [listed] = list_mails(firm.app, Wanted(owner=INFO), by=by(firm, BOB)).mails
+        assert listed["id"] == ulid
+
+    @pytest.mark.parametrize("ending", ["removed", "disabled", "distributed"])
+    def test_M9_mail_that_is_placed_meanwhile_is_seen_by_who_ends_the_last_membership(
+        self, firm: Firm, ending: str
+    ) -> None:
+        inbox_members(firm.app, INFO, remove=[JAN], by=OPERATOR)
+        ends: dict[str, Callable[[], object]] = {
+            "removed": lambda: inbox_members(firm.app, INFO, remove=[EVA], by=OPERATOR),
+            "disabled": lambda: set_active(firm.app, EVA, active=False, by=OPERATOR),
+            "distributed": lambda: set_inbox(firm.app, INFO, {"mode": "distributed"}, by=OPERATOR),
+        }
+        firm.post.send(firm.post.mail(), INFO)
+        with failpoint_passed("decide.before_settle_commit", ends[ending]) as outcome:
+            firm.post.decide()
+        if ending == "distributed":
+            assert outcome == [None]
+            assert firm.newest()["owner"] == LEA
+        else:
+            assert outcome == [Reason.NOBODY_READS]
+            assert firm.newest()["owner"] == INFO
+
+    def test_M9_mail_that_was_judged_before_the_last_member_went_goes_by_the_chain(
+        self, firm: Firm
+    ) -> None:
+        firm.post.send(firm.post.mail(), INFO)
+        add_rule(firm.app, "All", f"subject contains Hello: owner = {INFO}", on=True, by=OPERATOR)
+        gone = partial(inbox_members, firm.app, INFO, remove=[EVA, JAN], by=OPERATOR)
+        firm.decides_while(gone)
+        firm.post.decide()
+        assert firm.newest()["owner"] is None
+        firm.app.clock.advance(timedelta(minutes=5))  # type: ignore[attr-defined]
+        firm.post.decide()
+        assert firm.newest()["owner"] == LEA
+
+
+@contextmanager
+def failpoint_passed(name: str, then: Callable[[], object]) -> Iterator[list[Reason | None]]:
+    """Let something be asked for by another thread at a point, which goes on once that waits, or was done."""
+    outcome: list[Reason | None] = []
+
+    def ask() -> None:
+        try:
+            then()
+            outcome.append(None)
+        except RefusedError as error:
+            outcome.append(error.reason)
+
+    asking = threading.Thread(target=ask)
+    real = failpoint.reached
+
+    def reached(point: str) -> None:
+        if point == name and asking.ident is None:
+            asking.start()
+            asking.join(1)
+        real(point)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(failpoint, "reached", reached)
+        yield outcome
+    asking.join(30)
+
+
 class TestMembers:
     def test_M9_members_see_and_act_as_themselves_and_others_do_not(self, firm: Firm) -> None:
         ulid = comes(firm)
@@ -89,6 +184,16 @@ class TestMembers:
         told = [(one.by, one.text) for one in mail_history(firm.app, ulid, by=OPERATOR)]
         assert {(JAN, "Jan wrote a note."), (JAN, "Jan took it from Front desk.")} <= set(told)
         assert list_mails(firm.app, Wanted(), by=by(firm, EVA)).mails == [], "it is Jan's own now"
+
+    def test_M9_members_are_offered_to_heal_what_lies_there(self, firm: Firm) -> None:
+        firm.post.send(firm.post.mail("who@stranger.example"), INFO)
+        firm.post.decide()
+        firm.world.client("Stranger", "who@stranger.example")
+        offered = {
+            email: matching_held(firm.app, ["who@stranger.example"], by=by(firm, email)).count
+            for email in (LEA, JAN, BOB)
+        }
+        assert offered == {LEA: 1, JAN: 1, BOB: 0}
 
     def test_M9_who_is_a_member_no_longer_sees_nothing_of_it(self, firm: Firm) -> None:
         comes(firm)
