@@ -107,7 +107,7 @@ def add_absence(
                 id=number, user_id=user_id, substitute_id=substitute, begins=begins, ends=ends
             )
             # A circle is said as such, though nobody may read by it, too.
-            _require_no_loop(tx, where, new_one)
+            _require_no_loop(tx, where, new_one, now)
         note(tx, app, by, "absence.added", where.id, user=user_id, substitute=substitute)
         return _view(tx, where, _found(tx, where, ulid), now)
 
@@ -179,8 +179,8 @@ def _require_free(
         )
 
 
-def _require_no_loop(tx: Tx, where: AccountRow, new: Absence) -> None:
-    loop = loop_of(new, tx.absences.roster(where.id, (), new.begins))
+def _require_no_loop(tx: Tx, where: AccountRow, new: Absence, now: datetime) -> None:
+    loop = loop_of(new, tx.absences.roster(where.id, (), now))
     if loop is not None:
         names = tx.views.names(loop.users)
         raise RefusedError(

@@ -312,6 +312,12 @@ def _hold_mailbox(tx: Tx, where: AccountRow, text: str) -> None:
         tx.changes.hold_wholly(owner)
 
 
+def _holds_mail(tx: Tx, inbox: InboxRow) -> bool:
+    """Whether mail lies in an inbox's communal mailbox, be it that the inbox is distributed by now: members open it still."""
+    owner = inbox.communal_user_id
+    return owner is not None and bool(tx.people.mails_of(owner, 1))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxMembers:
     """Who opens a communal inbox from their own login."""
@@ -343,7 +349,7 @@ def inbox_members(
         else:
             require_member(tx, where, by)
         inbox = inbox_named(tx, where, text)
-        if inbox.mode != "communal":
+        if inbox.mode != "communal" and not _holds_mail(tx, inbox):
             raise RefusedError(
                 Reason.CONFLICT,
                 actions=(f"maild inbox set {inbox.norm} mode=communal",),

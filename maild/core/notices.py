@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from maild.core.app import App
 from maild.core.capped import counted, is_capped
@@ -42,8 +43,11 @@ def send_notices(app: App) -> int:
     """
     now = app.clock()
     with app.store.read() as tx:
-        due = tx.notices.due(now - WAIT, PEOPLE)
-    if not due:
+        waiting = tx.notices.due(now - WAIT)
+        # Who had enough for now keeps nobody else waiting.
+        free = (one for one in waiting if not is_capped(tx, "notice", one[0], CAPS, now))
+        due = list(islice(free, PEOPLE))
+    if not waiting:
         return 0
     sent = 0
     for user_id, account_id in due:
@@ -61,11 +65,11 @@ def _tell(tx: Tx, app: App, user_id: int, account_id: int, now: datetime) -> boo
     if upto is None:
         return False
     to = _address(tx, user_id, account_id, now) if app.has_relay else None
+    if to is not None and is_capped(tx, "notice", user_id, CAPS, now):
+        return False
     count = 0 if to is None else tx.notices.count_owed(user_id, account_id, upto)
     if to is None or not count:
         tx.notices.settle(user_id, account_id, upto)
-        return False
-    if is_capped(tx, "notice", user_id, CAPS, now):
         return False
     mails = tx.notices.owed(user_id, account_id, upto, NAMED)
     end = counted(tx, "notice", user_id, CAPS, now, noun="letter") or ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from maild.model.absence import Chain, Reader, Roster, gap_of, reader_of
+from maild.model.plain_text import so_many
 from maild.model.reason import Reason, RefusedError
 from maild.store.store import Tx
 
@@ -62,17 +64,32 @@ def keeping_readers(tx: Tx, accounts: Iterable[int], now: datetime) -> Generator
     NOBODY_READS, naming the inbox and the date, and then nothing may be kept.
     """
     accounts = sorted(set(accounts))
-    before = {account: _gaps(tx, account, now) for account in accounts}
+    before = {account: _unread(tx, account, now) for account in accounts}
     yield
     for account in accounts:
+        unopened = set(tx.people.unopened(account)) - before[account].unopened
+        if unopened:
+            raise _nobody_opens(tx, account, min(unopened))
         for inbox, since in _gaps(tx, account, now).items():
-            had = before[account].get(inbox)
+            had = before[account].gaps.get(inbox)
             if had is None or had > since:
                 raise _nobody_reads(inbox, since, None if since <= now else zone_of(tx, account))
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Mail of an account that nobody reads: what will come in, by inbox and from when on; what lies there already."""
+
+    gaps: Mapping[str, datetime]
+    unopened: frozenset[str]
+
+
+def _unread(tx: Tx, account: int, now: datetime) -> _Unread:
+    return _Unread(_gaps(tx, account, now), frozenset(tx.people.unopened(account)))
+
+
 def _gaps(tx: Tx, account: int, now: datetime) -> dict[str, datetime]:
-    """Return the inboxes whose mail will have no reader, by address, and from when on."""
+    """Return the inboxes whose new mail will have no reader, by address, and from when on."""
     chains = tx.absences.chains_of(account)
     roster = roster_of(tx, account, chains.values(), now)
     known: dict[Chain, datetime | None] = {}
@@ -84,8 +101,6 @@ def _gaps(tx: Tx, account: int, now: datetime) -> dict[str, datetime]:
         gap = known[chain]
         if gap is not None:
             found[norms[inbox]] = gap
-    for norm in tx.people.unopened(account):
-        found[norm] = now
     return found
 
 
@@ -101,6 +116,23 @@ def day_of(at: datetime, zone: ZoneInfo) -> str:
     return f"{local:%Y-%m-%d}" if midnight else f"{local:%Y-%m-%d %H:%M}"
 
 
+def _nobody_opens(tx: Tx, account: int, inbox: str) -> RefusedError:
+    row = tx.people.inbox(inbox)
+    owner = None if row is None else row.communal_user_id
+    count = 0 if owner is None else tx.leaving.mails_owned(account, owner)
+    add, give = (
+        f"maild inbox members {inbox} --add EMAIL",
+        f"maild mail give --owner {inbox} --to EMAIL",
+    )
+    return RefusedError(
+        Reason.NOBODY_READS,
+        actions=(add, give),
+        inbox=inbox,
+        date="now on",
+        todo=f"its communal mailbox holds {so_many(count)}; add a member ({add}), or give them away first ({give})",
+    )
+
+
 def _nobody_reads(inbox: str, since: datetime, zone: ZoneInfo | None) -> RefusedError:
     return RefusedError(
         Reason.NOBODY_READS,
@@ -110,4 +142,5 @@ def _nobody_reads(inbox: str, since: datetime, zone: ZoneInfo | None) -> Refused
         ),
         inbox=inbox,
         date="now on" if zone is None else day_of(since, zone),
+        todo="name an owner or a substitute who is there then",
     )

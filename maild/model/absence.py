@@ -6,7 +6,8 @@ then the account's default owner, and who stands in for that one.  Whoever is in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,10 +57,14 @@ class Roster:
 
     active: frozenset[int] = frozenset()
     away: Mapping[int, Sequence[Absence]] = field(default_factory=dict)
+    """Each one's absences, which do not overlap, the first to begin first."""
 
     def absence(self, user: int, at: datetime) -> Absence | None:
         """Return somebody's absence at this moment; None: they are not away."""
-        return next((one for one in self.away.get(user, ()) if one.covers(at)), None)
+        own = self.away.get(user, ())
+        # Nobody is away twice at once: only the last that has begun can last.
+        found = bisect_right(own, at, key=lambda one: one.begins) - 1
+        return own[found] if found >= 0 and own[found].covers(at) else None
 
     def is_there(self, user: int, at: datetime) -> bool:
         """Whether somebody can own mail at this moment and is not away."""
@@ -78,10 +83,16 @@ class Roster:
         """Return who has the mail of somebody who is away; None: nobody that is there."""
         return next((one for one in self.round_of(user, at) if self.is_there(one, at)), None)
 
-    def begins(self, since: datetime) -> list[datetime]:
-        """Return every moment from which more people are away, beginning with `since`."""
-        later = {one.begins for own in self.away.values() for one in own if one.begins > since}
-        return [since, *sorted(later)]
+    def begins(self, people: Iterable[int], since: datetime) -> list[datetime]:
+        """Return every moment from which more of these, and of who stands in for them, are away, `since` first."""
+        concerned: set[int] = set()
+        asked = set(people)
+        while asked:
+            concerned |= asked
+            asked = {one.substitute_id for user in asked for one in self.away.get(user, ())}
+            asked -= concerned
+        later = {one.begins for user in concerned for one in self.away.get(user, ())}
+        return [since, *sorted(at for at in later if at > since)]
 
 
 def reader_of(chain: Chain, roster: Roster, at: datetime) -> Reader | None:
@@ -108,9 +119,12 @@ def reader_of(chain: Chain, roster: Roster, at: datetime) -> Reader | None:
 def gap_of(chain: Chain, roster: Roster, now: datetime) -> datetime | None:
     """Return from when on nobody reads what comes in; None: somebody always does.
 
-    Only an absence that begins can take a reader away, so no other moments are looked at.
+    Only an absence that begins, of somebody whom the chain leads to, can take a reader away: no other moments are looked
+    at.
     """
-    return next((at for at in roster.begins(now) if reader_of(chain, roster, at) is None), None)
+    default = () if chain.default is None else (chain.default,)
+    moments = roster.begins((*chain.named, *chain.members, *default), now)
+    return next((at for at in moments if reader_of(chain, roster, at) is None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,7 @@ class Loop:
 
 def loop_of(new: Absence, roster: Roster) -> Loop | None:
     """Return how an absence, which the roster holds already, would go round; None: it does not."""
-    for at in roster.begins(new.begins):
+    for at in roster.begins([new.user_id], new.begins):
         if at >= new.ends:
             return None
         users = [new.user_id, *roster.round_of(new.user_id, at)]

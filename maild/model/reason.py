@@ -312,9 +312,7 @@ class Reason(Enum):
     CANNOT_UNDO = _refusal("The change cannot be taken back: {why}")
     NOTHING_TO_UNDO = _refusal("There is nothing to undo.")
     CONFLICT = _refusal("{why}")
-    NOBODY_READS = _refusal(
-        "Nobody would read mail to {inbox} from {date}: name an owner or a substitute who is there then."
-    )
+    NOBODY_READS = _refusal("Nobody would read mail to {inbox} from {date}: {todo}.")
     SUBSTITUTE_LOOP = _refusal(
         "From {date} the substitutes would go round in a circle: {loop}. Choose another substitute."
     )

@@ -166,3 +166,22 @@ def _sessions(connection: Connection) -> Iterator[str]:
     )
     for row in rows:
         yield f"login {row.id}"
+
+
+@check("mail in a communal mailbox has an active member who opens it (M1)")
+def _opened(connection: Connection) -> Iterator[str]:
+    member = users.alias("opening_users")
+    opens = exists().where(
+        communal_members.c.inbox_id == inboxes.c.id,
+        member.c.id == communal_members.c.user_id,
+        member.c.disabled_at.is_(None),
+    )
+    rows = connection.execute(
+        select(inboxes.c.norm).where(
+            inboxes.c.communal_user_id.is_not(None),
+            exists().where(entries.c.owner_id == inboxes.c.communal_user_id),
+            ~opens,
+        )
+    )
+    for (norm,) in rows:
+        yield f"{norm}: nobody opens its mailbox"

@@ -41,7 +41,7 @@ class NoticeRows:
         if rows:
             self._connection.execute(insert(owed_notices), rows)
 
-    def due(self, before: datetime, limit: int) -> list[tuple[int, int]]:
+    def due(self, before: datetime) -> list[tuple[int, int]]:
         """Return (user, account) of those who wait since before a moment, the longest first."""
         first = func.min(owed_notices.c.at)
         rows = self._connection.execute(
@@ -49,7 +49,6 @@ class NoticeRows:
             .group_by(owed_notices.c.user_id, owed_notices.c.account_id)
             .having(first <= before)
             .order_by(first)
-            .limit(limit)
         )
         return [(row.user_id, row.account_id) for row in rows]
 
@@ -72,7 +71,8 @@ class NoticeRows:
                     messages.c.from_shown.label("from_"),
                     messages.c.subject,
                 ),
-                and_(_of(user_id, account_id), owed_notices.c.id <= upto),
+                _of(user_id, account_id),
+                upto,
             )
             .join(deliveries, deliveries.c.id == owed_notices.c.delivery_id)
             .join(messages, messages.c.id == deliveries.c.message_id)
@@ -84,9 +84,7 @@ class NoticeRows:
 
     def count_owed(self, user_id: int, account_id: int, upto: int) -> int:
         """Return how many these are."""
-        query = _theirs(
-            select(func.count()), and_(_of(user_id, account_id), owed_notices.c.id <= upto)
-        )
+        query = _theirs(select(func.count()), _of(user_id, account_id), upto)
         return int(self._connection.execute(query).scalar_one())
 
     def settle(self, user_id: int, account_id: int, upto: int) -> None:
@@ -121,17 +119,16 @@ def _of(user_id: int, account_id: int) -> Any:
     return and_(owed_notices.c.user_id == user_id, owed_notices.c.account_id == account_id)
 
 
-def _theirs(query: Any, condition: Any) -> Any:
-    """Only what is in their mailbox still, each mail once."""
-    later = owed_notices.alias("later")
-    given_again = (
-        select(later.c.id)
-        .where(
-            later.c.delivery_id == owed_notices.c.delivery_id,
-            later.c.user_id == owed_notices.c.user_id,
-            later.c.id > owed_notices.c.id,
-        )
-        .exists()
+def _theirs(query: Any, whose: Any, upto: int) -> Any:
+    """Only what is in their mailbox still, each mail once: by the newest gift.
+
+    The newest ones are found for all mails at once: looked up for each, somebody's rows would be read as often as there are.
+    """
+    newest = (
+        select(func.max(owed_notices.c.id).label("id"))
+        .where(whose)
+        .group_by(owed_notices.c.delivery_id)
+        .subquery()
     )
     return (
         query.select_from(owed_notices)
@@ -142,5 +139,6 @@ def _theirs(query: Any, condition: Any) -> Any:
                 entries.c.owner_id == owed_notices.c.user_id,
             ),
         )
-        .where(condition, ~given_again)
+        .join(newest, newest.c.id == owed_notices.c.id)
+        .where(whose, owed_notices.c.id <= upto)
     )

@@ -124,6 +124,9 @@ class TestNobodyOpensIt:
             assert firm.newest()["owner"] == LEA
         else:
             assert outcome == [Reason.NOBODY_READS]
+            with refusal(Reason.NOBODY_READS) as caught:
+                ends[ending]()
+            assert "its communal mailbox holds 1 mail; add a member" in str(caught.value)
             assert firm.newest()["owner"] == INFO
 
     def test_M9_mail_that_was_judged_before_the_last_member_went_goes_by_the_chain(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
+from maild.core import notices
 from maild.core.absence import NewAbsence, add_absence
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.inboxes import inbox_members
@@ -174,3 +175,41 @@ def test_M12_letters_are_capped_and_the_last_one_says_so(firm: Firm, clock: Froz
     clock.advance(window)
     assert told(firm, clock) == 1
     assert sum(late in letter for letter in firm.letters()[EVA]) == 1
+
+
+def test_M12_who_had_enough_keeps_nobody_else_waiting(
+    firm: Firm, clock: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(CAPS[0][1]):
+        given(firm, EVA)
+        assert told(firm, clock) == 1
+    monkeypatch.setattr(notices, "PEOPLE", 1)
+    given(firm, EVA)
+    clock.advance(WAIT)
+    given(firm, JAN)
+    assert told(firm, clock) == 1
+    assert len(firm.letters()[JAN]) == 1
+
+
+def test_M12_a_mail_that_was_given_again_is_told_once(firm: Firm, clock: Frozen) -> None:
+    ulids = given(firm, EVA, count=2)
+    give(firm.app, ulids[:1], to=by(firm, JAN).user_id or 0, by=by(firm, EVA))
+    give(firm.app, ulids[:1], to=by(firm, EVA).user_id or 0, by=by(firm, JAN), note="after all")
+    assert told(firm, clock) == 1
+    [letter] = firm.letters()[EVA]
+    assert [letter.count(ulid) for ulid in ulids] == [1, 1]
+    assert "Jan wrote: after all" in letter
+
+
+def test_M12_what_is_owed_is_counted_for_all_mails_at_once(firm: Firm) -> None:
+    """A look for each mail among all of them would hold the writer for minutes after a gift of many."""
+    seen: list[str] = []
+    with firm.app.store.read() as tx:
+        event.listen(
+            tx.connection, "before_cursor_execute", lambda *arguments: seen.append(arguments[2])
+        )
+        tx.notices.count_owed(1, 1, 100)
+        tx.notices.owed(1, 1, 100, 30)
+    asked = [statement for statement in seen if "owed_notices" in statement]
+    assert len(asked) == 2
+    assert not any("EXISTS" in statement for statement in asked)

@@ -24,7 +24,7 @@ def away(user: int, substitute: int, first: int, last: int, number: int = 1) -> 
 
 def roster(*absences: Absence, active: tuple[int, ...] = (ANNA, JAN, EVA, LEA)) -> Roster:
     found: dict[int, list[Absence]] = {}
-    for one in absences:
+    for one in sorted(absences, key=lambda one: one.begins):
         found.setdefault(one.user_id, []).append(one)
     return Roster(active=frozenset(active), away=found)
 
@@ -47,6 +47,12 @@ def test_M10_an_absence_holds_from_its_first_moment_to_before_its_last() -> None
     chain, names = Chain(named=(ANNA,)), roster(away(ANNA, JAN, 1, 3))
     owners = [reader_of(chain, names, day(number)) for number in range(4)]
     assert owners == [Reader(ANNA), Reader(JAN, 1), Reader(JAN, 1), Reader(ANNA)]
+
+
+def test_M10_only_moments_of_people_whom_the_chain_leads_to_are_looked_at() -> None:
+    elsewhere = [away(user, LEA, user, user + 1, user) for user in range(100, 200)]
+    names = roster(away(ANNA, JAN, 1, 5), away(JAN, EVA, 2, 3, 2), *elsewhere)
+    assert names.begins([ANNA], DAY_0) == [day(0), day(1), day(2)]
 
 
 def test_M10_substitutes_stand_in_for_substitutes() -> None:
