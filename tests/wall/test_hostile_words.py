@@ -34,8 +34,9 @@ TEXTS = (
     "' OR 1=1 --",
     "🦀" * 60,
 )
-STEP = 1 if os.environ.get("MAILD_TEST_FULL") else 3
-VALUES: tuple[Any, ...] = (None, True, 10**30, 1.5, [], {"x": 1}, *TEXTS)[::STEP]
+VALUES: tuple[Any, ...] = (None, True, 10**30, 1.5, [], {"x": 1}, *TEXTS)
+STEP = 1 if os.environ.get("MAILD_TEST_FULL") else 6
+"""Which of the words each route hears: every sixth, from another one on for each route."""
 RAW = (b"", b"null", b"[]", b"NaN", b'{"a":', b"\xff\xfe", b"[" * 10_000, b'{"\\ud800": 1}')
 
 
@@ -84,7 +85,8 @@ def test_no_word_of_a_request_is_a_fault_of_ours(
     if isinstance(body, dict) and "password" in body:
         body["password"] = "short"  # Refused before it is hashed, which takes its time.
     path = path.replace("{it}", it).replace("{me}", company.thing("me", "admin"))
-    for word in TEXTS[::STEP]:
+    first = ROUTES.index(route) % STEP
+    for word in TEXTS[first::STEP]:
         hostile = quote(word.encode("utf-8", "replace"), safe="")
         if it and it in path and len(hostile) < 12_000:
             judge(served.ask(method, path.replace(it, hostile), body, token=token), word)
@@ -92,7 +94,7 @@ def test_no_word_of_a_request_is_a_fault_of_ours(
         if len(hostile) < 12_000:
             asked = f"{path}{more}account={hostile}&limit={hostile}&after={hostile}"
             judge(served.ask(method, asked, body, token=token), word)
-    for value in VALUES:
+    for value in VALUES[first::STEP]:
         for words in changed(body, value):
             judge(served.ask(method, path, json.dumps(words).encode(), token=token), value)
     for raw in RAW if body is not None else ():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,13 @@ def outsiders(route: Route) -> list[str]:
     return [who for who in OUTSIDERS if not (who == "shut_admin" and route.tells_members)]
 
 
+def some(asking: Sequence[str], route: Route) -> Sequence[str]:
+    """Everybody with full counts, else one by turns: tests/wall/test_functions.py has all of them ask core."""
+    if os.environ.get("MAILD_TEST_FULL"):
+        return asking
+    return [asking[ROUTES.index(route) % len(asking)]]
+
+
 def routes(*, told: bool) -> list[Route]:
     return [route for route in ROUTES if bool(route.told) is told]
 
@@ -103,14 +111,14 @@ class TestWhatIsNotTheirs:
     def test_another_accounts_thing_is_as_one_that_is_not_there(
         self, served: Served, company: Company, route: Route
     ) -> None:
-        for who in (*INSIDERS, AGENT):
+        for who in some((*INSIDERS, AGENT), route):
             found = heard(served, company, route, who, "other")
             assert found == heard(served, company, route, who, "gone"), who
 
     def test_an_accounts_things_are_not_there_for_who_is_not_of_it(
         self, served: Served, company: Company, route: Route
     ) -> None:
-        for who in outsiders(route):
+        for who in some(outsiders(route), route):
             found = heard(served, company, route, who, "colleague")
             assert found == heard(served, company, route, who, "gone"), who
 
@@ -119,10 +127,10 @@ class TestWhatIsNotTheirs:
 def test_an_account_that_is_named_is_as_one_that_is_not_there(
     served: Served, company: Company, route: Route
 ) -> None:
-    for who in INSIDERS:
+    for who in some(INSIDERS, route):
         found = heard(served, company, route, who, who, "beta")
         assert found == heard(served, company, route, who, who, "nowhere"), who
-    for who in outsiders(route):
+    for who in some(outsiders(route), route):
         found = heard(served, company, route, who, "colleague", "acme")
         assert found == heard(served, company, route, who, "gone", "nowhere"), who
 
