@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maild.model.address import Address, InvalidAddressError
+from maild.model.address import Address, InvalidAddressError, spellings
 from maild.model.query import Field, Operator, Query, Term
 from maild.store.store import Tx
 
@@ -47,4 +47,4 @@ def _fits(term: Term, text: str) -> bool:
         case Operator.DOMAIN_IS:
             return address.domain == term.value
         case Operator.CONTAINS:
-            return term.value.casefold() in address.norm
+            return any(part in address.norm for part in spellings(term.value))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maild.core.app import Actor
-from maild.model.address import Address
+from maild.model.address import Address, spellings
 from maild.model.indexed import Clause, Phrase, every_mail, phrase_of
 from maild.model.people import Role
 from maild.model.plain_text import short
@@ -150,8 +150,13 @@ class _Asking:
             case Operator.DOMAIN_IS:
                 return names.address(self._account_id, term.value, "")
             case Operator.CONTAINS:
-                part = term.value.casefold()
-                return self._whole(term, names.addresses(self._account_id, part, NAMED_MAX))
+                found = [
+                    names.addresses(self._account_id, part, NAMED_MAX)
+                    for part in spellings(term.value)
+                ]
+                ids = sorted({one for some in found for one in some.ids})
+                is_whole = all(some.is_whole for some in found) and len(ids) <= NAMED_MAX
+                return self._whole(term, Found(ids, is_whole))
 
     # --- what mailboxes know ----------------------------------------------------------------------------------------
 

@@ -351,3 +351,13 @@ def test_M6_what_few_mails_have_is_asked_of_each_and_found_alike(
     )
     names = [mail["message_id"] for page in (first, rest) for mail in page.mails]
     assert names == ["long@x", "offer@x"]
+
+
+def test_M6_a_domain_of_other_letters_is_found_as_it_is_typed(room: Room) -> None:
+    room.mail("book", to="info@acme.example, Post <post@bücher.example>", from_="oe@grün.example")
+    room.settle()
+    for query in ("to:bücher", "to:post@BÜCHER.example", "to:@bücher.example", "from:@grün"):
+        assert room.found(query) == ["book"], query
+    [mail] = list_mails(room.app, Wanted(search="to:bücher"), by=OPERATOR).mails
+    assert [one["in"] for one in mail["matched"]] == ["To"]
+    assert room.found("to:bücherei") == []
