@@ -62,7 +62,8 @@ def _value(text: str, *, mark: str = "", is_bare: bool = False) -> str:
     is_plain = not any(char.isspace() or char in '"\\' for char in text) and not (
         is_bare and (text[0] == "-" or ":" in text or "=" in text or text.casefold() in _RESERVED)
     )
-    if is_plain and (mark or is_bare or text[0] != "="):
+    # In quotes an @ at its beginning is only that, and means no whole domain.
+    if is_plain and (mark or is_bare or text[0] not in "=@"):
         return mark + text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'{mark}"{escaped}"'
@@ -127,6 +128,8 @@ class _Line:
         if self.text[value_at : value_at + 1] == "=":
             operator = Operator.IS
             self.at += 1
+        elif name in ADDRESSES and self.text[value_at : value_at + 2] == '"@':
+            operator = Operator.CONTAINS
         is_domain = self.text[self.at : self.at + 2] == '@"'
         self.at += is_domain
         if not self.text[self.at : self.at + 1].strip():

@@ -184,3 +184,11 @@ def test_M6_whatever_is_typed_is_a_query_or_refused(text: str) -> None:
 def test_M6_and_behind_what_says_not_is_refused(text: str) -> None:
     with pytest.raises(QueryError, match="“and”"):
         read_query(text)
+
+
+def test_M6_an_at_in_quotes_is_contained_and_no_domain() -> None:
+    said = [{"field": "from", "operator": "contains", "value": "@rossi.example"}]
+    query = read_terms(said)
+    assert write_query(query) == 'from:"@rossi.example"'
+    assert read_query(write_query(query)) == query
+    assert read_query("from:@rossi.example").terms[0].operator is Operator.DOMAIN_IS
