@@ -79,12 +79,14 @@ class Tally:
     files: list[PerFile] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     is_complete: bool = True
+    _by_name: dict[str, PerFile] = field(default_factory=dict)
 
     def of(self, name: str) -> PerFile:
         """Return the counts that a file's mails belong to."""
-        if not self.files or self.files[-1].file != name:
-            self.files.append(PerFile(name))
-        return self.files[-1]
+        if name not in self._by_name:
+            self._by_name[name] = PerFile(name)
+            self.files.append(self._by_name[name])
+        return self._by_name[name]
 
     def fail(self, per: PerFile, place: str, why: str) -> None:
         """Count a failure, and name it if not too many are."""

@@ -32,6 +32,24 @@ def test_D13_mails_are_cut_at_separators_and_nowhere_else() -> None:
     assert bodies(mbox) == [one, trap, unspaced.replace(b"\nhe", b"\nhe")]
 
 
+def test_D13_mails_without_an_empty_line_between_are_told_apart() -> None:
+    mails = [b"Subject: %d\n\nHello %d\n" % (number, number) for number in range(3)]
+    assert bodies(b"".join(STAMP + mail for mail in mails)) == mails
+
+
+def test_D13_a_mark_or_empty_lines_may_stand_first() -> None:
+    mail = b"Subject: 1\n\nHello\n"
+    for begin in (b"\n", b"\r\n\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"):
+        found = read(begin + STAMP + mail)
+        assert [(one.content, one.offset) for one in found] == [(mail, len(begin))]
+
+
+def test_D13_what_was_deleted_and_lies_there_still_stays_away() -> None:
+    after = b"Subject: after\nX-Mozilla-Status: 0001\n\nBye\n"
+    for mark in (b"X-Mozilla-Status: 0009", b"X-Status: AD"):
+        assert bodies(STAMP + mark + b"\nSubject: x\n\nHello\n\n" + STAMP + after) == [after]
+
+
 def test_D13_quoted_from_lines_lose_one_mark_in_the_body_alone() -> None:
     mail = b"Subject: x\n>From header: 1\n\n>From me\n>>From you\n> From us\n"
     assert bodies(STAMP + mail + b"\n") == [

@@ -1,7 +1,7 @@
 """Mails out of an mbox file, one at a time, whatever its dialect (RFC 4155; mboxo, mboxrd, mboxcl, mboxcl2).
 
-A line is a separator if it begins with "From ", tells a time and a year, and stands first or after an empty line: what
-people write at the start of a line does not look like that.  A Content-Length that ends exactly before a separator, or
+A line is a separator if it begins with "From ", tells a time and a year, and stands first, after an empty line, or right
+before a line of a header: what people write at the start of a line does not look like that.  A Content-Length that ends exactly before a separator, or
 the file, is believed; it spares what lies within.  Never holds more than one mail, and of that no more than the limit.
 """
 
@@ -18,6 +18,8 @@ LINE = 64 * 1024
 EMPTY_LINES = 3
 """How many may stand between the end of a mail and the next separator."""
 SEPARATOR = b"From "
+BOM = b"\xef\xbb\xbf"
+"""What some editors put before a text."""
 _LOOKS_LIKE_ONE = re.compile(rb"From [^\n]{0,990}?\b\d{1,2}:\d\d\b[^\n]{0,990}")
 _YEAR = re.compile(rb"\b(?:19|20)\d\d\b")
 _STAMP = re.compile(
@@ -30,7 +32,10 @@ _MOZILLA = re.compile(rb"^x-mozilla-status:[ \t]*([0-9a-f]{4})\b", re.IGNORECASE
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _UNQUOTED = re.compile(rb"^From ", re.MULTILINE)
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_HEADER_LINE = re.compile(rb"[!-9;-~]{1,100}[ \t]*:")
+_STATE = re.compile(rb"^x-status:[ \t]*([A-Za-z]{0,8})", re.IGNORECASE | re.MULTILINE)
 _READ_BY_MOZILLA = 0x0001
+_EXPUNGED_BY_MOZILLA = 0x0008
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,11 @@ class FromMbox:
 
 
 def read_mbox(file: BinaryIO, *, max_size: int) -> Iterator[FromMbox]:
-    """Yield every mail of a file that can be sought in, in order.  Raises OSError."""
-    offset, line = 0, file.readline(LINE)
+    """Yield every mail of a file that can be sought in, in order, but those that were deleted and lie there still.
+
+    Raises OSError.
+    """
+    offset, line = _first_line(file)
     while line:
         if not is_separator(line):
             # No mbox begins so; what stands before the first separator is one mail of its own.
@@ -58,8 +66,23 @@ def read_mbox(file: BinaryIO, *, max_size: int) -> Iterator[FromMbox]:
         else:
             stamp = line
         mail, following = _one(file, max_size)
-        yield _told(offset, stamp, mail)
+        if not _is_deleted(mail):
+            yield _told(offset, stamp, mail)
         offset, line = following
+
+
+def _first_line(file: BinaryIO) -> tuple[int, bytes]:
+    """Return the first separator behind a mark and empty lines, with where it stands; else how the file begins."""
+    first = file.readline(LINE)
+    offset, line = 0, first
+    if line.startswith(BOM):
+        offset, line = len(BOM), line.removeprefix(BOM)
+    while line in {b"\n", b"\r\n"}:
+        offset, line = offset + len(line), file.readline(LINE)
+    if is_separator(line):
+        return offset, line
+    file.seek(len(first))
+    return 0, first
 
 
 def is_separator(line: bytes) -> bool:
@@ -89,9 +112,12 @@ def _one(file: BinaryIO, max_size: int) -> tuple[_Taken, tuple[int, bytes]]:
             if was_empty:
                 _drop_empty_line(taken)
             return taken, (0, b"")
-        if was_empty and line.startswith(SEPARATOR) and is_separator(line):
-            _drop_empty_line(taken)
-            return taken, (offset, line)
+        if line.startswith(SEPARATOR) and is_separator(line):
+            if was_empty:
+                _drop_empty_line(taken)
+                return taken, (offset, line)
+            if is_start and not is_head and _is_before_header(file):
+                return taken, (file.tell() - len(line), line)
         taken.size += len(line)
         if taken.size <= max_size:
             taken.lines.append(line)
@@ -102,6 +128,14 @@ def _one(file: BinaryIO, max_size: int) -> tuple[_Taken, tuple[int, bytes]]:
             found = _by_length(file, taken, max_size)
             if found is not None:
                 return taken, found
+
+
+def _is_before_header(file: BinaryIO) -> bool:
+    """Whether a line of a header comes next; reads nothing away."""
+    at = file.tell()
+    line = file.readline(LINE)
+    file.seek(at)
+    return _HEADER_LINE.match(line) is not None
 
 
 def _by_length(file: BinaryIO, taken: _Taken, max_size: int) -> tuple[int, bytes] | None:
@@ -161,6 +195,15 @@ def _cut(whole: bytes) -> tuple[bytes, bytes, bytes]:
     head, empty, body = whole.partition(b"\n\n")
     other, other_empty, other_body = whole.partition(b"\r\n\r\n")
     return (other, other_empty, other_body) if len(other) < len(head) else (head, empty, body)
+
+
+def _is_deleted(taken: _Taken) -> bool:
+    """Whether a mail program deleted it, and has not rewritten the file since."""
+    head = _cut(b"".join(taken.lines))[0]
+    by_mozilla, state = _MOZILLA.search(head), _STATE.search(head)
+    if by_mozilla is not None and int(by_mozilla[1], 16) & _EXPUNGED_BY_MOZILLA:
+        return True
+    return state is not None and b"D" in state[1].upper()
 
 
 def _is_read(head: bytes) -> bool | None:

@@ -9,13 +9,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
 from maild.core.given_bytes import LineEnds
-from maild.doors.files.mbox import is_separator, read_mbox
+from maild.doors.files.mbox import BOM, is_separator, read_mbox
 
 _BEGUN_AT = re.compile(r"(\d{9,11})\.", re.ASCII)
 """How names in a Maildir begin: with the second of the delivery."""
@@ -40,6 +40,8 @@ class Archive:
     kind: Kind
     size: int
     changed_at: datetime
+    trouble: str = ""
+    """Why nobody can say what it holds; empty: it can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def archives_in(path: Path) -> Iterator[Archive]:
         yield found
         return
     for folder, below, names in os.walk(path, onerror=_raise):
-        below.sort()
+        # A mail that moves from `new` to `cur` meanwhile is met in one of them, or in both.
+        below.sort(key=lambda name: (name == "cur", name))
         here = Path(folder)
         is_maildir = here.name in {"cur", "new"} and (here.parent / "cur").is_dir()
         if "tmp" in below and "cur" in below and "new" in below:
@@ -90,27 +93,53 @@ def _in_maildir(path: Path) -> Archive | None:
     flags = _FLAGS.search(path.name)
     if path.name.startswith(".") or (flags is not None and {"T", "D"} & set(flags[1])):
         return None  # Thrown away, or never sent.
-    return _archive(path, Kind.MAILDIR)
+    try:
+        return _archive(path, Kind.MAILDIR)
+    except FileNotFoundError:
+        return _renamed(path)
+
+
+def _renamed(path: Path) -> Archive | None:
+    """Find a mail whose flags were changed, or that was moved to `cur`, while its folder was gone through."""
+    name = _FLAGS.sub("", path.name)
+    for folder in (path.parent.parent / "cur", path.parent.parent / "new"):
+        for one in folder.iterdir():
+            if one != path and one.name.startswith(name) and _FLAGS.sub("", one.name) == name:
+                return _in_maildir(one)
+    return None
 
 
 def archive_at(path: Path, *, is_named: bool = False) -> Archive | None:
     """Return what a file holds; None: no mail.  Who names a file means it: then one mail is what it has at least."""
+    follows = 0 if is_named else os.O_NOFOLLOW
     try:
-        with path.open("rb") as file:
-            start = file.read(SNIFF) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
-    except OSError:
+        # A pipe that nobody writes to would be waited for.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follows)
+        with open(number, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+            start = file.read(SNIFF) if stat.S_ISREG(os.fstat(number).st_mode) else b""
+    except OSError as error:
         if is_named:
             raise
-        return None
-    first = start.partition(b"\n")[0]
+        return _unreadable(path, error)
+    first = start.removeprefix(BOM).lstrip(b"\r\n").partition(b"\n")[0]
     if is_separator(first):
-        return _archive(path, Kind.MBOX)
+        return _archive(path, Kind.MBOX, is_named=is_named)
     is_mail = path.suffix.lower() == ".eml" or (is_named and _HEADER_LINE.match(start) is not None)
-    return _archive(path, Kind.EML) if is_mail else None
+    return _archive(path, Kind.EML, is_named=is_named) if is_mail else None
 
 
-def _archive(path: Path, kind: Kind) -> Archive | None:
-    found = path.lstat()
+def _unreadable(path: Path, error: OSError) -> Archive | None:
+    """Return a file that may hold mail and cannot be read; None for what is no file, or went."""
+    try:
+        found = _archive(path, Kind.EML)
+    except OSError:
+        return None
+    said = f"cannot be read: {error.strerror}"
+    return None if found is None else replace(found, trouble=said)
+
+
+def _archive(path: Path, kind: Kind, *, is_named: bool = False) -> Archive | None:
+    found = path.stat(follow_symlinks=is_named)
     if not stat.S_ISREG(found.st_mode):
         return None
     return Archive(path, kind, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
@@ -118,6 +147,9 @@ def _archive(path: Path, kind: Kind) -> Archive | None:
 
 def mails_in(archive: Archive, *, max_size: int) -> Iterator[Found]:
     """Yield the mails of a file, one in memory at a time; a broken one never stops the next.  Raises OSError."""
+    if archive.trouble:
+        yield Found(str(archive.path), archive.size, trouble=archive.trouble)
+        return
     if archive.kind is Kind.MBOX:
         with archive.path.open("rb") as file:
             for one in read_mbox(file, max_size=max_size):
