@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import groupby, islice
 
 from maild import failpoint
+from maild.core.acts import no_mail
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.clients import client_in
 from maild.core.keys import off_or_age
@@ -154,6 +155,7 @@ def _chosen(tx: Tx, erasure: Erasure, by: Actor) -> tuple[AccountRow, Chosen]:
         )
     if len(erasure.ids) > IDS_MAX:
         raise RefusedError(Reason.CONFLICT, why=f"Name {IDS_MAX} mails at a time, no more.")
+    _require_mails(tx, place, erasure.ids)
     inbox = client = user = None
     if erasure.inbox is not None:
         inbox = _inbox(tx, place, erasure.inbox)
@@ -169,6 +171,17 @@ def _chosen(tx: Tx, erasure: Erasure, by: Actor) -> tuple[AccountRow, Chosen]:
         user_id=user,
         before=erasure.before,
     )
+
+
+def _require_mails(tx: Tx, place: AccountRow, ids: tuple[str, ...]) -> None:
+    """Refuse who names a mail that is not there: they would believe that it is erased."""
+    if not ids:
+        return
+    named = Chosen(account_id=place.id, ulids=ids, states=tuple(State))
+    there = set(tx.chosen.ulids(named))
+    for ulid in ids:
+        if ulid not in there:
+            raise no_mail(ulid)
 
 
 def _inbox(tx: Tx, place: AccountRow, text: str) -> int:

@@ -98,6 +98,15 @@ def test_M4_erasing_is_the_operators(app: App, post: Post) -> None:
     assert post.outcome()[0] == "filed"
 
 
+def test_H_a_mail_that_is_not_there_is_named(app: App, post: Post) -> None:
+    ref = sent(post)
+    for unknown in ("nonsense", "01" + "B" * 24):
+        for act in (find_to_erase, erase):
+            with pytest.raises(RefusedError, match=unknown):
+                act(app, Erasure(ids=(ref, unknown)), by=OPERATOR)
+    assert post.outcome()[0] == "filed"
+
+
 def test_H_a_body_goes_with_the_last_mail_that_has_it(app: App, post: Post) -> None:
     content = post.mail(body="y" * LARGE)
     [first, second] = post.send(content, "info@acme.example", "crm@acme.example")

@@ -53,6 +53,11 @@ def erase_mails(
     )
     found = find_to_erase(cli.app, erasure, by=cli.by)
     told = {"found": found.count, "oldest": found.oldest, "newest": found.newest}
+    if ids and found.count < len(set(ids)):
+        cli.say(
+            f"{len(set(ids)) - found.count} of those named stay: erased before, not decided yet, not taken by"
+            " the relay yet, or not what stands beside them."
+        )
     since = f", of {found.oldest:%Y-%m-%d} to {found.newest:%Y-%m-%d}" if found.oldest and found.newest else ""  # fmt: skip
     if not yes:
         text = f"{so_many(found.count)} would be erased{since}. To erase them for good: --yes"
