@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from maild.core import feed
 from maild.core.app import OPERATOR
+from maild.core.feed import FeedPage
 from maild.core.tokens import list_tokens, revoke_token
 from maild.faces.api import streaming
 from maild.faces.api.work import Limits
@@ -177,6 +179,29 @@ def test_a_stream_is_heard_while_nothing_happens(
     with following(served, served.token(LEA)) as stream:
         stream.position()
         assert stream.block() == {"comment": "still here"}
+
+
+def test_a_stream_reads_nothing_while_nothing_happens(
+    served: Served, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    events_after = feed.events_after
+
+    def counted(*args: Any, **named: Any) -> FeedPage:
+        reads.append(named["cursor"])
+        return events_after(*args, **named)
+
+    monkeypatch.setattr(feed, "events_after", counted)
+    monkeypatch.setattr(streaming, "HEARTBEAT_S", 0.5)
+    with following(served, served.token(LEA)) as stream:
+        assert stream.position()
+        stream.block()
+        before = len(reads)
+        for _ in range(4):
+            assert stream.block() == {"comment": "still here"}
+        assert len(reads) == before
+        post.send(post.mail(), "info@acme.example")
+        assert stream.event()["type"] == "mail.received"
 
 
 def test_R15_a_stream_ends_with_its_token(acme: World, served: Served, post: Post) -> None:

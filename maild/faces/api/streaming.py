@@ -121,9 +121,14 @@ class Following:
     async def _read_on(self) -> bool:
         """Read the next page; False: the stream is over."""
         cursor = self._page.next
+        is_quiet = self._seen == self._pulse.seen and not self._page.more
         self._seen = self._pulse.seen
 
         def act(app: App, by: Actor) -> FeedPage:
+            if (
+                is_quiet
+            ):  # Nothing happened anywhere: that the token still opens is all there is to ask.
+                return FeedPage(events=[], next=cursor, more=False)
             return feed.events_after(app, account=self._account, cursor=cursor, by=by)
 
         try:
