@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-PARSER_VERSION = 5
+PARSER_VERSION = 6
 """Rises whenever the same bytes may give another Letter; kept with each stored reading."""
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from maild.model.letter import Letter
 
-SHOWING_VERSION = 1
+SHOWING_VERSION = 2
 """Rises whenever the same bytes may be shown otherwise; part of the key of every page that is kept."""
 INTO = "~"
 """Between the numbers of parts: `2~1` is the first part within the mail, or the first file within the winmail.dat, that part 2 is."""

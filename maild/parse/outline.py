@@ -25,7 +25,8 @@ MARKUP = re.compile(
     r"<!--(?:-?>|.*?(?:--!?>|\Z))"
     r"|<(?P<unread>script|style|title|noscript|iframe)(?=[\s/>])"
     rf"{_ATTRIBUTES}.*?(?:</(?P=unread)[^>]*+>?|\Z)"
-    r"|<(?:[!?]|/[^a-z])[^>]*+>?"
+    # An end tag without a name is nothing, and takes nothing along (HTML 13.2.5.7).
+    r"|</>|<(?:[!?]|/[^a-z])[^>]*+>?"
     rf"|<(?P<end>/?)(?P<name>[a-z][^\s/>]*+)(?P<attributes>{_ATTRIBUTES})"
     # What opens nothing must not become a tag together with what stands behind a tag that is left out.
     r"|(?P<stray>(?:<(?![a-z/!?]))++)",

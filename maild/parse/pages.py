@@ -10,12 +10,12 @@ from maild.parse.attachments import is_text
 from maild.parse.charsets import decode
 from maild.parse.html_guard import TooMuchError
 from maild.parse.html_text import html_to_text
-from maild.parse.limits import HTML, TEXT
+from maild.parse.limits import HTML, HTML_TAGS, TEXT
 from maild.parse.parts import Part, read_parts
 from maild.parse.plain_page import text_as_html
 from maild.parse.protection import protection_of, sentence
 from maild.parse.safe_html import PICTURES, Sanitised, sanitised
-from maild.parse.text import Texts, read_texts
+from maild.parse.text import Texts, read_page, read_texts
 from maild.parse.tnef import TYPES as TNEF, read_tnef
 
 _LOOKS = (
@@ -36,18 +36,24 @@ _PICTURES_MAX = 500
 def page(raw: bytes, wish: Wish) -> bytes:
     """Return the page.  Never raises for what is in the mail; `worker` bounds what it takes."""
     root = read_parts(raw, [])
-    texts = _texts(raw, root)
+    notes: list[str] = []
+    texts = _texts(raw, root, notes)
     protection = protection_of(root, texts.text)
     notices = [] if protection is None else [sentence(protection)]
-    body = "" if wish.plain else _html_body(texts, root, wish, notices)
+    said: list[str] = []
+    body = ""
+    if not wish.plain:
+        pieces = read_page(raw, root, said) or [("text/html", texts.html or "")]
+        body = _html_body(pieces, root, wish, notices)
     if not body:
-        body = text_as_html(texts.text)
+        body, said = text_as_html(texts.text), notes
+    notices.extend(f"{note[0].upper()}{note[1:]}." for note in dict.fromkeys(said))
     return written(body, notices)
 
 
-def _texts(raw: bytes, root: Part) -> Texts:
+def _texts(raw: bytes, root: Part, notes: list[str]) -> Texts:
     """Return what a mail says; of one that says it only within a winmail.dat, what it says there."""
-    texts = read_texts(raw, root, [])
+    texts = read_texts(raw, root, notes)
     wrapped = next((part for part in root.leaves() if part.type in TNEF), None)
     if wrapped is None or texts.text.strip():
         return texts
@@ -76,16 +82,28 @@ def written(body: str, notices: Sequence[str]) -> bytes:
     ).encode("utf-8", "replace")
 
 
-def _html_body(texts: Texts, root: Part, wish: Wish, notices: list[str]) -> str:
-    if not texts.html:
-        return ""
+def _html_body(pieces: list[tuple[str, str]], root: Part, wish: Wish, notices: list[str]) -> str:
+    """Return the pieces as one, each made safe by itself: what one leaves open takes nothing of the next along."""
+    pictures = _pictures(root, wish)
+    whole = Sanitised("")
     try:
-        safe = sanitised(texts.html, _pictures(root, wish), images=wish.images)
+        _bound(pieces)
+        for type_, text in pieces:
+            if type_ == "text/html":
+                whole += sanitised(text, pictures, images=wish.images)
+            else:
+                whole.html += text_as_html(text)
     except TooMuchError as error:
         notices.append(f"This mail's HTML has {error}; only its text is shown.")
         return ""
-    notices.extend(_left_out(safe))
-    return safe.html
+    notices.extend(_left_out(whole))
+    return whole.html
+
+
+def _bound(pieces: list[tuple[str, str]]) -> None:
+    """Raise TooMuchError where the pieces together are more than one may be."""
+    if len(pieces) > 1 and sum(text.count("<") for _, text in pieces) > 2 * HTML_TAGS:
+        raise TooMuchError(f"more than {HTML_TAGS} elements")
 
 
 def _pictures(root: Part, wish: Wish) -> dict[str, str]:

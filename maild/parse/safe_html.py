@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import nh3
 
@@ -38,6 +39,14 @@ class Sanitised:
     """Pictures from elsewhere, or from nowhere, that nobody could see."""
     lost: int = 0
     """Pictures that the mail names and does not bring."""
+
+    def __iadd__(self, other: Sanitised) -> Self:
+        """Add what stands behind it."""
+        self.html += other.html
+        self.blocked += other.blocked
+        self.pixels += other.pixels
+        self.lost += other.lost
+        return self
 
 
 @dataclass(slots=True)

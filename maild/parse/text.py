@@ -43,6 +43,27 @@ def read_texts(raw: bytes, root: Part, notes: list[str]) -> Texts:
     return texts
 
 
+def read_page(raw: bytes, root: Part, notes: list[str]) -> list[tuple[str, str]]:
+    """Return all that a mail says, in order, as type and text: of alternatives the HTML; empty where there is none."""
+    chosen = _chosen(root, "text/html")
+    if all(part.type != "text/html" for part in chosen):
+        return []
+    if len(chosen) > TEXT_PARTS:
+        notes.append(f"the mail has more than {TEXT_PARTS} text parts; the rest is not shown")
+    found: list[tuple[str, str]] = []
+    room = HTML
+    for part in chosen[:TEXT_PARTS]:
+        is_html = part.type == "text/html"
+        text = _html(raw, part, notes) if is_html else _bounded(_plain(raw, part, notes), notes)
+        found.append((part.type, text))
+        room -= len(text)
+        if room <= 0:
+            if part is not chosen[-1]:
+                notes.append("the mail says more than 2 MB; only its beginning is shown")
+            break
+    return found
+
+
 def _joined(
     raw: bytes, chosen: list[Part], first_html: Part | None, html: str | None, notes: list[str]
 ) -> str:
@@ -63,8 +84,8 @@ def _joined(
     return "\n".join(pieces)
 
 
-def _chosen(root: Part) -> list[Part]:
-    """Return the parts whose text is read, one of each multipart/alternative: plain text if it says anything.
+def _chosen(root: Part, wanted: str = "text/plain") -> list[Part]:
+    """Return the parts whose text is read, one of each multipart/alternative: what is wanted, if it says anything.
 
     Works from the leaves to the root without recursion: the tree is at most 100 deep, but the order matters here.
     """
@@ -73,7 +94,7 @@ def _chosen(root: Part) -> list[Part]:
         if not part.children:
             best[id(part)] = [part] if is_text(part) else []
         elif part.type == "multipart/alternative":
-            best[id(part)] = _alternative([best[id(child)] for child in part.children])
+            best[id(part)] = _alternative([best[id(child)] for child in part.children], wanted)
         elif part.type == "multipart/related":
             best[id(part)] = best[id(part.children[0])] or _all(part, best)[:1]
         else:
@@ -85,12 +106,14 @@ def _all(part: Part, best: dict[int, list[Part]]) -> list[Part]:
     return [text for child in part.children for text in best[id(child)]]
 
 
-def _alternative(choices: list[list[Part]]) -> list[Part]:
+def _alternative(choices: list[list[Part]], wanted: str) -> list[Part]:
     filled = [
         choice for choice in choices if choice and any(part.end > part.start for part in choice)
     ]
+    # HTML may have some plain text around it; text with some HTML in it is no plain text.
+    fits = any if wanted == "text/html" else all
     for choice in filled:
-        if all(part.type == "text/plain" for part in choice):
+        if fits(part.type == wanted for part in choice):
             return choice
     return filled[0] if filled else []
 

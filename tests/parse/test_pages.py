@@ -118,3 +118,55 @@ def test_M13_the_name_for_a_ticket_stands_nowhere_but_in_pictures_of_the_mail() 
         + b"<img src='cid:a@b'><img src='cid/NNNN/2'>"
     )
     assert "N" * 32 not in page(raw)
+
+
+def multipart(kind: str, *parts: bytes) -> bytes:
+    inner = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts)
+    return b"Content-Type: multipart/%s; boundary=b\r\n\r\n" % kind.encode() + inner + b"--b--\r\n"
+
+
+TEXT, HTML = b"Content-Type: text/plain\r\n\r\n", b"Content-Type: text/html\r\n\r\n"
+PDF = b"Content-Type: application/pdf\r\nContent-Disposition: inline; filename=a.pdf\r\n\r\n%PDF"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (multipart("mixed", TEXT + b"Cancel <4711>", HTML + b"<p>Confidential</p>"), ["Cancel &lt;4711&gt;", "<p>Confidential</p>"]),
+        (multipart("mixed", HTML + b"<p>First</p>", PDF, HTML + b"<p>Second</p>"), ["<p>First</p>", "<p>Second</p>"]),
+        (multipart("mixed", HTML + b"<p>First</p>", TEXT + b"Footer"), ["<p>First</p>", "Footer"]),
+        (multipart("mixed", HTML + b"<p>First<!-- <script><div", HTML + b"<p>Second</p>"), ["<p>First", "<p>Second</p>"]),
+    ],
+)  # fmt: skip
+def test_M13_a_page_says_all_that_the_mail_says_in_order(raw: bytes, said: list[str]) -> None:
+    """A gateway's disclaimer, and the pieces around an attachment, are parts of their own."""
+    found = page(raw)
+    places = [found.find(one) for one in said]
+    assert -1 not in places, found
+    assert places == sorted(places)
+
+
+def test_M13_of_alternatives_a_page_shows_the_html_alone() -> None:
+    found = page(multipart("alternative", TEXT + b"Plain", HTML + b"<p>Rich</p>"))
+    assert "<p>Rich</p>" in found
+    assert "Plain" not in found
+    text = page(multipart("alternative", TEXT + b"Plain", HTML + b"<p>Rich</p>"), plain=True)
+    assert "Plain" in text
+    assert "Rich" not in text
+
+
+@pytest.mark.parametrize(
+    ("raw", "notice"),
+    [
+        (HTML + (b"<p>" + b"x" * 97 + b"</p>") * 20_000 + b"THE END", "The HTML part is longer than 2 MB; only its beginning was kept."),
+        (TEXT + b"line\r\n" * 300_000 + b"THE END", "The text is longer than 1 MiB; only its beginning was kept."),
+    ],
+)  # fmt: skip
+def test_M13_a_page_that_is_not_whole_says_so(raw: bytes, notice: str) -> None:
+    found = show(raw, Wish(what=What.PAGE)).octets
+    assert b"THE END" not in found
+    assert notice.encode() in found
+
+
+def test_M13_an_end_tag_without_a_name_takes_nothing_along() -> None:
+    assert "Hello <b>x</b> world" in page(HTML + b"</>Hello <b>x</b> world")
