@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -72,6 +74,33 @@ def test_M13_a_ticket_opens_a_page_and_the_page_its_pictures(
     clock.advance(timedelta(minutes=11))
     assert served.ask("GET", asked).code == "TICKET_REFUSED"
     assert served.ask("GET", f"/mails/{mail}/cid/{address}").code == "TICKET_REFUSED"
+
+
+def test_M13_all_pictures_of_a_page_come_though_all_are_asked_for_at_once(
+    served: Served, acme: World, admin: str
+) -> None:
+    encoded = base64.b64encode(PNG).decode()
+    parts = "".join(
+        f"--b\r\nContent-Type: image/png\r\nContent-ID: <a{at}@b>\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n"
+        for at in range(40)
+    )
+    raw = (
+        "From: anna@rossi.example\r\nTo: info@acme.example\r\nContent-Type: multipart/related; boundary=b\r\n\r\n"
+        "--b\r\nContent-Type: text/html\r\n\r\n"
+        + "".join(f'<img src="cid:a{at}@b">' for at in range(40))
+        + f"\r\n{parts}--b--\r\n"
+    )
+    post = Post(acme.app)
+    [answer] = post.send(raw.encode())
+    post.decide()
+    mail = answer.facts["ref"]
+    page = served.ask("GET", f"/mails/{mail}/body", token=admin).raw.decode()
+    addresses = re.findall(r'src="cid/([^"]+)"', page)
+    with ThreadPoolExecutor(40) as browser:
+        found = list(
+            browser.map(lambda one: served.ask("GET", f"/mails/{mail}/cid/{one}").status, addresses)
+        )
+    assert found == [200] * 40
 
 
 def test_M13_a_ticket_opens_nothing_else(served: Served, acme: World, admin: str) -> None:

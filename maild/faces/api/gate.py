@@ -23,6 +23,9 @@ from maild.faces.api.work import Limits, Threads
 from maild.model.plain_text import no_line
 from maild.model.reason import Reason, RefusedError
 
+_WAITING_MAX = 200
+"""Requests that wait for a place, of all pages."""
+
 
 class PeerGoneError(ConnectionError):
     """The peer left before the end of its request."""
@@ -94,7 +97,11 @@ class Gate:
         if self.is_open(request):
             # Before it has a place: bodies that drip keep nobody else from signing in.
             whole = await body.whole(self._limits.open_body_max)
-            with self._in_hand.take(self.open_as(request)):
+            whose = self.open_as(request)
+            if whose:
+                # A page asks for all its pictures at once: to be refused one is to see none there.
+                await self._in_hand.wait(whose, self._limits.ticket_patience)
+            with self._in_hand.take(whose):
                 await self._answer(request, whole, send)
             return
         whose = secret_of(request)
@@ -163,11 +170,31 @@ class Places:
         self._most = most
         self._most_each = most_each
         self._taken: Counter[str] = Counter()
+        self._freed = asyncio.Event()
+        self._waiting = 0
+
+    def _is_full(self, whose: str) -> bool:
+        return self._taken.total() >= self._most or self._taken[whose] >= self._most_each
+
+    async def wait(self, whose: str, seconds: float) -> None:
+        """Return when there is a place, after so many seconds, or at once where too many wait."""
+        if self._waiting >= _WAITING_MAX:
+            return
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                while self._is_full(whose):
+                    self._freed.clear()
+                    await self._freed.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._waiting -= 1
 
     @contextmanager
     def take(self, whose: str) -> Generator[None]:
         """Take a place for a while.  Raises RefusedError BUSY where there is none."""
-        if self._taken.total() >= self._most or self._taken[whose] >= self._most_each:
+        if self._is_full(whose):
             raise RefusedError(Reason.BUSY)
         self._taken[whose] += 1
         try:
@@ -176,6 +203,7 @@ class Places:
             self._taken[whose] -= 1
             if not self._taken[whose]:
                 del self._taken[whose]
+            self._freed.set()
 
 
 class Body:

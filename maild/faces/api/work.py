@@ -32,6 +32,8 @@ class Limits:
     """Of these, for one person, with whatever tokens; of the operator's for one token."""
     reading: int = 256
     """Requests whose bodies are still to come; of one person `most_each`."""
+    ticket_patience: float = 10.0
+    """Seconds that a picture of a page waits for its turn, before it hears 503."""
     per_second: float = 20.0
     """How often one token may ask, for ever."""
     burst: int = 600
