@@ -129,9 +129,13 @@ class _Reader:
             case _ if attribute == _BODY:
                 self._texts.setdefault("plain", bytes(content).rstrip(b"\0"))
             case _ if attribute == _MESSAGE_PROPERTIES:
-                self._texts_among(content)
+                with suppress(
+                    _EndError
+                ):  # Of this attribute alone: where the next one begins is known.
+                    self._texts_among(content)
             case _ if level == _ATTACHMENT and self._found:
-                self._attachment(self._found[-1], attribute, content)
+                with suppress(_EndError):
+                    self._attachment(self._found[-1], attribute, content)
 
     def _attachment(self, file: TnefFile, attribute: int, content: memoryview) -> None:
         match attribute:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 import time
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from maild.parse.tnef import FILES_MAX, read_tnef
-from tests.parse.winmail import ATTACHMENT, attribute, embedded, file, prop, props, winmail
+from tests.parse.winmail import ATTACHMENT, MESSAGE, attribute, embedded, file, prop, props, winmail
 
 WHOLE = winmail(
     file("Übersicht 2026.pdf", b"%PDF-1.7", "application/pdf"),
@@ -87,3 +88,17 @@ def test_T6_bombs_cost_no_more_than_their_size() -> None:
         began = time.process_time()
         assert len(read_tnef(bomb)) <= FILES_MAX
         assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [struct.pack("<HH", 0x01, 0x3001), struct.pack("<HHI", 0x102, 0x1013, 9)],
+    ids=["a type of unknown length", "more than is there"],
+)
+@pytest.mark.parametrize("at", [(MESSAGE, 0x00069003), (ATTACHMENT, 0x00069005)])
+def test_M13_a_property_that_cannot_be_read_ends_its_own_attribute_alone(
+    broken: bytes, at: tuple[int, int]
+) -> None:
+    odd = attribute(*at, props(broken))
+    found = read_tnef(winmail(odd, file("a.pdf", b"%PDF-1"), odd, file("b.pdf", b"%PDF-2")))
+    assert [(one.name, one.octets) for one in found] == [("a.pdf", b"%PDF-1"), ("b.pdf", b"%PDF-2")]
