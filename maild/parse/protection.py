@@ -9,20 +9,22 @@ from maild.model.shown import Protection
 from maild.parse.parts import Part
 
 _SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
-_CLEAR = frozenset({"signed-data", "certs-only", "compressed-data"})
+_NEITHER = frozenset({"certs-only", "compressed-data"})
+"""Kinds of S/MIME that neither sign nor encrypt what they hold (RFC 8551 3.2.2)."""
 _ENCRYPTED_TEXT = "-----BEGIN PGP MESSAGE-----"
 _SIGNED_TEXT = "-----BEGIN PGP SIGNED MESSAGE-----"
 
 
 def protection_of(root: Part, text: str) -> Protection | None:
-    """Return how a mail is protected; the outermost way counts."""
+    """Return how a mail is protected; the outermost way counts, and what is attached to the mail says nothing of it."""
     for part in _outermost_first(root):
         protocol = part.content_type.get("protocol").lower()
         if part.type == "multipart/encrypted":
             return Protection(kind="encrypted", by=_by(protocol), opaque=True)
-        if part.type in _SMIME:
-            is_clear = part.content_type.get("smime-type").lower() in _CLEAR
-            return Protection(kind="signed" if is_clear else "encrypted", by="S/MIME", opaque=True)
+        kind = part.content_type.get("smime-type").lower()
+        if part.type in _SMIME and kind not in _NEITHER:
+            is_signed = kind == "signed-data"
+            return Protection(kind="signed" if is_signed else "encrypted", by="S/MIME", opaque=True)
         if part.type == "multipart/signed":
             return Protection(kind="signed", by=_by(protocol), opaque=False)
     start = text.lstrip()[:200]
@@ -53,5 +55,7 @@ def _outermost_first(root: Part) -> list[Part]:
     while waiting:
         part = waiting.pop()
         found.append(part)
-        waiting.extend(reversed(part.children))
+        waiting.extend(
+            child for child in reversed(part.children) if child.disposition.value != "attachment"
+        )
     return found

@@ -325,6 +325,20 @@ class TestOpened:
         page = show_html(site.app, Showing(READER), ulid, Asked(), by=OPERATOR).content.decode()
         assert f"This mail is {expected[0]} ({expected[1]})" in page
 
+    @pytest.mark.parametrize(
+        ("type_", "name"),
+        [
+            ("application/pkcs7-mime; smime-type=enveloped-data", "old.p7m"),
+            ("application/pkcs7-mime; smime-type=compressed-data", ""),
+            ("application/pkcs7-mime; smime-type=certs-only", ""),
+        ],
+    )
+    def test_M13_what_is_attached_and_what_protects_nothing_says_nothing_of_the_mail(
+        self, site: Site, type_: str, name: str
+    ) -> None:
+        ulid = site.mail(part(type_, b"x" * 30, name))
+        assert self.show(site, ulid)["protection"] is None
+
     def test_M13_encrypted_text_says_so(self, site: Site) -> None:
         text = b"From: a@b.example\r\nTo: info@acme.example\r\n\r\n-----BEGIN PGP MESSAGE-----\r\nx"
         assert self.show(site, site.raw(text))["protection"]["kind"] == "encrypted"
