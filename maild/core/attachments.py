@@ -25,6 +25,7 @@ from maild.model.letter import UnreadableError
 from maild.model.reason import Reason, RefusedError
 from maild.model.shown import INTO, Listed, NoSuchPartError, Shown, Span, What, Wish
 from maild.parse.pool import ReaderDiedError
+from maild.parse.safe_html import ALIASES
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 """What a browser may draw within a page."""
@@ -145,7 +146,7 @@ def _name(name: str, type_: str, path: str) -> str:
 
 def _served_as(shown: Shown) -> str:
     """Return the type that a browser hears: what the mail says, if the content agrees and it is harmless."""
-    said = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}.get(shown.type, shown.type)
+    said = ALIASES.get(shown.type, shown.type)
     return said if said in _AS_IT_IS and said == shown.seems else _OCTETS
 
 

@@ -73,8 +73,11 @@ _ENDS: dict[str, frozenset[str]] = {
 """What ends by itself where one of these begins."""
 _NOT_THROUGH = {"p": _BLOCKS, "li": frozenset({"ol", "ul"})}
 """Through what an end tag does not reach."""
+_BLANKS = re.compile(r"\s+")
 _LOOKED_BACK = 8
 """Open elements among which a format that was closed in the wrong order is sought."""
+_OPENED_AGAIN_MAX = 500_000
+"""Formats that a parser may have to open again, each in every element behind: that many nodes fit into its memory."""
 _TINY = re.compile(r"\s*[012](?:px)?\s*", re.ASCII)
 
 
@@ -108,6 +111,7 @@ class Guard:
         self._open: list[_Open] = []
         self._names: Counter[str] = Counter()
         self._unclosed = 0
+        self._opened_again = 0
         self._tags = 0
         self._link: _Link | None = None
 
@@ -124,14 +128,19 @@ class Guard:
             elif match["name"] is not None:
                 self._tag(match["name"].lower(), bool(match["end"]), match["attributes"])
         self._text(html[at:])
+        self._end_link()
         return "".join(self._pieces)
 
     def _text(self, text: str) -> None:
         if not text:
             return
         self._pieces.append(text.replace("<", "&lt;"))
+        self._name_in_link(text)
+
+    def _name_in_link(self, text: str) -> None:
+        """Keep what a link says of itself; a browser shows any blanks as one."""
         if self._link is not None and len(self._link.text) < _LINK_TEXT:
-            self._link.text += text[:_LINK_TEXT]
+            self._link.text += _BLANKS.sub(" ", text)[:_LINK_TEXT]
 
     def _tag(self, name: str, is_end: bool, attributes: str) -> None:
         if is_end and name == "br":
@@ -156,6 +165,9 @@ class Guard:
             self._pieces.append(f"<{name}{kept}>")
             return
         self._end_by_itself(name)
+        self._opened_again += self._unclosed
+        if self._opened_again > _OPENED_AGAIN_MAX:
+            raise TooMuchError("formats that are opened again and again")
         self._open.append(_Open(name, self._unclosed))
         self._names[name] += 1
         if len(self._open) + self._unclosed > HTML_DEPTH:
@@ -196,7 +208,10 @@ class Guard:
         if name == "img" and _is_pixel(found):
             self.pixels += 1
             return None
+        if name == "img":
+            self._name_in_link(found.get("alt", ""))
         if name == "a":
+            self._end_link()  # The next one ends it (HTML 13.2.6.4.7).
             self._begin_link(found)
         allowed = ATTRIBUTES.get(name, frozenset()) | _ALL
         return "".join(
@@ -208,7 +223,7 @@ class Guard:
     def _begin_link(self, found: dict[str, str]) -> None:
         """Say in a link's title where it leads; what the mail itself writes there is left out."""
         found.pop("title", None)
-        host = host_of(entities.unescape(found.get("href", "")[:4096]))
+        host = host_of(entities.unescape(found.get("href", ""))[:4096])
         if host:
             found["title"] = entities.escape(host)
             self._link = _Link(host)

@@ -14,7 +14,7 @@ from maild.parse.limits import HTML, HTML_TAGS, TEXT
 from maild.parse.parts import Part, read_parts
 from maild.parse.plain_page import text_as_html
 from maild.parse.protection import protection_of, sentence
-from maild.parse.safe_html import PICTURES, Sanitised, sanitised
+from maild.parse.safe_html import ALIASES, PICTURES, Sanitised, sanitised
 from maild.parse.text import Texts, read_page, read_texts
 from maild.parse.tnef import TYPES as TNEF, read_tnef
 
@@ -113,7 +113,7 @@ def _pictures(root: Part, wish: Wish) -> dict[str, str]:
     found: dict[str, str] = {}
     inside = f"{wish.path}{INTO}" if wish.path else ""
     for part in root.leaves():
-        if part.content_id and part.type in PICTURES and not is_text(part):
+        if part.content_id and ALIASES.get(part.type, part.type) in PICTURES and not is_text(part):
             found.setdefault(part.content_id, f"cid/{wish.name}/{inside}{part.path}")
         if len(found) == _PICTURES_MAX:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as entities
 import re
+from collections import Counter
 from itertools import groupby
 
 from maild.parse.links import safe_link
@@ -61,10 +62,12 @@ def _linked(text: str, left: list[int]) -> str:
 
 def _without_end(url: str) -> str:
     """Leave to the sentence what is the sentence's: its full stop, its bracket."""
-    while url:
-        last = url[-1]
-        if last in _AFTER or (last in _PAIRS and url.count(_PAIRS[last]) < url.count(last)):
-            url = url[:-1]
-        else:
+    count = Counter(url)
+    end = len(url)
+    while end:
+        last = url[end - 1]
+        if last not in _AFTER and (last not in _PAIRS or count[_PAIRS[last]] >= count[last]):
             break
-    return url
+        count[last] -= 1
+        end -= 1
+    return url[:end]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import unquote
 
 import nh3
 
@@ -20,6 +21,8 @@ from maild.parse.safe_css import safe_style
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 """Pictures that a browser may draw.  SVG is none of them: it is a page."""
+ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}
+"""What programs write, and the type that it is."""
 _DATA = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]*+", re.IGNORECASE)
 _REMOTE = re.compile(r"\s*+(?:https?:)?//", re.IGNORECASE)
 _SIZE = re.compile(r"\d{1,4}%?", re.ASCII)
@@ -74,8 +77,11 @@ class _Values:
                 return value[:_WORD_MAX]
 
     def _picture(self, value: str) -> str | None:
+        value = value.strip()
         if value[:4].lower() == "cid:":
-            found = self.pictures.get(value[4:].strip().strip("<>"))
+            name = value[4:].strip().strip("<>")
+            # As it stands, for many write it so, and as RFC 2392 2 has it.
+            found = self.pictures.get(name) or self.pictures.get(unquote(name).strip("<>"))
             self.lost += found is None
             return found
         if _DATA.fullmatch(value) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -170,3 +171,44 @@ def test_M13_a_page_that_is_not_whole_says_so(raw: bytes, notice: str) -> None:
 
 def test_M13_an_end_tag_without_a_name_takes_nothing_along() -> None:
     assert "Hello <b>x</b> world" in page(HTML + b"</>Hello <b>x</b> world")
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ('<a href="https://evil.example/">' + " " * 250 + "www.bank.example</a>", "www.bank.example [evil.example]"),
+        ('<a href="https://evil.example/">www.bank.example', "www.bank.example [evil.example]"),
+        ('<a href="https://evil.example/">www.bank.example<a href="https://bank.example">', "www.bank.example [evil.example]"),
+        ('<a href="https://' + "&#" + "0" * 4200 + '101;vil.example/">www.bank.example</a>', "www.bank.example [evil.example]"),
+        ('<a href="https://evil.example/"><img src="cid:none" alt="www.bank.example"></a>', "> [evil.example]"),
+    ],
+)  # fmt: skip
+def test_T8_a_link_that_names_another_host_shows_the_true_one_however_it_is_written(
+    link: str, shown: str
+) -> None:
+    assert shown in page(HTML + link.encode())
+
+
+@pytest.mark.parametrize("source", ["cid:a@b", "cid:a%40b", " cid:a@b", "CID:%3Ca@b%3E"])
+@pytest.mark.parametrize("type_", [b"image/png", b"image/jpg"])
+def test_M13_a_picture_that_the_mail_brings_is_found_however_it_is_named(
+    source: str, type_: bytes
+) -> None:
+    picture = b"Content-Type: " + type_ + b"\r\nContent-ID: <a@b>\r\n\r\nx"
+    found = page(multipart("related", HTML + f'<img src="{source}">'.encode(), picture))
+    assert f'src="cid/{"N" * 32}/2"' in found
+
+
+def test_T6_formats_that_would_be_opened_in_every_paragraph_are_too_much() -> None:
+    fonts = "".join(f"<font color=c{at}>" for at in range(400))
+    raw = HTML + f"<div>{fonts}</div>{'<p>x' * 20_000}".encode()
+    assert (
+        b"opened again and again; only its text is shown" in show(raw, Wish(what=What.PAGE)).octets
+    )
+
+
+def test_T6_an_address_of_many_brackets_is_soon_read() -> None:
+    began = time.process_time()
+    page(TEXT + (b"http://" + b")" * 1990 + b" ") * 500)
+    assert time.process_time() - began < 2
+    assert '<a href="https://x.example/a_(b)"' in page(TEXT + b"(see https://x.example/a_(b)).")
