@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import idna
 
@@ -36,9 +36,13 @@ def host_of(url: str) -> str:
         return ""
     try:
         host = urlsplit(link).hostname or ""
+    except ValueError:
+        return ""
+    try:
         return host if host.isascii() else idna.encode(host, uts46=True).decode()
     except (ValueError, idna.IDNAError):
-        return ""
+        # No name by the book; a browser may take it for one, and go there.
+        return quote(host, safe=".-_")
 
 
 def hosts_in(text: str) -> list[str]:

@@ -180,13 +180,15 @@ def test_M13_an_end_tag_without_a_name_takes_nothing_along() -> None:
         ('<a href="https://evil.example/">www.bank.example', "www.bank.example [evil.example]"),
         ('<a href="https://evil.example/">www.bank.example<a href="https://bank.example">', "www.bank.example [evil.example]"),
         ('<a href="https://' + "&#" + "0" * 4200 + '101;vil.example/">www.bank.example</a>', "www.bank.example [evil.example]"),
+        ('<a href="https://\U0001f4a9.example/">www.bank.example</a>', "www.bank.example [%F0%9F%92%A9.example]"),
+        ('<a href="https://a_b.ev\u00efl.example/">www.bank.example</a>', "www.bank.example [a_b.ev%C3%AFl.example]"),
         ('<a href="https://evil.example/"><img src="cid:none" alt="www.bank.example"></a>', "> [evil.example]"),
     ],
 )  # fmt: skip
 def test_T8_a_link_that_names_another_host_shows_the_true_one_however_it_is_written(
     link: str, shown: str
 ) -> None:
-    assert shown in page(HTML + link.encode())
+    assert shown in page(HTML.replace(b"html", b"html; charset=utf-8") + link.encode())
 
 
 @pytest.mark.parametrize("source", ["cid:a@b", "cid:a%40b", " cid:a@b", "CID:%3Ca@b%3E"])
