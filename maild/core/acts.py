@@ -25,6 +25,8 @@ class Change:
     moved: tuple[str, ...]
     unchanged: tuple[str, ...] = ()
     """Mails that were so already, or that somebody changed since."""
+    stopped: str | None = None
+    """Why it ended before all were looked at; None: it did not.  Doing it again goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,13 @@ def require_reader(tx: Tx, account_id: int, user_id: int, *, hold: bool = True) 
             why=f"Nobody opens the mailbox of {user.display_name}, so nobody would read it: add members first "
             f"(maild inbox members {user.email} --add EMAIL).",
         )
+
+
+def reads_mail(tx: Tx, account_id: int, user_id: int) -> bool:
+    """Whether `require_reader` lets a member, as somebody was, own mail again; the caller holds them."""
+    if tx.rights.active_role(account_id, user_id) is None:
+        return False
+    return tx.people.user(user_id).kind != "communal" or tx.people.has_members(user_id)
 
 
 def name_of(tx: Tx, by: Actor) -> str:

@@ -9,8 +9,8 @@ from maild.core.acts import Act, new_act, require_reader, right_to
 from maild.core.app import Actor, App
 from maild.core.handing import hand_over
 from maild.core.lists import Wanted, places
-from maild.core.mailbox import PORTION, GoOn, require_note
-from maild.model.reason import RefusedError
+from maild.core.mailbox import PORTION, require_note
+from maild.core.portions import GoOn, in_portions
 from maild.store.lists import Place
 from maild.store.store import Tx
 
@@ -82,6 +82,12 @@ class Given:
     unchanged: list[str] = field(default_factory=list)
     stopped: str | None = None
 
+    def add(self, done: tuple[list[str], list[str]]) -> None:
+        """Add the mails of a portion that was committed: those that moved, and those that did not."""
+        moved, unchanged = done
+        self.moved += moved
+        self.unchanged += unchanged
+
     def told(self, *, more: bool) -> GivenMany:
         """Return what it did."""
         return GivenMany(
@@ -97,20 +103,15 @@ class Given:
 def give_places(app: App, given: Given, found: Sequence[Place], go_on: GoOn | None = None) -> None:
     """Give mails as they were found, in portions; who calls it has asked whether the receiver is one.
 
-    Commits one transaction for each portion.  Rights are asked again in each.
+    Commits one transaction for each portion.  Rights are asked again in each.  Raises as `in_portions`.
     """
     given.found = len(found)
-    for at in range(0, len(found), PORTION):
-        try:
-            with app.store.write() as tx:
-                _give_portion(tx, found[at : at + PORTION], given)
-        except RefusedError as refused:
-            given.stopped = str(refused)
-            return
-        done = min(at + PORTION, len(found))
-        if go_on is not None and not go_on(done, len(found)) and done < len(found):
-            given.stopped = f"It was stopped after {done} of {len(found)} mails."
-            return
+
+    def some_given(tx: Tx, some: Sequence[Place]) -> tuple[list[str], list[str]]:
+        return _give_portion(tx, some, given)
+
+    if found:
+        given.stopped = in_portions(app, found, PORTION, some_given, given.add, go_on)
 
 
 def _found(app: App, wanted: Wanted, to: int, by: Actor) -> tuple[int, Sequence[Place]]:
@@ -122,8 +123,8 @@ def _found(app: App, wanted: Wanted, to: int, by: Actor) -> tuple[int, Sequence[
     return account_id, found
 
 
-def _give_portion(tx: Tx, some: Sequence[Place], given: Given) -> None:
-    """Give those that are still as they were found."""
+def _give_portion(tx: Tx, some: Sequence[Place], given: Given) -> tuple[list[str], list[str]]:
+    """Give those that are still as they were found; return which were given, and which were not."""
     rows = tx.mailbox.hold(place.ulid for place in some)
     may = right_to(tx, given.account_id, given.act.by)
     require_reader(tx, given.account_id, given.to)
@@ -133,5 +134,5 @@ def _give_portion(tx: Tx, some: Sequence[Place], given: Given) -> None:
         if rows[place.ulid].version == place.version and may(rows[place.ulid])
     ]
     done = {row.ulid for row in hand_over(tx, ready, given.to, given.act)}
-    given.moved += (place.ulid for place in some if place.ulid in done)
-    given.unchanged += (place.ulid for place in some if place.ulid not in done)
+    moved = [place.ulid for place in some if place.ulid in done]
+    return moved, [place.ulid for place in some if place.ulid not in done]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from maild.core.acts import Act, event_of, name_of
+from maild.core.acts import Act, event_of, name_of, reads_mail
 from maild.core.app import Actor
 from maild.model.reason import Reason, RefusedError
 from maild.store.mailbox import EntryRow, Move, TransferRow
@@ -71,12 +71,17 @@ def take_back(
 ) -> set[int]:
     """Reverse owner changes; return the transfers that were.
 
-    Left alone is what moved since, and what was of somebody who has left.  `rows` are the mails by delivery.
+    Left alone is what moved since, and what was of somebody who has left, or of a mailbox that nobody opens.  `rows` are
+    the mails by delivery.
     """
     transfers = list(transfers)
     newest = tx.mailbox.newest_transfers(rows)
     former = {(rows[one.delivery_id].account_id, one.from_user_id) for one in transfers}
-    there = {key for key in former if tx.rights.active_role(*key) is not None}
+    # Nobody leaves or is merged away until the mail is theirs again.
+    tx.people.heirs({user_id for _, user_id in former}, hold=True)
+    there = {key for key in former if reads_mail(tx, *key)}
+    gifts = tx.undoing.gifts_before(one.id for one in transfers if one.was_unread)
+    names = {by: name_of(tx, Actor(by)) for by, _ in gifts.values()}
     back = {}
     for one in transfers:
         row = rows[one.delivery_id]
@@ -85,7 +90,9 @@ def take_back(
             and row.owner_id == one.to_user_id
             and (row.account_id, one.from_user_id) in there
         ):
-            move = Move(row=row, to=one.from_user_id, unread=one.was_unread, cause=None)
+            by, at = gifts.get(row.id, (None, None))
+            cause = None if at is None else {"by": names[by], "at": at.isoformat()}
+            move = Move(row=row, to=one.from_user_id, unread=one.was_unread, cause=cause)
             back[row.id] = one.id, move
     done = _moved(tx, [move for _, move in back.values()], act)
     return {back[move.row.id][0] for move in done}

@@ -20,10 +20,12 @@ from maild.core.acts import (
     require_reader,
     require_right,
     require_rights,
+    right_to,
 )
 from maild.core.app import Actor, App
 from maild.core.decide import Reader, decide_again
 from maild.core.handing import hand_over, owner_changed, require_place, take_back
+from maild.core.portions import GoOn, in_portions
 from maild.core.rulings import release, retract, withdraw
 from maild.core.standing import in_sight
 from maild.model.plain_text import short, storable
@@ -36,9 +38,6 @@ NOTE_MAX = 10_000
 """Characters of a note."""
 PORTION = 500
 """Mails of one transaction of an act on many: others wait no longer than for these."""
-
-GoOn = Callable[[int, int], bool]
-"""Hears after each portion how many of how many mails are done, and says whether to go on."""
 
 
 def give(
@@ -101,7 +100,7 @@ def newest_change(app: App, account_id: int, *, by: Actor) -> str:
     """
     with app.store.read() as tx:
         is_there = in_sight(tx, account_id, by)
-        found = tx.mailbox.last_change(account_id, by.user_id) if is_there else None
+        found = tx.undoing.last_change(account_id, by.user_id) if is_there else None
     if found is None:
         raise RefusedError(Reason.NOTHING_TO_UNDO)
     return found
@@ -112,29 +111,31 @@ def undo(
 ) -> Change:
     """Undo an act: owners and read flags are restored (M4).
 
-    A mail that somebody moved since is left alone and listed.  Commits one transaction for owner changes, of an act on
-    many mails one for each portion of them: what is not taken back when it stops, as by `go_on`, is by doing it again.
-    A dismissal is released by a ruling, a release withdrawn by one, another answer retracted by one, and the mail
+    Who did an act takes it back, whatever right to its mails that took; others need a right to each of them.  A mail that
+    somebody moved since is left alone and listed.  Commits one transaction for owner changes, of an act on many mails one
+    for each portion of them: `stopped` says what ended it before all was taken back, as `go_on`, and doing it again goes
+    on.  A dismissal is released by a ruling, a release withdrawn by one, another answer retracted by one, and the mail
     decided again.  Raises RefusedError NOT_FOUND, NOT_ALLOWED, CONFLICT before anything is done.
     """
     act = new_act(app, by, "undone", undoes=change_id)
     with app.store.read() as tx:
         transfers = tx.mailbox.transfers_of_change(change_id)
-        _require_change(tx, transfers, change_id, by)
+        is_own = _require_change(tx, transfers, change_id, by)
     undone = _Undone()
-    portions = [transfers[at : at + PORTION] for at in range(0, len(transfers), PORTION)] or [[]]
-    for number, portion in enumerate(portions, 1):
-        with app.store.write() as tx:
-            _take_back(tx, portion, act, undone)
-            if portion is portions[-1]:
-                # With the last ones: an act that moved and answered is taken back as one where it is small.
-                _take_back_answers(tx, act, change_id, undone)
-        done = min(number * PORTION, len(transfers))
-        if go_on is not None and not go_on(done, len(transfers)):
-            break
+
+    def some_back(tx: Tx, some: Sequence[TransferRow]) -> _Undone:
+        done = _Undone()
+        _take_back(tx, some, act, done, is_own=is_own)
+        if some[-1:] == transfers[-1:]:
+            # With the last ones: an act that moved and answered is taken back as one where it is small.
+            _take_back_answers(tx, act, change_id, done, is_own=is_own)
+        return done
+
+    stopped = in_portions(app, transfers, PORTION, some_back, undone.add, go_on)
     decide_again(app, reader, [row.id for row in undone.released])
     moved = list(dict.fromkeys([*undone.moved, *(row.ulid for row in undone.released)]))
-    return Change(id=act.change_id, moved=tuple(moved), unchanged=tuple(undone.unchanged))
+    unchanged = tuple(undone.unchanged)
+    return Change(id=act.change_id, moved=tuple(moved), unchanged=unchanged, stopped=stopped)
 
 
 @dataclass(slots=True)
@@ -144,26 +145,38 @@ class _Undone:
     released: list[EntryRow] = field(default_factory=list)
     """To be decided again."""
 
+    def add(self, more: _Undone) -> None:
+        """Add what was committed."""
+        self.moved += more.moved
+        self.unchanged += more.unchanged
+        self.released += more.released
 
-def _held(tx: Tx, delivery_ids: Iterable[int], by: Actor) -> dict[int, EntryRow]:
-    """Hold mails, and refuse who has no right to one of them; what was erased is not held, as nobody moves it."""
+
+def _held(tx: Tx, delivery_ids: Iterable[int], by: Actor, *, is_own: bool) -> dict[int, EntryRow]:
+    """Hold mails, and refuse who has no right to one of them, unless the act was their own.
+
+    What was erased is not held, as nobody moves it.
+    """
     rows = tx.mailbox.entries_of(delivery_ids)
     there = [row.ulid for row in rows.values() if row.state is not State.ERASED]
     held = mails(tx, there, by)
-    require_rights(tx, held, by)
+    if not is_own:
+        require_rights(tx, held, by)
     return rows | {row.id: row for row in held}
 
 
-def _take_back(tx: Tx, transfers: Sequence[TransferRow], act: Act, undone: _Undone) -> None:
-    rows = _held(tx, (one.delivery_id for one in transfers), act.by)
+def _take_back(
+    tx: Tx, transfers: Sequence[TransferRow], act: Act, undone: _Undone, *, is_own: bool
+) -> None:
+    rows = _held(tx, (one.delivery_id for one in transfers), act.by, is_own=is_own)
     done = take_back(tx, transfers, rows, act)
     for one in transfers:
         (undone.moved if one.id in done else undone.unchanged).append(rows[one.delivery_id].ulid)
 
 
-def _take_back_answers(tx: Tx, act: Act, change_id: str, undone: _Undone) -> None:
+def _take_back_answers(tx: Tx, act: Act, change_id: str, undone: _Undone, *, is_own: bool) -> None:
     answers = _answers_of(tx, act, change_id)
-    rows = _held(tx, (delivery_id for delivery_id, _ in answers), act.by)
+    rows = _held(tx, (delivery_id for delivery_id, _ in answers), act.by, is_own=is_own)
     for delivery_id, takes_back in answers:
         row = rows[delivery_id]
         if takes_back(row):
@@ -178,15 +191,15 @@ def _answers_of(tx: Tx, act: Act, change_id: str) -> list[tuple[int, Callable[[E
     return [
         *(
             (delivery_id, partial(_released, tx, act, answer))
-            for delivery_id, answer in tx.mailbox.dismissals_of_change(change_id)
+            for delivery_id, answer in tx.undoing.dismissals_of_change(change_id)
         ),
         *(
             (delivery_id, partial(_withdrawn, tx, act, at))
-            for delivery_id, at in tx.mailbox.releases_of_change(change_id)
+            for delivery_id, at in tx.undoing.releases_of_change(change_id)
         ),
         *(
             (delivery_id, partial(_retracted, tx, act))
-            for delivery_id in tx.mailbox.answers_of_change(change_id)
+            for delivery_id in tx.undoing.answers_of_change(change_id)
         ),
     ]
 
@@ -199,16 +212,20 @@ def _released(tx: Tx, act: Act, answer: dict[str, Any], row: EntryRow) -> bool:
 
 
 def _retracted(tx: Tx, act: Act, row: EntryRow) -> bool:
-    return retract(tx, row, act)
+    # What is known of a mail is for those to say who have a right to it now, also where they said it first.
+    return right_to(tx, row.account_id, act.by)(row) and retract(tx, row, act)
 
 
-def _require_change(tx: Tx, transfers: Sequence[TransferRow], change_id: str, by: Actor) -> None:
-    """Refuse a change that is not there, or of whose mails one is not there for who asks, or not theirs."""
+def _require_change(tx: Tx, transfers: Sequence[TransferRow], change_id: str, by: Actor) -> bool:
+    """Refuse a change that is not there, or somebody else's of whose mails one is not there for who asks, or not theirs.
+
+    Return whether it was their own act.
+    """
     touched = [
         *(transfer.delivery_id for transfer in transfers),
-        *(delivery_id for delivery_id, _ in tx.mailbox.dismissals_of_change(change_id)),
-        *(delivery_id for delivery_id, _ in tx.mailbox.releases_of_change(change_id)),
-        *tx.mailbox.answers_of_change(change_id),
+        *(delivery_id for delivery_id, _ in tx.undoing.dismissals_of_change(change_id)),
+        *(delivery_id for delivery_id, _ in tx.undoing.releases_of_change(change_id)),
+        *tx.undoing.answers_of_change(change_id),
     ]
     rows = list(tx.mailbox.entries_of(touched).values())
     accounts = {row.account_id for row in rows}
@@ -219,13 +236,16 @@ def _require_change(tx: Tx, transfers: Sequence[TransferRow], change_id: str, by
             value=short(change_id),
             hint="Nothing was undone.",
         )
-    require_rights(tx, rows, by)
+    is_own = by.user_id is not None and tx.undoing.actors_of_change(change_id) == {by.user_id}
+    if not is_own:
+        require_rights(tx, rows, by)
     if tx.changes.change(change_id) is not None:
         raise RefusedError(
             Reason.CONFLICT,
             actions=(f"The operator takes it back: maild user unmerge {change_id}",),
             why="These mails changed hands because two users turned out to be one (a merge); mails alone do not go back.",
         )
+    return is_own
 
 
 def _withdrawn(tx: Tx, act: Act, since: datetime, row: EntryRow) -> bool:

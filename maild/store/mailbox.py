@@ -9,24 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Select,
-    Table,
-    exists,
     func,
     insert,
-    or_,
     select,
     update,
 )
 
 from maild.model.people import InboxKind
-from maild.model.ruled import RETRACTABLE
 from maild.model.states import State
-from maild.store.change_tables import people_changes
 from maild.store.people_tables import inboxes
-from maild.store.schema import deliveries, entries, notes, rulings, statuses, transfers
+from maild.store.schema import deliveries, entries, notes, statuses, transfers
 from maild.store.sql import ForEach, could_be_id, insert_new, slices
 
 
@@ -82,12 +76,6 @@ _ADD_TRANSFERS = ForEach.insert(
     *("delivery_id", "from_user_id", "to_user_id", "by_user_id", "at", "note"),
     *("was_unread", "became_unread", "change_id", "undoes"),
 )
-
-
-def _is_undone(table: Table) -> ColumnElement[bool]:
-    """Whether a later act took back the one that a row belongs to."""
-    later = (transfers.alias("undoing_transfers"), rulings.alias("undoing_rulings"))
-    return or_(*(exists().where(undoing.c.undoes == table.c.change_id) for undoing in later))
 
 
 class MailboxRows:
@@ -266,74 +254,6 @@ class MailboxRows:
             select(*transfers.c).where(condition).order_by(transfers.c.id)
         ).mappings()
         return [TransferRow(**row) for row in rows]
-
-    def last_change(self, account_id: int, by: int | None) -> str | None:
-        """Return the newest act in the account that can be undone and was not: this user's, or anybody's (None)."""
-        newest: tuple[datetime, str] | None = None
-        for table in (transfers, rulings):
-            query = (
-                select(table.c.at, table.c.change_id)
-                .join(deliveries, deliveries.c.id == table.c.delivery_id)
-                .where(
-                    deliveries.c.account_id == account_id,
-                    table.c.undoes.is_(None),
-                    ~_is_undone(table),
-                    # A merge is no act on mails: it is taken back as a whole.
-                    ~exists().where(people_changes.c.ulid == table.c.change_id),
-                )
-                .order_by(table.c.id.desc())
-                .limit(1)
-            )
-            if by is not None:
-                query = query.where(table.c.by_user_id == by)
-            if table is rulings:
-                query = query.where(
-                    rulings.c.question.in_(("dismiss", "release", *sorted(RETRACTABLE)))
-                )
-            row = self._connection.execute(query).first()
-            if row is not None and (newest is None or row.at > newest[0]):
-                newest = (row.at, row.change_id)
-        return None if newest is None else newest[1]
-
-    def dismissals_of_change(self, change_id: str) -> list[tuple[int, dict[str, Any]]]:
-        """Return (delivery, answer) of each dismissal of one act."""
-        if not could_be_id(change_id):
-            return []
-        rows = self._connection.execute(
-            select(rulings.c.delivery_id, rulings.c.answer).where(
-                rulings.c.change_id == change_id, rulings.c.question == "dismiss"
-            )
-        )
-        return [(row.delivery_id, row.answer) for row in rows]
-
-    def releases_of_change(self, change_id: str) -> list[tuple[int, datetime]]:
-        """Return (delivery, time) of each release of one act, unless the act took something back itself."""
-        if not could_be_id(change_id):
-            return []
-        rows = self._connection.execute(
-            select(rulings.c.delivery_id, rulings.c.at).where(
-                rulings.c.change_id == change_id,
-                rulings.c.question == "release",
-                rulings.c.undoes.is_(None),
-            )
-        )
-        return [(row.delivery_id, row.at) for row in rows]
-
-    def answers_of_change(self, change_id: str) -> list[int]:
-        """Return the deliveries about which an act answered something that can be retracted, each once."""
-        if not could_be_id(change_id):
-            return []
-        rows = self._connection.execute(
-            select(rulings.c.delivery_id)
-            .distinct()
-            .where(
-                rulings.c.change_id == change_id,
-                rulings.c.question.in_(sorted(RETRACTABLE)),
-                rulings.c.undoes.is_(None),
-            )
-            .order_by(rulings.c.delivery_id)
-        )
-        return [row.delivery_id for row in rows]
 
     # --- flags ------------------------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ from maild.store.templates import TemplateRows
 from maild.store.threads import ThreadRows
 from maild.store.throttles import ThrottleRows
 from maild.store.tokens import TokenRows
+from maild.store.undoing import UndoRows
 from maild.store.verdicts import VerdictRows
 from maild.store.verifications import VerificationRows
 from maild.store.views import ViewRows
@@ -269,6 +270,11 @@ class Tx:
     def kept_answers(self) -> KeptAnswerRows:
         """Requests that are to be done once."""
         return KeptAnswerRows(self.connection)
+
+    @cached_property
+    def undoing(self) -> UndoRows:
+        """Acts that can be undone."""
+        return UndoRows(self.connection)
 
     @cached_property
     def mailbox(self) -> MailboxRows:

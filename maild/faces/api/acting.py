@@ -100,6 +100,8 @@ class Done:
     """Mails that were so already, or that somebody changed since."""
     remembered: tuple[str, ...] = ()
     """Addresses, or @domains, whose mail goes there from now on."""
+    stopped: str | None = None
+    """Why an undo ended before all was taken back; null: it did not.  The same change again goes on."""
 
 
 class InboxCounts(BaseModel):
@@ -129,6 +131,7 @@ def _done(change: Change, remembered: tuple[str, ...] = ()) -> Done:
         moved=change.moved,
         unchanged=change.unchanged,
         remembered=remembered,
+        stopped=change.stopped,
     )
 
 

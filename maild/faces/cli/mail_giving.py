@@ -215,3 +215,5 @@ def undo(
     with a_reader() as reader, until_interrupted(cli, "looked at") as go_on:
         done = undo_change(cli.app, reader, by=cli.by, change_id=change_id, go_on=go_on)
     told(cli, done, "Undone")
+    if done.stopped is not None:
+        cli.say(f"To go on: maild mail undo {change_id}")

@@ -74,6 +74,10 @@ def told(cli: Context, change: Change, done: str) -> None:
         lines.append(
             f"Left as they were: {f'{count_left} mails, first ' if count_left > SHOWN_AFTER else ''}{shown}"
         )
+    if change.stopped is not None:
+        document["stopped"] = change.stopped
+        lines.append(line(change.stopped))
+        cli.exit = 1
     if count:
         lines.append(f"Change {change.id}")
     tell(cli, document, lines)
