@@ -13,7 +13,7 @@ from maild.core.acts import new_act, no_mail, require_reader, require_right, rig
 from maild.core.app import Actor, App
 from maild.core.documents import documents
 from maild.core.giving import Given, GivenMany, give_places
-from maild.core.handing import owner_changed
+from maild.core.handing import owner_changed, require_place
 from maild.core.mailbox import require_note
 from maild.model.states import State
 from maild.store.lists import Place
@@ -33,7 +33,7 @@ class Conversation:
 
 
 def show_conversation(app: App, ulid: str, *, by: Actor) -> Conversation:
-    """Return the conversation of a mail, oldest first; of a longer one the newest 1,000 mails.
+    """Return the conversation of a mail, oldest first; of a longer one this mail and the newest others, 1,000 in all.
 
     Reads only.  What the reader may not see is not in it, nor counted.  Raises RefusedError NOT_FOUND, NOT_ALLOWED.
     """
@@ -65,6 +65,8 @@ def give_conversation(
         row = _named(tx, ulid, by)
         if row.state is State.ERASED:
             raise no_mail(ulid)
+        if seen_version is not None:
+            require_place(row)
         if seen_version is not None and row.version != seen_version:
             raise owner_changed(tx, row, act.at)
         require_reader(tx, row.account_id, to, hold=False)
@@ -94,5 +96,7 @@ def _named(tx: Tx, ulid: str, by: Actor) -> EntryRow:
 
 def _in_sight(tx: Tx, row: EntryRow, by: Actor) -> list[EntryRow]:
     may = right_to(tx, row.account_id, by)
-    found = tx.mailbox.entries_of(tx.threads.deliveries(row.message_id, SHOWN_MAX))
-    return [one for one in found.values() if one.state is not State.ERASED and may(one)]
+    ids = tx.threads.deliveries(row.message_id, SHOWN_MAX)
+    found = tx.mailbox.entries_of(ids)
+    rows = [found[one] for one in ids]
+    return [one for one in rows if one.state is not State.ERASED and may(one)]

@@ -64,6 +64,7 @@ def give(
         rows = mails(tx, ulids, by)
         require_rights(tx, rows, by)
         for row in rows:
+            require_place(row)
             if seen is not None and row.version not in seen:
                 raise owner_changed(tx, row, act.at)
         given = [row for row in rows if row.owner_id != to]

@@ -80,14 +80,8 @@ class ListRows:
         return [rows[one] for one in ids]
 
     def mails(self, delivery_ids: Iterable[int]) -> list[dict[str, Any]]:
-        """Return these mails as lists show them, in the order in which they came in."""
-        return [
-            row
-            for some in slices(delivery_ids)
-            for row in self._filled(
-                mails().where(deliveries.c.id.in_(some)).order_by(deliveries.c.id)
-            )
-        ]
+        """Return these mails as lists show them, in this order."""
+        return self._mails_of(list(delivery_ids))
 
     def mail(self, delivery_id: int) -> dict[str, Any]:
         """Return one mail as lists show it."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     func,
@@ -78,6 +79,16 @@ _ADD_TRANSFERS = ForEach.insert(
 )
 
 
+def _version_again(delivery_id: int) -> ColumnElement[int]:
+    """Return the version of an entry that is made anew, higher than any that the mail's entries had before.
+
+    A version rises with an owner change, which stays in history, or when the mail is decided, which counts, too.
+    """
+    moved = select(func.count()).where(transfers.c.delivery_id == delivery_id).scalar_subquery()
+    decided = select(deliveries.c.version).where(deliveries.c.id == delivery_id).scalar_subquery()
+    return moved + decided
+
+
 class MailboxRows:
     """Queries about where mail lies."""
 
@@ -98,15 +109,15 @@ class MailboxRows:
     ) -> None:
         """Give a delivery its entry; one that is there keeps everything, but for an owner that nobody chose."""
         self._connection.execute(
-            insert_new(self._connection, entries),
-            {
-                "delivery_id": row.id,
-                "account_id": row.account_id,
-                "owner_id": owner_id,
-                "unread": unread,
-                "received_at": received_at,
-                "status_id": status_id,
-            },
+            insert_new(self._connection, entries).values(
+                delivery_id=row.id,
+                account_id=row.account_id,
+                owner_id=owner_id,
+                unread=unread,
+                received_at=received_at,
+                status_id=status_id,
+                version=_version_again(row.id),
+            )
         )
         if row.owner_id is not None and row.owner_id != owner_id and not self.transfers(row.id):
             self._connection.execute(

@@ -220,17 +220,22 @@ class ThreadRows:
         return found
 
     def deliveries(self, message_id: int, limit: int) -> list[int]:
-        """Return the deliveries of a message's conversation, its own among them, the newest `limit`, oldest first."""
+        """Return the deliveries of a message's conversation, oldest first: its own, and the newest others up to `limit`."""
         thread = self.of(message_id)
         belongs = messages.c.id == message_id if thread is None else messages.c.thread_id == thread
+        # By when they came, which is not the order of their rows where history was brought in later.
         rows = self._connection.execute(
-            select(deliveries.c.id)
+            select(deliveries.c.received_at, deliveries.c.id)
             .join(messages, messages.c.id == deliveries.c.message_id)
             .where(belongs)
-            .order_by(deliveries.c.id.desc())
+            .order_by(
+                (deliveries.c.message_id == message_id).desc(),
+                deliveries.c.received_at.desc(),
+                deliveries.c.id.desc(),
+            )
             .limit(limit)
         )
-        return sorted(rows.scalars())
+        return [row.id for row in sorted(rows, key=tuple)]
 
     def without(self, *, after: int, limit: int) -> list[int]:
         """Return the next messages that have no thread; one that waits to be read gets its whole one then."""

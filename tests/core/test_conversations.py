@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.conversations import give_conversation, show_conversation
+from maild.core.lists import Wanted, list_mails
 from maild.core.mailbox import give, undo
 from maild.core.quoting import join_old
 from maild.core.rulings import dismiss
@@ -19,6 +21,7 @@ from maild.store import schema, threads
 from maild.store.thread_tables import thread_links
 from maild.store.threads import Quoting
 from tests.core.company import EVA, JAN, LEA, READER, Post, a_company
+from tests.core.conftest import Frozen
 from tests.core.firm import refusal
 
 
@@ -189,6 +192,21 @@ def test_M14_mails_of_an_older_version_are_joined_later_and_from_where_it_ended(
     while after is not None:
         after = join_old(post.app, after)
     assert post.groups() == before == {frozenset("abc"), frozenset("d")}
+
+
+def test_M14_history_that_is_brought_in_later_stands_where_it_belongs(
+    post: Letters, clock: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = post.comes("answer", "offer")
+    newest = post.comes("newest", "offer", "answer")
+    clock.advance(timedelta(days=-2000))
+    post.comes("offer")
+    old = str(list_mails(post.app, Wanted(limit=3), by=OPERATOR).mails[-1]["id"])
+    for one in (answer, newest, old):
+        assert post.together(one) == ["offer", "answer", "newest"]
+    monkeypatch.setattr("maild.core.conversations.SHOWN_MAX", 2)
+    assert post.together(answer) == ["answer", "newest"]
+    assert post.together(old) == ["offer", "newest"], "the mail that was asked for is among them"
 
 
 # --- who sees and moves what --------------------------------------------------------------------------------------------
