@@ -105,7 +105,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "settle.settle",
         "tickets.sealed_ticket",
     ),
-    "acts on many mails, which have asked who may": ("giving.give_places",),
+    "acts on many mails, which have asked who may": ("giving.give_places", "portions.in_portions"),
     "what comes round, for all accounts": (
         "clients_following.directory_due",
         "clients_following.note_round",
