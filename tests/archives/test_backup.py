@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 
 from maild.__main__ import run_here
+from maild.core.app import OPERATOR, App
+from maild.core.backup import back_up
+from maild.core.erasing import Erasure, erase
+from maild.core.indexing import index_all
+from maild.store.store import Store
 from maild.testing.installation import Installation, InstallationError
 from tests.archives.test_command import an_mbox, imported, install, mails_of, old_mail, place
+from tests.conftest import UrlOf
+from tests.core.company import Post, a_company
+from tests.core.conftest import Frozen, clock
 
-__all__ = ["install", "place"]
+__all__ = ["clock", "install", "place"]
 
 
 def test_H_a_backup_is_restored_whole_and_only_where_nothing_is(
@@ -48,3 +56,22 @@ def test_H_a_damaged_backup_is_refused(place: Installation, tmp_path: Path) -> N
     (out / "backup.json").unlink()
     with pytest.raises(InstallationError, match="is no backup"):
         other.here("restore", str(out))
+
+
+def test_H_a_backup_has_no_word_of_an_erased_mail(
+    tmp_path: Path, url_of: UrlOf, clock: Frozen
+) -> None:
+    store = Store(url_of("sqlite"), tmp_path / "bodies")
+    app = App(store=store, clock=clock)
+    a_company(app)
+    post = Post(app)
+    [answer] = post.send(post.mail(body="xylophones quux"))
+    for number in range(20):
+        post.send(post.mail(body=f"filler {number}"))
+    post.decide()
+    index_all(app)
+    erase(app, Erasure(ids=(str(answer.facts["ref"]),)), by=OPERATOR)
+    index_all(app)
+    back_up(app, tmp_path / "copy")
+    store.close()
+    assert b"ylophones" not in (tmp_path / "copy" / "maild.db").read_bytes()
