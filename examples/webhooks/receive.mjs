@@ -11,6 +11,7 @@ import { createServer } from "node:http";
 const secret = Buffer.from(process.env.WEBHOOK_SECRET.replace(/^whsec_/, ""), "base64");
 const { MAILD_URL, MAILD_TOKEN } = process.env;
 const TOLERANCE_S = 300;
+const NOT_OURS = [403, 404, 410]; // We may not see the mail, or it is gone: to ask again would not help.
 const BODY_MAX = 1024 * 1024;
 const seen = new Set(); // In earnest: a table with a unique column, written in the same transaction as the work.
 
@@ -30,6 +31,7 @@ async function fetchMail(id) {
   const answer = await fetch(`${MAILD_URL}/api/v1/mails/${id}`, {
     headers: { Authorization: `Bearer ${MAILD_TOKEN}` },
   });
+  if (NOT_OURS.includes(answer.status)) return { subject: null };
   if (!answer.ok) throw new Error(`maild answered ${answer.status}`);
   return answer.json();
 }

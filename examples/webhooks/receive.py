@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 SECRET = base64.b64decode(os.environ["WEBHOOK_SECRET"].removeprefix("whsec_"))
 MAILD_URL, TOKEN = os.environ["MAILD_URL"], os.environ["MAILD_TOKEN"]
 TOLERANCE_S = 300
+NOT_OURS = {403, 404, 410}  # We may not see the mail, or it is gone: to ask again would not help.
 BODY_MAX = 1024 * 1024
 seen: set[str] = (
     set()
@@ -43,8 +45,13 @@ def fetch_mail(mail_id: str) -> Any:
     request = urllib.request.Request(
         f"{MAILD_URL}/api/v1/mails/{mail_id}", headers={"Authorization": f"Bearer {TOKEN}"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code in NOT_OURS:
+            return {"subject": None}
+        raise
 
 
 class Receiver(BaseHTTPRequestHandler):

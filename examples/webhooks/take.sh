@@ -27,5 +27,12 @@ esac
 # Ids are letters and digits: nothing else is ever put into a URL.
 mail=$(sed -n 's/.*"mail":"\([0-9A-Z]*\)".*/\1/p' "$body")
 [ -n "$mail" ] || exit 0
-curl --fail --silent --show-error --max-time 10 -H "Authorization: Bearer $MAILD_TOKEN" \
-    "$MAILD_URL/api/v1/mails/$mail" || exit 2
+answer=$(mktemp) && trap 'rm -f "$body" "$answer"' EXIT
+status=$(curl --silent --show-error --max-time 10 -H "Authorization: Bearer $MAILD_TOKEN" \
+    --output "$answer" --write-out '%{http_code}' "$MAILD_URL/api/v1/mails/$mail") || exit 2
+case $status in
+    200) cat "$answer" ;;
+    # We may not see the mail, or it is gone: to ask again would not help.
+    403 | 404 | 410) echo "not for us: $mail" >&2 ;;
+    *) exit 2 ;;
+esac
