@@ -81,6 +81,8 @@ class PostView:
     last_error: str | None
     next_try_at: datetime | None
     give_up_at: datetime
+    cursor: str
+    """What a list goes on behind, whatever has become of the event meanwhile."""
 
 
 def hook_views(tx: Tx, app: App, hooks: Sequence[HookRow]) -> list[HookView]:
@@ -131,4 +133,5 @@ def post_view(row: PostRow) -> PostView:
         last_error=row.last_error,
         next_try_at=row.due_at,
         give_up_at=row.give_up_at,
+        cursor=str(row.id),
     )

@@ -49,6 +49,7 @@ from maild.store.webhooks import HookRow
 HOOKS_MAX = 20
 """Webhooks of one account: every event goes to each of them."""
 POSTS_PAGE = 100
+_CURSOR_DIGITS = 18
 SECRET_OCTETS = 32
 OLD_SECRETS_MAX = 5
 """Secrets that sign beside the newest one."""
@@ -295,14 +296,14 @@ def list_posts(  # noqa: PLR0913 - a page of a list, by its name
     account: str | None = None,
     by: Actor,
 ) -> list[PostView]:
-    """Return events that wait or were given up, the oldest first; `after` is the last one of the page before.
+    """Return events that wait or were given up, the oldest first; `after` is the cursor of the last one of the page before.
 
-    Reads only.  Raises RefusedError.
+    Reads only.  Raises RefusedError (INVALID_VALUE for what is no cursor).
     """
+    start = 0 if after is None else _number(after)
     with app.store.read() as tx:
         where = _own(tx, account, by)
         hook = _found(tx, where, hook_id)
-        start = 0 if after is None else tx.webhooks.post_number(hook.id, _storable_id(after))
         rows = tx.webhooks.posts(hook.id, state, after=start, limit=max(1, min(limit, POSTS_PAGE)))
         return [post_view(row) for row in rows]
 
@@ -420,9 +421,15 @@ def _found(tx: Tx, where: AccountRow, hook_id: str, *, hold: bool = False) -> Ho
     return found
 
 
-def _storable_id(text: str) -> str:
-    """Return an event's id; what could be none becomes one that nothing has."""
-    return text if text.isascii() and text.isprintable() else ""
+def _number(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS):
+        raise RefusedError(
+            Reason.INVALID_VALUE,
+            what="The cursor",
+            value=short(cursor),
+            why="take the `cursor` of the last event of the page before",
+        )
+    return int(cursor)
 
 
 def _shown(tx: Tx, app: App, where: AccountRow, ulid: str) -> HookView:

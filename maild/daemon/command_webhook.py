@@ -99,6 +99,10 @@ def show(
     waiting: Annotated[
         bool, typer.Option("--waiting", help="The events that are tried again, the oldest 100.")
     ] = False,
+    after: Annotated[
+        str | None,
+        typer.Option(metavar="CURSOR", help="Go on behind this one: the last CURSOR of a list."),
+    ] = None,
 ) -> None:
     """Show how a webhook stands, or the events that its receiver did not take."""
     from maild.core.webhooks import list_posts, show_webhook
@@ -108,11 +112,22 @@ def show(
         _told(cli, show_webhook(cli.app, hook_id, account=cli.account_slug, by=cli.by))
         return
     state = PostState.DEAD if dead else PostState.WAITING
-    posts = list_posts(cli.app, hook_id, state, account=cli.account_slug, by=cli.by)
+    posts = list_posts(cli.app, hook_id, state, after=after, account=cli.account_slug, by=cli.by)
     rows = [
-        (one.id, one.type, one.mail, one.attempts, one.next_try_at, one.last_error) for one in posts
+        (
+            one.id,
+            one.type,
+            one.mail,
+            one.attempts,
+            one.next_try_at,
+            one.last_error,
+            one.cursor,
+        )
+        for one in posts
     ]
-    cli.emit(posts, table(("EVENT", "TYPE", "MAIL", "TRIES", "NEXT TRY", "LAST ERROR"), rows))
+    cli.emit(
+        posts, table(("EVENT", "TYPE", "MAIL", "TRIES", "NEXT TRY", "LAST ERROR", "CURSOR"), rows)
+    )
 
 
 @app.command("set")

@@ -390,10 +390,3 @@ class WebhookRows:
         )
         found: datetime = self._connection.execute(asked).scalar_one()
         return found
-
-    def post_number(self, hook_id: int, event_id: str) -> int:
-        """Return the inner number of an event that waits or is dead; 0: there is none."""
-        asked = select(webhook_posts.c.id).where(
-            webhook_posts.c.webhook_id == hook_id, webhook_posts.c.event_id == event_id
-        )
-        return self._connection.execute(asked).scalar_one_or_none() or 0

@@ -8,8 +8,9 @@ import pytest
 
 from maild.core.app import OPERATOR
 from maild.core.webhook_rounds import Post, hooks_with_work
-from maild.core.webhooks import change_webhook
-from maild.model.webhook import GIVE_UP_AFTER, HookState, PostFate, Refused, Taken
+from maild.core.webhooks import change_webhook, list_posts
+from maild.model.reason import RefusedError
+from maild.model.webhook import GIVE_UP_AFTER, HookState, PostFate, PostState, Refused, Taken
 from maild.plugs.receiver import fate_of
 from tests.core.conftest import Frozen
 from tests.webhooks.crm import Crm, takes
@@ -89,3 +90,18 @@ def test_G_a_webhook_for_which_no_more_may_wait_is_left_alone_until_something_is
     crm.work()
     assert crm.view.backlog > 0
     assert hooks_with_work(crm.app, limit=9) == []
+
+
+def test_G_a_page_goes_on_though_its_last_event_was_taken(crm: Crm) -> None:
+    mails = crm.mails(4)
+    crm.hook()
+    crm.happen(mails)
+    crm.answer = lambda _: UNKNOWN
+    crm.work()
+    page = list_posts(crm.app, crm.hook_id, PostState.WAITING, limit=2, by=OPERATOR)
+    crm.answer = lambda one: UNKNOWN if one.mail == page[0].mail else Taken()
+    crm.live(timedelta(minutes=2))
+    after = page[-1].cursor
+    assert list_posts(crm.app, crm.hook_id, PostState.WAITING, after=after, by=OPERATOR) == []
+    with pytest.raises(RefusedError, match="cursor"):
+        list_posts(crm.app, crm.hook_id, after=page[-1].id, by=OPERATOR)

@@ -259,3 +259,5 @@ class WebhookPosts(BaseModel):
     """Events that a receiver did not take, the oldest first."""
 
     events: list[PostView]
+    next: str | None
+    """The cursor of the page after this one; null: there is none now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
@@ -159,16 +159,17 @@ async def list_posts(
     webhook_id: Id,
     state: PostState = PostState.DEAD,
     after: Annotated[
-        str | None, Query(description="The id of the last one before.", max_length=LINE_MAX)
+        str | None, Query(description="The `next` of the page before.", max_length=LINE_MAX)
     ] = None,
     limit: Annotated[int, Query(description="How many at most.", ge=1, le=POSTS_PAGE)] = POSTS_PAGE,
     account: Account = None,
 ) -> Response:
     """List the events that were given up, or are tried again, the oldest first."""
-    return await call.answer(
-        lambda app, by: {
-            "events": webhooks.list_posts(
-                app, webhook_id, state, after=after, limit=limit, account=account, by=by
-            )
-        }
-    )
+
+    def page(app: App, by: Actor) -> dict[str, Any]:
+        found = webhooks.list_posts(
+            app, webhook_id, state, after=after, limit=limit, account=account, by=by
+        )
+        return {"events": found, "next": found[-1].cursor if len(found) == limit else None}
+
+    return await call.answer(page)
