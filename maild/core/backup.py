@@ -38,7 +38,7 @@ class Backup:
     database_digest: str
     bodies: int
     gone: int
-    """Bodies that were erased while they were copied: their mails were erased as well."""
+    """Bodies that were not there, though no mail was erased meanwhile: `maild doctor` names them."""
 
 
 def back_up(app: App, folder: Path, told: Told = lambda _: None) -> Backup:
@@ -60,27 +60,22 @@ def back_up(app: App, folder: Path, told: Told = lambda _: None) -> Backup:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700)
     try:
-        snapshot(source, part / DATABASE)
-        copied = gone = 0
-        # The rows first: what they name lay in its file before.
-        for account_id, digest, size in bodies_in(part / DATABASE):
-            target = _body(part / BODIES, account_id, digest)
-            try:
-                put(app.store.bodies.path(account_id, digest), target)
-            except FileNotFoundError:
-                gone += 1
-                continue
-            if target.stat().st_size != size:
-                raise OSError(f"the body {digest} has another size than its row says")
-            copied += 1
-            told(copied)
+        copied, gone = _copy(app, source, part, told)
+        while gone:
+            # Erased while it was copied: of what is erased a newer copy of the rows says so.
+            missing = gone
+            (part / DATABASE).unlink()
+            shutil.rmtree(part / BODIES, ignore_errors=True)
+            copied, gone = _copy(app, source, part, told)
+            if gone >= missing:
+                break
         made = Backup(
             version=__version__,
             schema=current(app.store.database),
             at=f"{app.clock():%Y-%m-%dT%H:%M:%SZ}",
             database_digest=_digest(part / DATABASE),
             bodies=copied,
-            gone=gone,
+            gone=len(gone),
         )
         about = part / ABOUT
         about.write_text(json.dumps({name: getattr(made, name) for name in Backup.__slots__}))
@@ -89,6 +84,25 @@ def back_up(app: App, folder: Path, told: Told = lambda _: None) -> Backup:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return made
+
+
+def _copy(app: App, source: Path, part: Path, told: Told) -> tuple[int, set[str]]:
+    """Copy the rows, and then the bodies that they name; return how many, and which were not there."""
+    snapshot(source, part / DATABASE)
+    copied, gone = 0, set[str]()
+    # The rows first: what they name lay in its file before.
+    for account_id, digest, size in bodies_in(part / DATABASE):
+        target = _body(part / BODIES, account_id, digest)
+        try:
+            put(app.store.bodies.path(account_id, digest), target)
+        except FileNotFoundError:
+            gone.add(digest)
+            continue
+        if target.stat().st_size != size:
+            raise OSError(f"the body {digest} has another size than its row says")
+        copied += 1
+        told(copied)
+    return copied, gone
 
 
 def restore(settings: Settings, folder: Path, told: Told = lambda _: None) -> Report:

@@ -9,8 +9,12 @@ import pytest
 from maild.__main__ import run_here
 from maild.core.app import OPERATOR, App
 from maild.core.backup import back_up
+from maild.core.doctor import examine
 from maild.core.erasing import Erasure, erase
 from maild.core.indexing import index_all
+from maild.core.views import raw_mail
+from maild.model.reason import RefusedError
+from maild.store.backup import snapshot
 from maild.store.store import Store
 from maild.testing.installation import Installation, InstallationError
 from tests.archives.test_command import an_mbox, imported, install, mails_of, old_mail, place
@@ -75,3 +79,39 @@ def test_H_a_backup_has_no_word_of_an_erased_mail(
     back_up(app, tmp_path / "copy")
     store.close()
     assert b"ylophones" not in (tmp_path / "copy" / "maild.db").read_bytes()
+
+
+def test_H_what_is_erased_while_it_is_backed_up_is_erased_in_the_backup(
+    tmp_path: Path, url_of: UrlOf, clock: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(url_of("sqlite"), tmp_path / "bodies")
+    app = App(store=store, clock=clock)
+    a_company(app)
+    post = Post(app)
+    kept, erased = (
+        str(post.send(post.mail(body=word * 100_000), "info@acme.example")[0].facts["ref"])
+        for word in ("kept ", "erased ")
+    )
+    post.decide()
+    times = 0
+
+    def meanwhile(source: Path, target: Path) -> None:
+        nonlocal times
+        snapshot(source, target)
+        times += 1
+        if times == 1:
+            erase(app, Erasure(ids=(erased,)), by=OPERATOR)
+
+    monkeypatch.setattr("maild.core.backup.snapshot", meanwhile)
+    made = back_up(app, tmp_path / "copy")
+    assert (made.bodies, made.gone, times) == (1, 0, 2)
+    store.close()
+    copy = App(
+        store=Store(f"sqlite:///{tmp_path / 'copy' / 'maild.db'}", tmp_path / "copy" / "bodies"),
+        clock=clock,
+    )
+    assert not examine(copy).broken
+    assert isinstance(raw_mail(copy, kept, by=OPERATOR), Path)
+    with pytest.raises(RefusedError, match="was erased"):
+        raw_mail(copy, erased, by=OPERATOR)
+    copy.store.close()

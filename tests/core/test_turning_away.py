@@ -87,6 +87,30 @@ def test_I2_what_names_nobody_beyond_doubt_is_held(post: Post, from_: str) -> No
     assert post.outcome()[:2] == ("held", "SENDER_UNCLEAR")
 
 
+@pytest.mark.parametrize(
+    ("header", "outcome"),
+    [
+        ("List-Id: <news.rossi.example>", "LIST_MAIL"),
+        ("Precedence: list", "LIST_MAIL"),
+        ("Auto-Submitted: auto-replied", "AUTO_REPLY"),
+        ("X-Autoreply: yes", "AUTO_REPLY"),
+    ],
+)
+def test_F7_what_a_list_or_a_program_sends_is_ignored_and_not_refused(
+    post: Post, header: str, outcome: str
+) -> None:
+    mail = header.encode() + b"\r\n" + post.mail("anna@rossi.example", to=CRM)
+    [said] = post.send(mail, CRM)
+    assert said.reason is Reason.ACCEPTED
+    post.decide()
+    assert post.outcome()[:2] == ("ignored", outcome)
+
+
+def test_F7_a_mail_that_says_that_no_program_sent_it_is_refused(post: Post) -> None:
+    mail = b"Auto-Submitted: no\r\n" + post.mail("anna@rossi.example", to=CRM)
+    assert post.send(mail, CRM)[0].reason is Reason.UNKNOWN_SENDER_REFUSED
+
+
 def test_F7_a_bounce_is_taken_whoever_it_is_from(post: Post) -> None:
     assert answer(post, "mailer-daemon@world.example", mail_from="") is Reason.ACCEPTED
 
