@@ -19,7 +19,7 @@ from maild.core.feed import FeedPage, events_after, place_events
 from maild.core.letters import Notice, post
 from maild.core.seal import SealError
 from maild.core.standing import note
-from maild.core.webhooks import paused, secrets_of
+from maild.core.webhook_steps import paused, secrets_of
 from maild.model.public_event import PublicEvent
 from maild.model.webhook import (
     GIVE_UP_AFTER,

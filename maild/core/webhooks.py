@@ -5,20 +5,25 @@ Only admins of the account see or change them: what is sent names all its mails,
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from maild.core.app import Actor, App
 from maild.core.feed import feed_end, place_events
-from maild.core.reaching import may_reach
-from maild.core.seal import SealError, SealingKey, seal, unseal
+from maild.core.seal import SealError, seal
 from maild.core.standing import home, note, require_admin
+from maild.core.webhook_steps import (
+    bound_to,
+    new_secret,
+    old_secrets,
+    paused,
+    probe_of,
+    reachable,
+    sealing_key,
+    secrets_of,
+)
 from maild.core.webhook_views import (
     BACKLOG_MAX,
     BacklogSkipped,
@@ -29,7 +34,7 @@ from maild.core.webhook_views import (
     post_view,
 )
 from maild.model.plain_text import short
-from maild.model.public_event import EVENT_TYPES, SCHEMA
+from maild.model.public_event import EVENT_TYPES
 from maild.model.reason import Reason, RefusedError
 from maild.model.webhook import (
     GIVE_UP_AFTER,
@@ -39,7 +44,6 @@ from maild.model.webhook import (
     PauseWhy,
     PostState,
     checked_kinds,
-    checked_url,
     is_heard,
 )
 from maild.store.accounts import AccountRow
@@ -50,7 +54,6 @@ HOOKS_MAX = 20
 """Webhooks of one account: every event goes to each of them."""
 POSTS_PAGE = 100
 _CURSOR_DIGITS = 18
-SECRET_OCTETS = 32
 OLD_SECRETS_MAX = 5
 """Secrets that sign beside the newest one."""
 
@@ -88,7 +91,7 @@ def add_webhook(
                 "account_id": where.id,
                 "url": place,
                 "kinds": kinds,
-                "secret": seal(_key(app), secret, _bound(where.slug, ulid)),
+                "secret": seal(sealing_key(app), secret, bound_to(where.slug, ulid)),
                 "by_user_id": by.user_id,
                 "created_at": app.clock(),
                 "position": int(end),
@@ -185,8 +188,8 @@ def rotate_webhook_secret(
     secret = new_secret()
 
     def rotate(tx: Tx, hook: HookRow) -> None:
-        sealed = seal(_key(app), secret, _bound(hook.account, hook.ulid))
-        old = [hook.secret, *_old_secrets(app, hook)]
+        sealed = seal(sealing_key(app), secret, bound_to(hook.account, hook.ulid))
+        old = [hook.secret, *old_secrets(app, hook)]
         if len(old) > OLD_SECRETS_MAX:
             raise RefusedError(
                 Reason.CONFLICT,
@@ -319,66 +322,6 @@ def target_of(app: App, hook_id: str, *, account: str | None = None, by: Actor) 
             raise RefusedError(Reason.CONFLICT, why=f"The secret does not open: {error}.") from None
 
 
-# --- steps that the rounds share ------------------------------------------------------------------------------------
-
-
-def reachable(app: App, url: str) -> str:
-    """Return a URL that may be a receiver's, as far as its text tells; its name is looked up at each connection.
-
-    Raises RefusedError INVALID_VALUE.
-    """
-    clean = checked_url(url)
-    place = urlsplit(clean)
-    host = place.hostname or ""
-    try:
-        literal = ip_address(host)
-    except ValueError:
-        literal = None
-    if literal is not None and not may_reach(literal, app.hook_networks):
-        raise _refused_place(
-            host, "it is a private address, and not within [webhooks] allow_networks"
-        )
-    if place.scheme == "http" and not app.hook_networks:
-        raise _refused_place(
-            host, "http is only spoken within [webhooks] allow_networks; use https"
-        )
-    return clean
-
-
-def new_secret() -> str:
-    """Return a new secret, in the form of Standard Webhooks."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_OCTETS)).decode()
-
-
-def secrets_of(app: App, hook: HookRow) -> tuple[str, ...]:
-    """Return what signs now: the secret, and during a rotation those before.  Raises SealError."""
-    if app.key is None:
-        raise SealError("there is no secret_key")
-    key, bound = app.key, _bound(hook.account, hook.ulid)
-    return tuple(unseal(key, one, bound) for one in (hook.secret, *_old_secrets(app, hook)))
-
-
-def _old_secrets(app: App, hook: HookRow) -> list[str]:
-    """Return the secrets from before that sign still, sealed, the newest first."""
-    until = hook.old_secret_until
-    is_over = until is None or until <= app.clock()
-    return [] if is_over or hook.old_secret is None else hook.old_secret.split()
-
-
-def probe_of(account: str, now: datetime) -> dict[str, Any]:
-    """Return what asks a receiver whether it is there."""
-    return {
-        "type": TEST,
-        "timestamp": now.isoformat(),
-        "data": {"schema": SCHEMA, "account": account},
-    }
-
-
-def paused(why: PauseWhy, now: datetime) -> dict[str, Any]:
-    """Return what is written on a webhook that is paused."""
-    return {"state": HookState.PAUSED, "paused_why": why, "paused_at": now}
-
-
 _FRESH = {
     "state": HookState.ACTIVE,
     "paused_why": None,
@@ -387,20 +330,6 @@ _FRESH = {
     "failing_since": None,
     "rest_until": None,
 }
-
-
-def _bound(account: str, ulid: str) -> list[str]:
-    """Return what a secret is bound to: elsewhere it does not open (T16)."""
-    return ["webhook", account, ulid]
-
-
-def _key(app: App) -> SealingKey:
-    if app.key is None:
-        raise RefusedError(
-            Reason.CONFLICT,
-            why="There is no secret_key, by which secrets are sealed: `maild check` says how to make one.",
-        )
-    return app.key
 
 
 def _own(tx: Tx, account: str | None, by: Actor, *, hold: bool = False) -> AccountRow:
@@ -450,7 +379,3 @@ def _changed(
         change(tx, hook)
         note(tx, app, by, kind, where.id, webhook=hook.ulid)
         return _shown(tx, app, where, hook.ulid)
-
-
-def _refused_place(host: str, why: str) -> RefusedError:
-    return RefusedError(Reason.INVALID_VALUE, what="The webhook's URL", value=short(host), why=why)

@@ -229,11 +229,12 @@ def test(
 
     To a URL it is signed with a secret that nobody has: only whether something listens there is seen.
     """
-    from maild.core.webhooks import Target, new_secret, target_of
+    from maild.core.webhook_steps import new_secret
+    from maild.core.webhooks import Target, target_of
 
     cli = of(ctx)
     if "://" in receiver:
-        from maild.core.webhooks import reachable
+        from maild.core.webhook_steps import reachable
 
         target = Target(url=reachable(cli.app, receiver), secrets=(new_secret(),), account="test")
     else:
@@ -244,7 +245,7 @@ def test(
 
 
 async def _tried(cli: Context, target: Target) -> dict[str, Any]:
-    from maild.core.webhooks import probe_of
+    from maild.core.webhook_steps import probe_of
     from maild.model.webhook import Taken
     from maild.plugs.receiver import Receiver, UnreachableError, signed
 

@@ -137,8 +137,10 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "webhook_rounds.take_round",
     ),
     "who has found the webhook already, or has its URL's text alone": (
-        "webhooks.reachable",
-        "webhooks.secrets_of",
+        "webhook_steps.old_secrets",
+        "webhook_steps.reachable",
+        "webhook_steps.sealing_key",
+        "webhook_steps.secrets_of",
     ),
     "the operator, who sees everything": (
         "backup.back_up",

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from maild.core.webhooks import new_secret
+from maild.core.webhook_steps import new_secret
 from maild.plugs.receiver import signed
 from maild.testing.installation import free_port
 

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 from sqlalchemy import select, text
 
-from maild.core import webhooks
+from maild.core import webhook_steps, webhooks
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.seal import SealError
 from maild.faces.cli.output import as_json
@@ -43,22 +43,22 @@ class TestSecrets:
         with app.store.read() as tx:
             kept = tx.connection.execute(select(table.c.secret)).scalar_one()
         assert made.secret.removeprefix("whsec_") not in kept
-        assert webhooks.secrets_of(app, row(app)) == (made.secret,)
+        assert webhook_steps.secrets_of(app, row(app)) == (made.secret,)
 
     def test_T16_a_secret_that_was_moved_to_another_webhook_does_not_open(self, app: App) -> None:
         webhooks.add_webhook(app, URL, by=OPERATOR)
         with pytest.raises(SealError):
-            webhooks.secrets_of(app, replace(row(app), ulid=app.ids()))
+            webhook_steps.secrets_of(app, replace(row(app), ulid=app.ids()))
 
     def test_G_the_old_secret_signs_beside_the_new_one_for_a_day(
         self, app: App, clock: Frozen
     ) -> None:
         first = webhooks.add_webhook(app, URL, by=OPERATOR)
         second = webhooks.rotate_webhook_secret(app, first.webhook.id, by=OPERATOR)
-        assert webhooks.secrets_of(app, row(app)) == (second.secret, first.secret)
+        assert webhook_steps.secrets_of(app, row(app)) == (second.secret, first.secret)
         assert second.webhook.old_secret_until == clock() + OLD_SECRET_LIFE
         clock.advance(OLD_SECRET_LIFE)
-        assert webhooks.secrets_of(app, row(app)) == (second.secret,)
+        assert webhook_steps.secrets_of(app, row(app)) == (second.secret,)
 
     def test_G_a_secret_that_the_receiver_has_signs_on_when_a_rotation_is_repeated(
         self, app: App, clock: Frozen
@@ -67,9 +67,9 @@ class TestSecrets:
         lost = webhooks.rotate_webhook_secret(app, first.webhook.id, by=OPERATOR)
         clock.advance(OLD_SECRET_LIFE / 2)
         third = webhooks.rotate_webhook_secret(app, first.webhook.id, by=OPERATOR)
-        assert webhooks.secrets_of(app, row(app)) == (third.secret, lost.secret, first.secret)
+        assert webhook_steps.secrets_of(app, row(app)) == (third.secret, lost.secret, first.secret)
         clock.advance(OLD_SECRET_LIFE)
-        assert webhooks.secrets_of(app, row(app)) == (third.secret,)
+        assert webhook_steps.secrets_of(app, row(app)) == (third.secret,)
 
     def test_G_there_is_an_end_to_how_many_secrets_sign(self, app: App) -> None:
         made = webhooks.add_webhook(app, URL, by=OPERATOR)
@@ -78,7 +78,7 @@ class TestSecrets:
         with pytest.raises(RefusedError) as caught:
             webhooks.rotate_webhook_secret(app, made.webhook.id, by=OPERATOR)
         assert caught.value.reason is Reason.CONFLICT
-        assert made.secret in webhooks.secrets_of(app, row(app))
+        assert made.secret in webhook_steps.secrets_of(app, row(app))
 
     def test_G_without_a_key_there_is_no_webhook(self, app: App) -> None:
         with pytest.raises(RefusedError, match="secret_key"):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from maild.core.webhooks import new_secret
+from maild.core.webhook_steps import new_secret
 from maild.model.webhook import Down, Gone, PostFate, Refused, Taken
 from maild.plugs.receiver import Patience, Receiver, UnreachableError, fate_of, signed
 from maild.testing.certificates import Certificates

@@ -9,12 +9,7 @@ import pytest
 
 from maild.core.app import OPERATOR
 from maild.core.webhook_rounds import Round, hooks_with_work, note_round, take_round
-from maild.core.webhooks import (
-    list_webhooks,
-    remove_webhook,
-    replay_webhook,
-    skip_webhook_backlog,
-)
+from maild.core.webhooks import list_webhooks, remove_webhook, replay_webhook, skip_webhook_backlog
 from maild.model.webhook import Down, PostFate, Refused, Taken
 from maild.store.webhooks import WebhookRows
 from tests.core.conftest import Frozen
