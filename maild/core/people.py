@@ -341,12 +341,10 @@ def set_active(app: App, email: str, *, active: bool, by: Actor) -> UserView:
 def set_active_in(tx: Tx, app: App, user: UserRow, *, active: bool, by: Actor) -> UserView:
     """Disable or enable within an open transaction.  Raises as `set_active`, and then nothing may be kept."""
     require_over(tx, user.id, by)
-    tx.people.hold_user(user.id)
-    if (
-        not active
-    ):  # Mail that is being put into a communal mailbox comes before, or finds them gone.
-        for mailbox in tx.people.mailboxes_opened_by(user.id):
-            tx.changes.hold_wholly(mailbox)
+    # Mail that is being put into a communal mailbox comes before, or finds them gone.  By id, as all who hold several.
+    opened = set() if active else set(tx.people.mailboxes_opened_by(user.id))
+    for one in sorted({user.id, *opened}):
+        (tx.changes.hold_wholly if one in opened else tx.people.hold_user)(one)
     accounts = sorted(active_accounts(tx, user.id))
     for account in accounts:
         tx.people.hold_account(account)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
+from maild.core.settled import Done
 from maild.model.absence import Reader, Roster
 from maild.model.case import Case, Decision
 from maild.model.facts import ClientRef
@@ -31,6 +32,7 @@ from maild.model.rules import (
     is_heard,
     may_file,
 )
+from maild.model.states import Move, State
 from maild.model.trace import Trace
 from maild.store.deliveries import Claimed
 from maild.store.mailbox import EntryRow
@@ -171,16 +173,22 @@ def place_of(decision: Decision, heard: Heard, reader: Reader | None) -> Place:
     return Place(owner, unread, status, absence, by_chain)
 
 
-def stays(tx: Tx, heard: Heard, place: Place, row: EntryRow) -> bool:
+def stays(tx: Tx, one: Done, place: Place, row: EntryRow) -> bool:
     """Whether a mail that is decided again stays whose it is, whoever would have it today.
 
     Always where somebody gave or took it.  An inbox's reader, and who stands in, get new mail alone (M9, M10): their
-    answer changes by the clock.  What a rule, gone or changed since, gave once stays too, also a forward: it would be its
-    forwarder's, of whom the rule took it.
+    answer changes by the clock.  But what was somebody's by a word that was taken back, or by a proof that is none, is
+    held, and then it is theirs no more.  What a rule, gone or changed since, gave once stays too, also a forward: it
+    would be its forwarder's, of whom the rule took it.
     """
-    if place.by_chain or place.absence_id is not None or tx.mailbox.transfers(row.id):
+    if tx.mailbox.transfers(row.id):
         return True
-    if heard.owner is None:
+    if place.by_chain:
+        is_doubted_now = one.decision.move is Move.HOLD and one.claimed.state is not State.HELD
+        return not is_doubted_now
+    if place.absence_id is not None:
+        return True
+    if one.heard.owner is None:
         return tx.rules.gave(row.id)
     stood_in = tx.absences.stand_in(row.id)
     return stood_in is not None and stood_in[1] == place.owner

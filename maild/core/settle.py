@@ -311,7 +311,7 @@ def _place_again(tx: Tx, one: Done, row: EntryRow, reader: Reader | None, act: _
     elif owner is not None:
         owner = tx.people.heirs([owner], hold=True)[owner]
     if row.owner_id not in {None, owner}:
-        if stays(tx, one.heard, place, row):
+        if stays(tx, one, place, row):
             owner = row.owner_id
         elif unread and not row.unread:
             # To who has never seen it, though another one has (M2).

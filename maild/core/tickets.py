@@ -20,6 +20,7 @@ from maild.model.reason import Reason, RefusedError
 LASTS = timedelta(minutes=10)
 """How long a ticket opens: a page is loaded at once, its pictures as somebody scrolls."""
 _LETTERS_MAX = 400
+_TERMS = 5
 
 
 class Purpose(StrEnum):
@@ -60,6 +61,8 @@ def opened_ticket(app: App, purpose: Purpose, ulid: str, sealed: str) -> Ticket:
         terms = json.loads(unseal(_key(app), sealed, _bound(purpose, ulid)))
     except SealError:
         raise RefusedError(Reason.TICKET_REFUSED) from None
+    if len(terms) != _TERMS:  # Another version's: whoever has the page open asks for a new one.
+        raise RefusedError(Reason.TICKET_REFUSED)
     seconds, user_id, account_id, opened_by, images = terms
     until = datetime.fromtimestamp(seconds, UTC)
     by = _actor(app, opened_by) if opened_by else Actor(user_id, account_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
@@ -55,15 +56,23 @@ def new_secret() -> str:
 
 
 def secrets_of(app: App, hook: HookRow) -> tuple[str, ...]:
-    """Return what signs now: the secret, and during a rotation those before.  Raises SealError."""
+    """Return what signs now: the secret, and during a rotation those before.  Raises SealError where the newest does not open."""
     if app.key is None:
         raise SealError("there is no secret_key")
-    key, bound = app.key, bound_to(hook.account, hook.ulid)
-    return tuple(unseal(key, one, bound) for one in (hook.secret, *old_secrets(app, hook)))
+    unseal(app.key, hook.secret, bound_to(hook.account, hook.ulid))
+    return tuple(opened_secrets(app.key, app, hook).values())
 
 
-def old_secrets(app: App, hook: HookRow) -> list[str]:
-    """Return the secrets from before that sign still, sealed, the newest first."""
+def opened_secrets(key: SealingKey, app: App, hook: HookRow) -> dict[str, str]:
+    """Return what signs by how it is sealed, the newest first; what does not open signs for nobody any more."""
+    found = {}
+    for sealed in (hook.secret, *_old_secrets(app, hook)):
+        with suppress(SealError):
+            found[sealed] = unseal(key, sealed, bound_to(hook.account, hook.ulid))
+    return found
+
+
+def _old_secrets(app: App, hook: HookRow) -> list[str]:
     until = hook.old_secret_until
     is_over = until is None or until <= app.clock()
     return [] if is_over or hook.old_secret is None else hook.old_secret.split()

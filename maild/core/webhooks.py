@@ -17,7 +17,7 @@ from maild.core.standing import home, note, require_admin
 from maild.core.webhook_steps import (
     bound_to,
     new_secret,
-    old_secrets,
+    opened_secrets,
     paused,
     probe_of,
     reachable,
@@ -188,8 +188,9 @@ def rotate_webhook_secret(
     secret = new_secret()
 
     def rotate(tx: Tx, hook: HookRow) -> None:
-        sealed = seal(sealing_key(app), secret, bound_to(hook.account, hook.ulid))
-        old = [hook.secret, *old_secrets(app, hook)]
+        key = sealing_key(app)
+        sealed = seal(key, secret, bound_to(hook.account, hook.ulid))
+        old = list(opened_secrets(key, app, hook))
         if len(old) > OLD_SECRETS_MAX:
             raise RefusedError(
                 Reason.CONFLICT,
@@ -197,7 +198,8 @@ def rotate_webhook_secret(
             )
         until = app.clock() + OLD_SECRET_LIFE
         tx.webhooks.alter(
-            hook.id, {"secret": sealed, "old_secret": " ".join(old), "old_secret_until": until}
+            hook.id,
+            {"secret": sealed, "old_secret": " ".join(old) or None, "old_secret_until": until},
         )
 
     view = _changed(app, hook_id, rotate, "webhook.rotated", account, by)

@@ -142,7 +142,6 @@ def _is_eai_dot_string(local: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=16384)
 def spellings(part: str) -> tuple[str, ...]:
     """Return how a part of an address may stand in one: as it is typed, and with its labels as domains are kept."""
     typed = part.casefold()
@@ -154,6 +153,7 @@ def spellings(part: str) -> tuple[str, ...]:
     return (typed,) if kept == typed else (typed, kept)
 
 
+@lru_cache(maxsize=16384)
 def canonical_domain(domain: str) -> str:
     """Return the domain as lower-case A-labels (IDNA 2008 with UTS 46).  Raises InvalidAddressError."""
     lowered = domain.strip().lower()

@@ -165,13 +165,19 @@ def _spam(case: Case, trace: Trace) -> Decision | None:
             "spam_mark_overruled",
         )
         return None
-    was_taken_back = any(ruling.question == "withdraw" for ruling in case.rulings)
-    if case.lies_in_a_mailbox and not was_taken_back:
+    if _stays_where_it_lies(case):
         trace.say(
             "place", "It lay in a mailbox when the mark came; it stays.", "spam_mark_came_late"
         )
         return None
     return Decision(move=Move.IGNORE, reason=Reason.SPAM, facts={"header": header})
+
+
+def _stays_where_it_lies(case: Case) -> bool:
+    """Whether it lies in a mailbox, and not because of a release that was taken back."""
+    return case.lies_in_a_mailbox and not any(
+        ruling.question == "withdraw" for ruling in case.rulings
+    )
 
 
 def _ruled(case: Case, sender: Sender, trace: Trace) -> Decision | None:
@@ -206,6 +212,10 @@ def _loop(case: Case, trace: Trace) -> Decision | None:
     )
     if is_released(case.rulings):
         trace.say("place", "Somebody released it; treated as normal.", "released")
+        return None
+    if _stays_where_it_lies(case):
+        # A colleague's copy, whose author's was erased since: what was written is not known any more.
+        trace.say("place", "It lies in a mailbox; it stays.", "loop_found_late")
         return None
     return Decision(move=Move.IGNORE, reason=Reason.LOOP_STOPPED, facts={"header": LOOP_HEADER})
 

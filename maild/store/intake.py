@@ -261,7 +261,6 @@ class IntakeRows:
         the mail by its new recipients, too (M6).
         """
         known = set(message_ids)
-        IndexingRows(self._connection).queue_messages(known)
         for some in slices(known):
             self._connection.execute(
                 update(deliveries)
@@ -276,6 +275,8 @@ class IntakeRows:
                 )
                 .values(due_at=now, lease=None)
             )
+        # After the deliveries, as whoever settles or erases a mail holds them.
+        IndexingRows(self._connection).queue_messages(known)
 
     def decide_soon(self, delivery_id: int, now: datetime) -> None:
         """Make a worker decide a mail again; one that has it in hand loses its lease, and writes nothing."""

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, or_
 from maild.model.people import MemberState
 from maild.model.ruled import RETRACTABLE
 from maild.store.change_tables import people_changes
-from maild.store.people_tables import memberships
+from maild.store.inboxes import is_unread_by_all
+from maild.store.people_tables import memberships, users
 from maild.store.schema import deliveries, entries, events, rulings, transfers
 from maild.store.sql import could_be_id, slices
 
@@ -24,7 +25,7 @@ def _is_undone(table: Table) -> ColumnElement[bool]:
 
 
 def _could_go_back() -> ColumnElement[bool]:
-    """Whether a mail lies where an owner change put it, and whose it was is there: undoing was stopped before it."""
+    """Whether a mail lies where an owner change put it, and whose it was reads mail: undoing was stopped before it."""
     later = transfers.alias("later_transfers")
     return and_(
         ~exists().where(
@@ -38,6 +39,9 @@ def _could_go_back() -> ColumnElement[bool]:
             memberships.c.account_id == deliveries.c.account_id,
             memberships.c.user_id == transfers.c.from_user_id,
             memberships.c.state == MemberState.ACTIVE,
+            users.c.id == memberships.c.user_id,
+            users.c.disabled_at.is_(None),
+            ~is_unread_by_all(),
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
@@ -17,6 +18,7 @@ from maild.core.feed import FeedPage
 from maild.core.tokens import list_tokens, revoke_token
 from maild.faces.api import streaming
 from maild.faces.api.work import Limits
+from maild.model.reason import Reason, RefusedError
 from maild.testing.world import World
 from tests.api.served import Heard, Served, heard, on_both, serving
 from tests.core.company import Post
@@ -202,6 +204,28 @@ def test_a_stream_reads_nothing_while_nothing_happens(
         assert len(reads) == before
         post.send(post.mail(), "info@acme.example")
         assert stream.event()["type"] == "mail.received"
+
+
+def test_G_a_stream_reads_again_what_a_busy_store_kept_back(
+    served: Served, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events_after = feed.events_after
+    is_down = threading.Event()
+
+    def failing(*args: Any, **named: Any) -> FeedPage:
+        if is_down.is_set():
+            is_down.clear()
+            raise RefusedError(Reason.STORE_DOWN)
+        return events_after(*args, **named)
+
+    monkeypatch.setattr(feed, "events_after", failing)
+    monkeypatch.setattr(streaming, "RECHECK_S", 0.2)
+    with following(served, served.token(LEA)) as stream:
+        assert stream.position()
+        is_down.set()
+        post.send(post.mail(), "info@acme.example")
+        assert stream.event()["type"] == "mail.received"
+        assert not is_down.is_set()
 
 
 def test_R15_a_stream_ends_with_its_token(acme: World, served: Served, post: Post) -> None:

@@ -17,7 +17,7 @@ from maild.core.inboxes import inbox_members
 from maild.core.leaving import remove_member
 from maild.core.lists import Wanted
 from maild.core.mailbox import give, newest_change, set_unread, take, undo
-from maild.core.people import add_communal_user
+from maild.core.people import add_communal_user, set_active
 from maild.model.reason import Reason, RefusedError
 from maild.store.engine import CollisionError, StoreDownError
 from maild.store.mailbox import EntryRow, MailboxRows, Move
@@ -85,6 +85,18 @@ def test_M4_an_act_of_which_the_rest_cannot_be_taken_back_is_not_the_newest_for_
     undo(post.app, READER, by=OPERATOR, change_id=again.id)
     with refusal(Reason.NOTHING_TO_UNDO):
         newest_change(post.app, 1, by=OPERATOR)
+
+
+def test_M4_an_act_whose_rest_goes_to_nobody_who_reads_is_not_the_newest_for_ever(
+    post: Post,
+) -> None:
+    older = give(post.app, fill(post.app, 1, LEA), to=EVA, by=Actor(LEA))
+    mails = [*fill(post.app, 1, LEA), *fill(post.app, 1, EVA)]
+    mixed = give(post.app, mails, to=JAN, by=Actor(LEA))
+    set_active(post.app, "eva@acme.example", active=False, by=OPERATOR)
+    moved, unchanged = takes(post, mixed.id, LEA)
+    assert (moved, unchanged) == ({mails[0]}, {mails[1]})
+    assert newest_change(post.app, 1, by=Actor(LEA)) == older.id
 
 
 def broken_at(

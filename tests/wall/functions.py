@@ -137,7 +137,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "webhook_rounds.take_round",
     ),
     "who has found the webhook already, or has its URL's text alone": (
-        "webhook_steps.old_secrets",
+        "webhook_steps.opened_secrets",
         "webhook_steps.reachable",
         "webhook_steps.sealing_key",
         "webhook_steps.secrets_of",

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from maild.core import webhook_steps, webhooks
 from maild.core.app import OPERATOR, Actor, App
-from maild.core.seal import SealError
+from maild.core.seal import SealError, SealingKey
 from maild.faces.cli.output import as_json
 from maild.model.reason import Reason, RefusedError
 from maild.model.webhook import OLD_SECRET_LIFE, is_heard
@@ -79,6 +79,15 @@ class TestSecrets:
             webhooks.rotate_webhook_secret(app, made.webhook.id, by=OPERATOR)
         assert caught.value.reason is Reason.CONFLICT
         assert made.secret in webhook_steps.secrets_of(app, row(app))
+
+    def test_G_a_secret_that_opens_no_more_is_healed_by_a_new_one(self, app: App) -> None:
+        other = replace(app, key=SealingKey.of("another key of this length, or more"))
+        made = webhooks.add_webhook(other, URL, by=OPERATOR)
+        with pytest.raises(SealError):
+            webhook_steps.secrets_of(app, row(app))
+        for _ in range(webhooks.OLD_SECRETS_MAX + 1):
+            new = webhooks.rotate_webhook_secret(app, made.webhook.id, by=OPERATOR)
+            assert webhook_steps.secrets_of(app, row(app))[0] == new.secret
 
     def test_G_without_a_key_there_is_no_webhook(self, app: App) -> None:
         with pytest.raises(RefusedError, match="secret_key"):

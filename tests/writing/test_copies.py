@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from maild.core.app import OPERATOR
+from maild.core.decide import decide_again
+from maild.core.erasing import Erasure, erase
 from maild.model.people import Role
 from maild.testing.world import a_world
+from tests.core.company import READER
 from tests.writing.conftest import INFO, LEA, SALES, Office
 
 BEN, BETA = "ben@beta.example", "info@beta.example"
@@ -71,3 +75,16 @@ def test_M8_a_colleagues_inbox_has_it_by_its_tag_too(office: Office) -> None:
     shown = office.shown(office.comes(office.octets(written), "sales+vip@acme.example"))
     assert (shown["inbox"], shown["owner"], shown["unread"]) == (SALES, LEA, True)
     assert shown["reason"] != "LOOP_STOPPED"
+
+
+def test_M8_a_colleagues_copy_stays_where_it_lies_when_the_authors_is_erased(
+    office: Office,
+) -> None:
+    written = office.compose(SALES, sender=INFO)
+    copy = office.comes(office.octets(written), SALES)
+    before = office.shown(copy)
+    erase(office.app, Erasure(ids=(str(written.id),)), by=OPERATOR)
+    lying = [row["id"] for row in office.post.lies() if row["ulid"] == copy]
+    decide_again(office.app, READER, lying)
+    after = office.shown(copy)
+    assert (after["state"], after["owner"]) == (before["state"], LEA)

@@ -95,6 +95,8 @@ class Following:
         self._page = first
         self._seen = -1
         """The mark before the page was read: what commits in between is not slept through."""
+        self._has_read = False
+        """Whether the last page was read, and no busy store kept it back."""
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Yield the stream's lines until it ends."""
@@ -121,8 +123,9 @@ class Following:
     async def _read_on(self) -> bool:
         """Read the next page; False: the stream is over."""
         cursor = self._page.next
-        is_quiet = self._seen == self._pulse.seen and not self._page.more
+        is_quiet = self._has_read and self._seen == self._pulse.seen and not self._page.more
         self._seen = self._pulse.seen
+        self._has_read = False
 
         def act(app: App, by: Actor) -> FeedPage:
             if (
@@ -139,6 +142,7 @@ class Following:
                 return True
             _log.info("stream_ended reason=%s", refused.reason.code)
             return False
+        self._has_read = True
         return True
 
 
