@@ -52,7 +52,7 @@ def words_of(text: str) -> Iterator[str]:
 def asked_words(text: str) -> tuple[tuple[str, ...], bool]:
     """Return the words that are asked for, and whether the last one is only the beginning of a word."""
     words = list(words_of(text))
-    is_prefix = text.rstrip().endswith("*")
+    is_prefix = bool(words) and text.rstrip().endswith("*")
     if words and _is_paired(words[-1]):
         if len(words) > 1 and words[-2] != words[-1] and words[-2][-1] == words[-1]:
             words.pop()  # The run may go on there.

@@ -32,6 +32,7 @@ ELSEWHERE = {
 """Use cases without a route, and why."""
 AT_THE_MACHINE = {
     "archives": "reads files of the machine: `maild import`",
+    "archives_listed": "asks a mail server for `maild import`",
     "erasing": "for good, and so by the operator: `maild erase`",
     "indexing": "the operator's, beside the workers' own: `maild db`",
     "exporting": "writes files of the machine: `maild export`",
