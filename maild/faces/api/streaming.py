@@ -128,9 +128,8 @@ class Following:
         self._has_read = False
 
         def act(app: App, by: Actor) -> FeedPage:
-            if (
-                is_quiet
-            ):  # Nothing happened anywhere: that the token still opens is all there is to ask.
+            if is_quiet:
+                # Nothing happened anywhere: that the token still opens is all there is to ask.
                 return FeedPage(events=[], next=cursor, more=False)
             return feed.events_after(app, account=self._account, cursor=cursor, by=by)
 
