@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import zip_longest
 from typing import Any
 
 from maild.core.app import OPERATOR, App
@@ -19,8 +18,8 @@ from maild.core.feed import FeedPage, events_after, place_events
 from maild.core.letters import Notice, post
 from maild.core.seal import SealError
 from maild.core.standing import note
+from maild.core.webhook_posts import Post, Round, of_row, post_of
 from maild.core.webhook_steps import paused, secrets_of
-from maild.model.public_event import PublicEvent
 from maild.model.webhook import (
     GIVE_UP_AFTER,
     RETRY_AFTER_MAX,
@@ -37,7 +36,7 @@ from maild.model.webhook import (
     rest_after_silence,
 )
 from maild.store.store import Tx
-from maild.store.webhooks import HookRow, PostRow
+from maild.store.webhooks import HookRow
 
 LEASE = timedelta(minutes=2)
 """After this silence of a worker another one goes on for the receiver; a round is over well before."""
@@ -53,54 +52,6 @@ DEAD_KEPT = timedelta(days=30)
 """How long what was given up can be replayed."""
 
 _log = logging.getLogger("maild.webhooks")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
-    """One event for one receiver."""
-
-    event_id: str
-    """The webhook-id: the same at each try, and never another event's, also not after a restore."""
-    kind: str
-    mail: str | None
-    position: int | None
-    event: Mapping[str, Any]
-    """What is sent."""
-    row: int | None = None
-    """Its row, if it has one."""
-    attempts: int = 0
-    give_up_at: datetime | None = None
-    is_behind: bool = False
-    """An earlier event of its mail waits, and so it does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """What one worker sends to one receiver; nobody else sends to it meanwhile."""
-
-    hook: HookRow
-    lease: str
-    secrets: tuple[str, ...] = field(repr=False)
-    due: tuple[Post, ...] = ()
-    fresh: tuple[Post, ...] = ()
-    end: int = 0
-    """The place in the feed behind everything that was looked at."""
-
-    def chains(self) -> list[list[Post]]:
-        """Return what is to be sent, each mail's events in a chain of their own, in order.
-
-        What was refused before and what was not tried yet go in turn: neither keeps the other waiting.
-        """
-        due, fresh = _chains(self.due), _chains(self.fresh)
-        return [chain for pair in zip_longest(due, fresh) for chain in pair if chain is not None]
-
-
-def _chains(posts: Sequence[Post]) -> list[list[Post]]:
-    chains: dict[str, list[Post]] = {}
-    for one in posts:
-        if not one.is_behind:
-            chains.setdefault(one.mail or one.event_id, []).append(one)
-    return list(chains.values())
 
 
 def hooks_with_work(app: App, *, limit: int) -> list[int]:
@@ -138,7 +89,7 @@ def still_ours(app: App, round_: Round) -> bool:
 def _filled(app: App, empty: Round) -> Round:
     hook = empty.hook
     with app.store.read() as tx:
-        due = tuple(_of_row(row) for row in tx.webhooks.due(hook.id, app.clock(), limit=BATCH))
+        due = tuple(of_row(row) for row in tx.webhooks.due(hook.id, app.clock(), limit=BATCH))
         waiting = tx.webhooks.counts([hook.id]).get((hook.id, PostState.WAITING), 0)
     if waiting >= WAITING_MAX:
         page = None
@@ -187,42 +138,6 @@ def _with_fresh(app: App, round_: Round, page: FeedPage, room: int, *, keeps: bo
         fresh.append(replace(post_of(event), is_behind=is_behind))
         room -= 0 if is_behind else 1
     return replace(round_, fresh=tuple(fresh), end=end)
-
-
-def post_of(event: PublicEvent) -> Post:
-    """Return an event as it is sent: thin, ids and codes alone, so that what a receiver may read is asked of the API."""
-    at = event.at.isoformat(timespec="milliseconds")
-    return Post(
-        event_id=f"evt_{event.id}_{event.at:%Y%m%dT%H%M%S%f}",
-        kind=event.type,
-        mail=event.mail,
-        position=int(event.id),
-        event={
-            "type": event.type,
-            "timestamp": at,
-            "data": {
-                "id": event.id,
-                "schema": event.schema,
-                "account": event.account,
-                "actor": event.actor,
-                "mail": event.mail,
-                "detail": dict(event.detail),
-            },
-        },
-    )
-
-
-def _of_row(row: PostRow) -> Post:
-    return Post(
-        event_id=row.event_id,
-        kind=row.kind,
-        mail=row.mail,
-        position=row.position,
-        event=row.event,
-        row=row.id,
-        attempts=row.attempts,
-        give_up_at=row.give_up_at,
-    )
 
 
 # --- what came of it ------------------------------------------------------------------------------------------------

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 
 from maild import failpoint
 from maild.core.app import App
+from maild.core.webhook_posts import Post, Round
 from maild.core.webhook_rounds import (
     REFUSED_IN_A_ROW,
-    Post,
-    Round,
     hooks_with_work,
     note_round,
     release_hooks,

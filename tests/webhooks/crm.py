@@ -11,7 +11,8 @@ from datetime import timedelta
 from sqlalchemy import insert, select
 
 from maild.core.app import OPERATOR, App
-from maild.core.webhook_rounds import Post, Round, hooks_with_work, note_round, take_round
+from maild.core.webhook_posts import Post, Round
+from maild.core.webhook_rounds import hooks_with_work, note_round, take_round
 from maild.core.webhook_views import HookView
 from maild.core.webhooks import add_webhook, show_webhook
 from maild.daemon.webhooks import Sending

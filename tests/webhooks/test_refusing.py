@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from maild.core.app import OPERATOR
-from maild.core.webhook_rounds import Post, hooks_with_work
+from maild.core.webhook_posts import Post
+from maild.core.webhook_rounds import hooks_with_work
 from maild.core.webhooks import change_webhook, list_posts
 from maild.model.reason import RefusedError
 from maild.model.webhook import GIVE_UP_AFTER, HookState, PostFate, PostState, Refused, Taken

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from maild.core.app import OPERATOR
-from maild.core.webhook_rounds import Round, hooks_with_work, note_round, take_round
+from maild.core.webhook_posts import Round
+from maild.core.webhook_rounds import hooks_with_work, note_round, take_round
 from maild.core.webhooks import list_webhooks, remove_webhook, replay_webhook, skip_webhook_backlog
 from maild.model.webhook import Down, PostFate, Refused, Taken
 from maild.store.webhooks import WebhookRows

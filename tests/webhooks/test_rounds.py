@@ -9,12 +9,12 @@ import pytest
 from maild.core.app import OPERATOR, App
 from maild.core.outbox import list_errands
 from maild.core.people import set_user
+from maild.core.webhook_posts import Post
 from maild.core.webhook_rounds import (
     DEAD_KEPT,
     LEASE,
     REFUSED_IN_A_ROW,
     WAITING_MAX,
-    Post,
     forget_dead_posts,
     hooks_with_work,
     note_round,
