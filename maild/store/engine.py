@@ -20,10 +20,16 @@ from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError as NoConne
 
 _COLLISIONS = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization failure and deadlock."""
+_ENDED = "25P03"
+"""PostgreSQL ended a transaction that was silent for too long."""
 READERS = 4
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another process's write; beyond it the act is answered as temporary."""
 
+LOCK_TIMEOUT_MS = 30_000
+"""How long PostgreSQL waits for a row that somebody else holds; beyond it the act is answered as temporary."""
+IDLE_TIMEOUT_MS = 300_000
+"""After this silence within a transaction PostgreSQL ends it: a node that froze amid one would hold its rows for ever."""
 BUSY_LOOK_S = 0.0005
 """How long until the next look whether that write is over; SQLite's own looks grow to 100 ms apart, and whoever waits for
 a commit of two loses its turn again and again."""
@@ -138,11 +144,11 @@ class Database:
             raise StoreDownError("every connection is in use") from error
         except OperationalError as error:
             self.is_doubtful |= _sqlite_code(error) == sqlite3.SQLITE_IOERR
-            if getattr(error.orig, "sqlstate", None) in _COLLISIONS:
+            if _sqlstate(error) in _COLLISIONS:
                 raise CollisionError(_first_line(error)) from error
             raise StoreDownError(_first_line(error)) from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if error.connection_invalidated or _sqlstate(error) == _ENDED:
                 raise StoreDownError(_first_line(error)) from error
             raise
 
@@ -151,6 +157,10 @@ def _sqlite_code(error: DBAPIError) -> int:
     """Return SQLite's primary result code, or 0."""
     code: int = getattr(error.orig, "sqlite_errorcode", 0)
     return code & 0xFF
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -219,7 +229,9 @@ def _postgresql_engine(url: str) -> Engine:
             fsync = cursor.fetchone()[0]
             cursor.execute("SHOW synchronous_commit")
             commit = cursor.fetchone()[0]
-        connection.rollback()
+            cursor.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
+        connection.commit()
         if fsync != "on" or commit == "off":
             raise DurabilityError(
                 f"PostgreSQL here may lose commits: fsync={fsync}, synchronous_commit={commit}"
