@@ -6,7 +6,7 @@ import base64
 import time
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from maild.model.letter import UnreadableError
 from maild.model.shown import NoSuchPartError, What, Wish
@@ -39,6 +39,7 @@ def page(raw: bytes, **asked: object) -> str:
     st.booleans(),
     st.booleans(),
 )
+@example([b"\r\n", b"<img src=x onerror=alert(1)>"], False, False)
 @settings(max_examples=150, deadline=None)
 def test_M13_any_bytes_are_a_harmless_page(pieces: list[bytes], plain: bool, images: bool) -> None:
     raw = b"".join(pieces)
@@ -47,10 +48,7 @@ def test_M13_any_bytes_are_a_harmless_page(pieces: list[bytes], plain: bool, ima
     except UnreadableError:
         return
     assert wrong_in(body) == []
-    assert (
-        "onerror="
-        not in page(raw, images=images).replace("&lt;", "<").partition("<img")[2].partition(">")[0]
-    )
+    assert wrong_in(page(raw, images=images)) == []
 
 
 @given(st.binary(max_size=200), st.text("0123456789~.x", max_size=12))
