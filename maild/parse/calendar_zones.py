@@ -39,7 +39,7 @@ class _Zones(ZONEINFO):
     """What the library knows by name, and what a file brings, if it is followed year by year."""
 
     @override
-    def create_timezone(self, tz: Any) -> tzinfo | None:  # type: ignore[override]
+    def create_timezone(self, tz: Any) -> tzinfo | None:  # type: ignore[override]  # its caller takes None
         """Return None for what is no zone of this world: its times are told as they stand, beside its name."""
         changes = tz.subcomponents
         rules = [rule for one in changes if (rule := one.get("RRULE")) is not None]

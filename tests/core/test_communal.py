@@ -130,7 +130,7 @@ class TestNobodyOpensIt:
             assert firm.newest()["owner"] == INFO
 
     def test_M9_mail_that_was_judged_before_the_last_member_went_goes_by_the_chain(
-        self, firm: Firm
+        self, firm: Firm, clock: Frozen
     ) -> None:
         firm.post.send(firm.post.mail(), INFO)
         add_rule(firm.app, "All", f"subject contains Hello: owner = {INFO}", on=True, by=OPERATOR)
@@ -138,7 +138,7 @@ class TestNobodyOpensIt:
         firm.decides_while(gone)
         firm.post.decide()
         assert firm.newest()["owner"] is None
-        firm.app.clock.advance(timedelta(minutes=5))  # type: ignore[attr-defined]
+        clock.advance(timedelta(minutes=5))
         firm.post.decide()
         assert firm.newest()["owner"] == LEA
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -116,8 +118,8 @@ def noted_slowly(
     """Begin to write a round; its transaction stays open for a moment after its last row."""
     has_written, add_posts = threading.Event(), WebhookRows.add_posts
 
-    def slow(self: WebhookRows, *arguments: object) -> None:
-        add_posts(self, *arguments)  # type: ignore[arg-type]
+    def slow(self: WebhookRows, hook_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        add_posts(self, hook_id, rows)
         has_written.set()
         threading.Event().wait(0.5)
 
