@@ -45,6 +45,8 @@ BATCH = 100
 """Deliveries decided in one transaction."""
 HOLD = timedelta(minutes=5)
 """How long a worker may take for a batch before another one takes it."""
+_WORKERS = "worker "
+"""How the leases of workers begin: commands, which decide in place, have their own."""
 READING_TRIES = 3
 """Readings that end with a dead worker before the delivery is FAILED."""
 CRASH_TRIES = 10
@@ -111,7 +113,7 @@ def decide_round(app: App, reader: Reader, lane: Lane, *, limit: int = BATCH) ->
     Commits a claim, and then the outcomes; safe to repeat and to run in several places at once.  Raises
     StoreDownError; then the claimed deliveries are due again soon, or at the latest when their lease ends.
     """
-    lease, now = app.ids(), app.clock()
+    lease, now = _WORKERS + app.ids(), app.clock()
     with app.store.write() as tx:
         batch = tx.deliveries.claim(
             lease=lease,
@@ -125,6 +127,15 @@ def decide_round(app: App, reader: Reader, lane: Lane, *, limit: int = BATCH) ->
             failpoint.reached("decide.before_claim_commit")
     was_slow = bool(batch) and _work_under(app, reader, batch, _Work(lease, lane))
     return Round(len(batch), was_slow)
+
+
+def release_workers(app: App) -> None:
+    """Make due at once what workers had in hand, where every worker is known to be dead; commands keep theirs.
+
+    Commits.  Raises StoreDownError.
+    """
+    with app.store.write() as tx:
+        tx.deliveries.release_all(_WORKERS, now=app.clock())
 
 
 @dataclass(frozen=True, slots=True)

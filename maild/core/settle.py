@@ -62,8 +62,9 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """The settling of a batch: its name, which is its lease's, and its time."""
+    """The settling of a batch: the lease under which it is held, its name, and its time."""
 
+    lease: str
     change_id: str
     at: datetime
 
@@ -98,7 +99,7 @@ def settle(app: App, done: list[Done], later: list[Later], lease: str) -> None:
                 tx.deliveries.put_off(
                     late.claimed.id, lease=lease, due_at=now + late.wait, counts=late.counts
                 )
-            settled = _settle_all(tx, done, _Act(lease, now))
+            settled = _settle_all(tx, done, _Act(lease, app.ids(), now))
             for one in settled:
                 if not one.imported:
                     note_returned(tx, app, one.claimed, one.letter, one.returned)
@@ -142,7 +143,7 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> Sequence[Done]:
     ours = tx.settling.hold(
         [one.claimed for one in done],
         [twin for one in done for twin in one.twins],
-        lease=act.change_id,
+        lease=act.lease,
     )
     for one in done:
         if one.claimed.id not in ours:
@@ -204,7 +205,7 @@ def _still_theirs(tx: Tx, done: list[Done], act: _Act) -> list[Done]:
         number for number, (address, at) in by.items() if address in ended and ended[address] <= at
     }
     for number in late:
-        tx.deliveries.put_off(number, lease=act.change_id, due_at=act.at, counts=False)
+        tx.deliveries.put_off(number, lease=act.lease, due_at=act.at, counts=False)
     return [one for one in done if one.claimed.id not in late]
 
 

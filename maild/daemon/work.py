@@ -10,6 +10,7 @@ from datetime import timedelta
 from maild import failpoint
 from maild.core.app import App
 from maild.core.clients_sweeping import sweep
+from maild.core.decide import release_workers
 from maild.core.erasing import retain, sweep_bodies
 from maild.core.forgetting import forget_ended
 from maild.core.indexing import ROUND, index_round
@@ -92,10 +93,9 @@ class Work:
     def _start_deciders(self) -> None:
         frame, app = self._frame, self._frame.app
         if app.store.database.is_sqlite:
-            # We hold the workers' lock: whoever had leases is dead.
+            # We hold the workers' lock: every other worker is dead.  A command that decides in place may be alive.
             failpoint.reached("start.before_release")
-            with app.store.write() as tx:
-                tx.deliveries.release(lease=None, now=app.clock())
+            release_workers(app)
             failpoint.reached("start.after_release")
         seconds = frame.settings.limits.reading_time
         processes = frame.settings.workers.processes or os.cpu_count() or 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, or_, select, update
 
 from maild.model.facts import ClientRef
 from maild.model.states import State
@@ -116,15 +116,20 @@ class DeliveryRows:
         ).mappings()
         return [Claimed(**{**row, "state": State(row["state"])}) for row in rows]
 
-    def release(self, *, lease: str | None, now: datetime) -> int:
-        """Make leased deliveries due at once: those of this lease, or all (when no worker can be alive)."""
-        held = deliveries.c.lease.is_not(None) if lease is None else deliveries.c.lease == lease
-        result = self._connection.execute(
+    def release(self, *, lease: str, now: datetime) -> None:
+        """Make the deliveries of this lease due at once."""
+        self._release(deliveries.c.lease == lease, now)
+
+    def release_all(self, beginning: str, *, now: datetime) -> None:
+        """Make due at once the deliveries of all leases that begin so (when nobody who takes them can be alive)."""
+        self._release(deliveries.c.lease.startswith(beginning, autoescape=True), now)
+
+    def _release(self, held: ColumnElement[bool], now: datetime) -> None:
+        self._connection.execute(
             update(deliveries)
             .where(held, deliveries.c.due_at.is_not(None))
             .values(lease=None, due_at=now)
         )
-        return result.rowcount
 
     def give_back(self, ids: Sequence[int], *, lease: str) -> None:
         """Make leased deliveries that nobody has looked at due again, in the order in which they came."""

@@ -319,3 +319,34 @@ def test_a_forward_inbox_that_refuses_strangers_does_not_file_them(post: Post) -
     post.send(post.mail(to="crm@acme.example"), "crm@acme.example", door=Door.IMAP)
     post.decide()
     assert post.outcome()[:2] == ("held", "SENDER_UNKNOWN")
+
+
+class Starting(InProcess):
+    """A reader during whose reading the daemon's workers start, as after a kill of all of them."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__()
+        self._app = app
+        self.due_meanwhile = -1
+
+    @override
+    def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Any]:
+        for one in super().read_many(items):
+            decide.release_workers(self._app)
+            self.due_meanwhile = decide_due(self._app, READER)
+            yield one
+
+
+@pytest.mark.parametrize("by_worker", [True, False])
+def test_D11_a_start_takes_the_work_of_dead_workers_and_not_that_of_a_command(
+    post: Post, *, by_worker: bool
+) -> None:
+    post.send(post.mail())
+    starting = Starting(post.app)
+    if by_worker:
+        decide_due(post.app, starting)
+    else:
+        [row] = post.lies()
+        decide.decide_again(post.app, starting, [int(row["id"])])
+    assert starting.due_meanwhile == (1 if by_worker else 0)
+    assert [row["state"] for row in post.lies()] == ["filed"]

@@ -100,6 +100,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "decide.decide_claimed",
         "decide.decide_due",
         "decide.decide_round",
+        "decide.release_workers",
         "healing.decide_waiting",
         "settle.fault",
         "settle.settle",
