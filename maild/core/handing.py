@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from maild.core.acts import Act, event_of, name_of, reads_mail
+from maild.core.acts import Act, name_of, reads_mail
 from maild.core.app import Actor
 from maild.model.reason import Reason, RefusedError
-from maild.store.mailbox import EntryRow, Move, TransferRow
+from maild.store.handing import History, Move
+from maild.store.mailbox import EntryRow, TransferRow
 from maild.store.store import Tx
 
 
@@ -32,7 +33,7 @@ def hand_over(tx: Tx, rows: Sequence[EntryRow], to: int, act: Act) -> list[Entry
         else:
             unread = was_unread or bool(settings[row.account_id])
             moves.append(Move(row=row, to=to, unread=unread, cause=cause if unread else None))
-    moved = [move.row for move in _moved(tx, moves, act)]
+    moved = [move.row for move in tx.handing.move(moves, _history(act))]
     _owe_notice(tx, moved, to, act)
     return moved
 
@@ -41,19 +42,7 @@ def _owe_notice(tx: Tx, rows: Sequence[EntryRow], to: int, act: Act) -> None:
     """Have a person told of what became theirs by another one's act (M12); `core.notices` does, or does not."""
     if act.by.user_id == to:
         return
-    tx.notices.owe(
-        [
-            {
-                "account_id": row.account_id,
-                "user_id": to,
-                "delivery_id": row.id,
-                "by_user_id": act.by.user_id,
-                "note": act.note,
-                "at": act.at,
-            }
-            for row in rows
-        ]
-    )
+    tx.handing.owe_notices([row.id for row in rows], to, _history(act))
 
 
 def require_place(row: EntryRow) -> bool:
@@ -94,37 +83,18 @@ def take_back(
             cause = None if at is None else {"by": names[by], "at": at.isoformat()}
             move = Move(row=row, to=one.from_user_id, unread=one.was_unread, cause=cause)
             back[row.id] = one.id, move
-    done = _moved(tx, [move for _, move in back.values()], act)
+    done = tx.handing.move([move for _, move in back.values()], _history(act))
     return {back[move.row.id][0] for move in done}
 
 
-def _moved(tx: Tx, moves: Sequence[Move], act: Act) -> list[Move]:
-    """Move, and write it into history and events (M3)."""
-    done = tx.mailbox.move(moves)
-    tx.mailbox.add_transfers(
-        [
-            {
-                "delivery_id": move.row.id,
-                "from_user_id": move.row.owner_id,
-                "to_user_id": move.to,
-                "by_user_id": act.by.user_id,
-                "at": act.at,
-                "note": act.note,
-                "was_unread": bool(move.row.unread),
-                "became_unread": move.unread,
-                "change_id": act.change_id,
-                "undoes": act.undoes,
-            }
-            for move in done
-        ]
+def _history(act: Act) -> History:
+    return History(
+        by_user_id=act.by.user_id,
+        at=act.at,
+        note=act.note,
+        change_id=act.change_id,
+        undoes=act.undoes,
     )
-    tx.deliveries.add_events(
-        [
-            event_of(move.row, act, "owner.changed", {"from": move.row.owner_id, "to": move.to})
-            for move in done
-        ]
-    )
-    return done
 
 
 def owner_changed(tx: Tx, row: EntryRow, now: datetime) -> RefusedError:

@@ -344,21 +344,19 @@ def _back_to(
     is_there = tx.rights.active_role(row.account_id, heir) is not None
     owner = heir if is_there and not tx.people.unread_by_all([heir]) else chain_owner
     if given is not None and owner is not None and owner != last:
-        tx.mailbox.add_transfers(
-            [
-                {
-                    "delivery_id": row.id,
-                    "from_user_id": last,
-                    "to_user_id": owner,
-                    "by_user_id": None,
-                    "at": act.at,
-                    "note": "",
-                    "was_unread": released["unread"],
-                    "became_unread": True,
-                    "change_id": act.change_id,
-                    "undoes": None,
-                }
-            ]
+        tx.mailbox.add_transfer(
+            {
+                "delivery_id": row.id,
+                "from_user_id": last,
+                "to_user_id": owner,
+                "by_user_id": None,
+                "at": act.at,
+                "note": "",
+                "was_unread": released["unread"],
+                "became_unread": True,
+                "change_id": act.change_id,
+                "undoes": None,
+            }
         )
     return owner
 

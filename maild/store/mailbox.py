@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +21,7 @@ from maild.model.people import InboxKind
 from maild.model.states import State
 from maild.store.people_tables import inboxes
 from maild.store.schema import deliveries, entries, notes, statuses, transfers
-from maild.store.sql import ForEach, could_be_id, insert_new, slices
+from maild.store.sql import among, could_be_id, insert_new, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,22 +60,8 @@ class TransferRow:
     undoes: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """A mail's way to another owner."""
-
-    row: EntryRow
-    """As it was read within the transaction."""
-    to: int
-    unread: bool
-    cause: dict[str, Any] | None
-
-
-_ADD_TRANSFERS = ForEach.insert(
-    transfers,
-    *("delivery_id", "from_user_id", "to_user_id", "by_user_id", "at", "note"),
-    *("was_unread", "became_unread", "change_id", "undoes"),
-)
+_KINDS = {kind.value: kind for kind in InboxKind}
+_STATES = {state.value: state for state in State}
 
 
 def _version_again(delivery_id: int) -> ColumnElement[int]:
@@ -137,7 +122,7 @@ class MailboxRows:
         return {
             row.id: row
             for some in slices(delivery_ids)
-            for row in self._entries(deliveries.c.id.in_(some))
+            for row in self._entries(among(self._connection, deliveries.c.id, some))
         }
 
     def hold(self, ulids: Iterable[str]) -> dict[str, EntryRow]:
@@ -148,7 +133,9 @@ class MailboxRows:
         return {
             row.ulid: row
             for some in slices(ulid for ulid in ulids if could_be_id(ulid))
-            for row in self._entries(deliveries.c.ulid.in_(some), for_update=True)
+            for row in self._entries(
+                among(self._connection, deliveries.c.ulid, some), for_update=True
+            )
         }
 
     def _entries(self, condition: Any, *, for_update: bool = False) -> list[EntryRow]:
@@ -183,8 +170,8 @@ class MailboxRows:
                 account_id=row[2],
                 message_id=row[3],
                 inbox_id=row[4],
-                inbox_kind=InboxKind(row[5]),
-                state=State(row[6]),
+                inbox_kind=_KINDS[row[5]],
+                state=_STATES[row[6]],
                 owner_id=row[7],
                 unread=row[8],
                 unread_cause=row[9],
@@ -195,44 +182,6 @@ class MailboxRows:
         ]
 
     # --- owner changes ----------------------------------------------------------------------------------------------
-
-    def move(self, moves: Sequence[Move]) -> list[Move]:
-        """Change owners, each if nobody did since its row was read; return the moves that were made."""
-        there = self._versions(move.row.id for move in moves)
-        done = [move for move in moves if there.get(move.row.id) == move.row.version]
-        alike: dict[tuple[int, bool, str], list[Move]] = defaultdict(list)
-        for move in done:
-            alike[move.to, move.unread, repr(move.cause)].append(move)
-        for (to, unread, _), some in alike.items():
-            for ids in slices(move.row.id for move in some):
-                self._connection.execute(
-                    update(entries)
-                    .where(entries.c.delivery_id.in_(ids))
-                    .values(
-                        owner_id=to,
-                        unread=unread,
-                        unread_cause=some[0].cause,
-                        version=entries.c.version + 1,
-                    )
-                )
-        return done
-
-    def _versions(self, delivery_ids: Iterable[int]) -> dict[int, int]:
-        """Return the entries' versions; whoever moves one of them, as a merge does, waits for the commit."""
-        found = {}
-        for some in slices(delivery_ids):
-            rows = self._connection.execute(
-                select(entries.c.delivery_id, entries.c.version)
-                .where(entries.c.delivery_id.in_(some))
-                .order_by(entries.c.delivery_id)
-                .with_for_update()
-            )
-            found.update({row.delivery_id: row.version for row in rows})
-        return found
-
-    def add_transfers(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Append to the history."""
-        _ADD_TRANSFERS.run(self._connection, rows)
 
     def add_transfer(self, values: dict[str, Any]) -> None:
         """Append to the history."""

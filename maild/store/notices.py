@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, select, update
 
 from maild.store.notice_tables import owed_notices
 from maild.store.people_tables import users
@@ -35,11 +34,6 @@ class NoticeRows:
     def __init__(self, connection: Connection) -> None:
         """Read and write through an open transaction."""
         self._connection = connection
-
-    def owe(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Write down that people are to be told."""
-        if rows:
-            self._connection.execute(insert(owed_notices), rows)
 
     def due(self, before: datetime) -> list[tuple[int, int]]:
         """Return (user, account) of those who wait since before a moment, the longest first."""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, UpdateBase, insert
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    UpdateBase,
+    any_,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T", bound="int | str | tuple[int, str]")
@@ -20,6 +32,17 @@ def slices(values: Iterable[T]) -> Iterator[list[T]]:
     distinct = sorted(set(values))
     for start in range(0, len(distinct), IN_MAX):
         yield distinct[start : start + IN_MAX]
+
+
+def among(connection: Connection, column: Column[T], values: Sequence[T]) -> ColumnElement[bool]:
+    """Return that a column is one of many numbers or ids, which are sent as one parameter.
+
+    SQLAlchemy writes an IN list anew for each statement: for 500 values that takes as long as SQLite takes for the rows.
+    """
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal(values, postgresql.ARRAY(column.type)))
+    each = func.json_each(json.dumps(values)).table_valued("value")
+    return column.in_(select(each.c.value))
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -25,6 +25,7 @@ from maild.store.engine import Database
 from maild.store.erasing import ErasingRows
 from maild.store.facts import DecisionRows
 from maild.store.feed import FeedRows
+from maild.store.handing import HandingRows
 from maild.store.healing import HealingRows
 from maild.store.identities import IdentityRows
 from maild.store.inbox_keys import InboxKeyRows
@@ -280,6 +281,11 @@ class Tx:
     def mailbox(self) -> MailboxRows:
         """Entries, owners, transfers."""
         return MailboxRows(self.connection)
+
+    @cached_property
+    def handing(self) -> HandingRows:
+        """Mails that change hands."""
+        return HandingRows(self.connection)
 
     @cached_property
     def lists(self) -> ListRows:

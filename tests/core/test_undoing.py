@@ -20,7 +20,8 @@ from maild.core.mailbox import give, newest_change, set_unread, take, undo
 from maild.core.people import add_communal_user, set_active
 from maild.model.reason import Reason, RefusedError
 from maild.store.engine import CollisionError, StoreDownError
-from maild.store.mailbox import EntryRow, MailboxRows, Move
+from maild.store.handing import HandingRows, History, Move
+from maild.store.mailbox import EntryRow
 from tests.core.company import CRM, EVA, JAN, LEA, READER, Post, a_company
 from tests.core.firm import INFO, refusal
 from tests.core.mailboxes import fill
@@ -103,16 +104,16 @@ def broken_at(
     monkeypatch: pytest.MonkeyPatch, number: int, error: StoreDownError
 ) -> Callable[[], int]:
     """Have the store fail at one of its moves; return what counts them."""
-    real, moves = MailboxRows.move, list[int]()
+    real, moves = HandingRows.move, list[int]()
 
-    def move(self: MailboxRows, some: Sequence[Move]) -> list[Move]:
+    def move(self: HandingRows, some: Sequence[Move], history: History) -> list[Move]:
         moves.append(len(some))
-        done = real(self, some)
+        done = real(self, some, history)
         if len(moves) == number:
             raise error
         return done
 
-    monkeypatch.setattr(MailboxRows, "move", move)
+    monkeypatch.setattr(HandingRows, "move", move)
     return lambda: len(moves)
 
 
@@ -231,16 +232,16 @@ def test_M1_who_leaves_while_their_mail_comes_back_waits_and_has_it(
 ) -> None:
     [ulid] = fill(post.app, 1, EVA)
     done = give(post.app, [ulid], to=JAN, by=Actor(LEA))
-    real, leaving = MailboxRows.move, list[Future[Any]]()
+    real, leaving = HandingRows.move, list[Future[Any]]()
 
     with ThreadPoolExecutor(1) as threads:
 
-        def move(self: MailboxRows, some: Sequence[Move]) -> list[Move]:
+        def move(self: HandingRows, some: Sequence[Move], history: History) -> list[Move]:
             leaving.append(threads.submit(remove_member, post.app, "eva@acme.example", by=OPERATOR))
             wait_for(leaving, 1)
-            return real(self, some)
+            return real(self, some, history)
 
-        monkeypatch.setattr(MailboxRows, "move", move)
+        monkeypatch.setattr(HandingRows, "move", move)
         assert takes(post, done.id, LEA) == ({ulid}, set())
         with pytest.raises(RefusedError, match="Eva has 1 mail"):
             leaving[0].result(20)

@@ -1,0 +1,151 @@
+"""Mails that change hands: entries, history, events and notices, each written for many mails by one statement (M1-M4, M12)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Text,
+    cast,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from maild.store.mailbox import EntryRow
+from maild.store.notice_tables import owed_notices
+from maild.store.schema import entries, events, transfers
+from maild.store.sql import among, slices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A mail's way to another owner."""
+
+    row: EntryRow
+    """As it was read within the transaction."""
+    to: int
+    unread: bool
+    cause: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What history says of each move of one act."""
+
+    by_user_id: int | None
+    at: datetime
+    note: str
+    change_id: str
+    undoes: str | None
+
+
+class HandingRows:
+    """Statements that change owners."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Write through an open transaction."""
+        self._connection = connection
+
+    def move(self, moves: Sequence[Move], history: History) -> list[Move]:
+        """Change owners, each if nobody did since its row was read; return the moves that were made.
+
+        Each has its line in the history and its event.
+        """
+        there = self._versions(move.row.id for move in moves)
+        done = [move for move in moves if there.get(move.row.id) == move.row.version]
+        alike: dict[tuple[int, bool, str], list[Move]] = defaultdict(list)
+        for move in done:
+            alike[move.to, move.unread, repr(move.cause)].append(move)
+        for (to, unread, _), some in alike.items():
+            for ids in slices(move.row.id for move in some):
+                # History says who had them: it is written before they are another one's.
+                self._write_history(ids, to, history, unread=unread)
+                self._connection.execute(
+                    update(entries)
+                    .where(among(self._connection, entries.c.delivery_id, ids))
+                    .values(
+                        owner_id=to,
+                        unread=unread,
+                        unread_cause=some[0].cause,
+                        version=entries.c.version + 1,
+                    )
+                )
+        return done
+
+    def _versions(self, delivery_ids: Iterable[int]) -> dict[int, int]:
+        """Return the entries' versions; whoever moves one of them, as a merge does, waits for the commit."""
+        found: dict[int, int] = {}
+        for some in slices(delivery_ids):
+            rows = self._connection.execute(
+                select(entries.c.delivery_id, entries.c.version)
+                .where(among(self._connection, entries.c.delivery_id, some))
+                .order_by(entries.c.delivery_id)
+                .with_for_update()
+            )
+            found.update((number, version) for number, version in rows)
+        return found
+
+    def _write_history(self, ids: list[int], to: int, history: History, *, unread: bool) -> None:
+        line = {
+            transfers.c.delivery_id: entries.c.delivery_id,
+            transfers.c.from_user_id: entries.c.owner_id,
+            transfers.c.to_user_id: to,
+            transfers.c.by_user_id: history.by_user_id,
+            transfers.c.at: history.at,
+            transfers.c.note: history.note,
+            transfers.c.was_unread: entries.c.unread,
+            transfers.c.became_unread: unread,
+            transfers.c.change_id: history.change_id,
+            transfers.c.undoes: history.undoes,
+        }
+        event = {
+            events.c.at: history.at,
+            events.c.account_id: entries.c.account_id,
+            events.c.actor_id: history.by_user_id,
+            events.c.kind: "owner.changed",
+            events.c.delivery_id: entries.c.delivery_id,
+            # As `Json` writes it.
+            events.c.subject: literal('{"from":')
+            + cast(entries.c.owner_id, Text)
+            + literal(f',"to":{to}}}'),
+        }
+        for values in (line, event):
+            self._insert_for_each(ids, values)
+
+    def owe_notices(self, delivery_ids: Iterable[int], to: int, history: History) -> None:
+        """Have a user told of what became theirs (M12)."""
+        for ids in slices(delivery_ids):
+            self._insert_for_each(
+                ids,
+                {
+                    owed_notices.c.account_id: entries.c.account_id,
+                    owed_notices.c.user_id: to,
+                    owed_notices.c.delivery_id: entries.c.delivery_id,
+                    owed_notices.c.by_user_id: history.by_user_id,
+                    owed_notices.c.note: history.note,
+                    owed_notices.c.at: history.at,
+                },
+            )
+
+    def _insert_for_each(self, delivery_ids: list[int], values: Mapping[Column[Any], Any]) -> None:
+        """Insert a row for each entry; a value is a column of `entries`, or the same for all."""
+        table = next(iter(values)).table
+        selected = [
+            value if isinstance(value, ColumnElement) else literal(value, column.type)
+            for column, value in values.items()
+        ]
+        rows = (
+            select(*selected)
+            .where(among(self._connection, entries.c.delivery_id, delivery_ids))
+            .order_by(entries.c.delivery_id)
+        )
+        self._connection.execute(insert(table).from_select(list(values), rows))
