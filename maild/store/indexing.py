@@ -186,9 +186,10 @@ class IndexingRows:
         """
         still_due = self._hold_due([one.id for one, _ in rows])
         erased = self._erased(still_due)
+        # In the order of their places: FTS5 writes out what it gathered at each row that comes before the last one.
         rows = [
             (one, None if one.id in erased else tokens)
-            for one, tokens in rows
+            for one, tokens in sorted(rows, key=lambda row: row[0].place)
             if one.id in still_due
         ]
         if not rows:

@@ -107,3 +107,15 @@ def test_M6_a_slow_node_takes_nothing_off_that_was_queued_since(
     assert backlog(app) > 0
     index_all(app)
     assert "same" in room.found("to:crm@ inbox:info")
+
+
+def test_M6_a_round_writes_one_piece_of_the_index_however_many_mails_it_has(room: Room) -> None:
+    if not room.app.store.database.is_sqlite:
+        pytest.skip("FTS5 is SQLite's")
+    for number in range(8):
+        room.mail(f"m{number}", f"News {number}")
+    room.post.decide()
+    assert index_round(room.app) == 8
+    with room.app.store.read() as tx:
+        pieces = tx.connection.exec_driver_sql("SELECT count(DISTINCT segid) FROM search_words_idx")
+        assert pieces.scalar_one() == 1, "each further piece is merged again and again"
