@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, select, update
 
 from maild.model.people import MemberState
 from maild.store.people_tables import accounts, addresses, contacts, memberships, users
@@ -48,6 +48,8 @@ _COLUMNS = (
     accounts.c.default_owner_id,
     accounts.c.created_at,
 )
+_BY_SLUG = select(*_COLUMNS).where(accounts.c.slug == bindparam("asked"))
+_BY_ID = select(*_COLUMNS).where(accounts.c.id == bindparam("asked"))
 
 
 class AccountRows:
@@ -133,16 +135,16 @@ class AccountRows:
 
     def account(self, slug: str) -> AccountRow | None:
         """Return the account with this slug."""
-        return self._one_account(accounts.c.slug == slug)
+        return self._one_account(_BY_SLUG, slug)
 
     def account_by_id(self, account_id: int) -> AccountRow:
         """Return an account that is known to exist."""
-        found = self._one_account(accounts.c.id == account_id)
+        found = self._one_account(_BY_ID, account_id)
         assert found is not None  # noqa: S101 - a foreign key holds it
         return found
 
-    def _one_account(self, condition: Any) -> AccountRow | None:
-        row = self._connection.execute(select(*_COLUMNS).where(condition)).one_or_none()
+    def _one_account(self, query: Select[Any], asked: str | int) -> AccountRow | None:
+        row = self._connection.execute(query, {"asked": asked}).one_or_none()
         return None if row is None else AccountRow(**row._mapping)  # noqa: SLF001
 
     def hold_account(self, account_id: int) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     case,
     delete,
     false,
@@ -87,6 +88,21 @@ _COLUMNS = (
     addresses.c.resting_until,
     addresses.c.primary_until,
     addresses.c.delivers_to,
+)
+_WHOSE = (
+    select(
+        names.c.norm,
+        names.c.kind,
+        addresses.c.user_id,
+        addresses.c.id.label("address_id"),
+        addresses.c.valid_to,
+        addresses.c.resting_until,
+        inboxes.c.account_id,
+        inboxes.c.communal_user_id,
+    )
+    .outerjoin(addresses, (addresses.c.id == names.c.ref) & (names.c.kind == NameKind.USER))
+    .outerjoin(inboxes, (inboxes.c.id == names.c.ref) & (names.c.kind == NameKind.INBOX))
+    .where(names.c.norm == bindparam("asked"))
 )
 
 
@@ -174,21 +190,7 @@ class AddressRows:
 
     def name(self, norm: str) -> NameRow | None:
         """Return whose a name is."""
-        row = self._connection.execute(
-            select(
-                names.c.norm,
-                names.c.kind,
-                addresses.c.user_id,
-                addresses.c.id.label("address_id"),
-                addresses.c.valid_to,
-                addresses.c.resting_until,
-                inboxes.c.account_id,
-                inboxes.c.communal_user_id,
-            )
-            .outerjoin(addresses, (addresses.c.id == names.c.ref) & (names.c.kind == NameKind.USER))
-            .outerjoin(inboxes, (inboxes.c.id == names.c.ref) & (names.c.kind == NameKind.INBOX))
-            .where(names.c.norm == norm)
-        ).one_or_none()
+        row = self._connection.execute(_WHOSE, {"asked": norm}).one_or_none()
         if row is None:
             return None
         rests = row.valid_to is not None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from maild.store.absence_tables import answering
 from maild.store.people_tables import users
@@ -24,6 +24,22 @@ class AnsweringRow:
     until: datetime
 
 
+_ANSWERING = (
+    select(
+        answering.c.delivery_id,
+        answering.c.user_id,
+        users.c.display_name.label("name"),
+        answering.c.since,
+        answering.c.until,
+    )
+    .join(users, users.c.id == answering.c.user_id)
+    .where(
+        answering.c.delivery_id.in_(bindparam("some", expanding=True)),
+        answering.c.until > bindparam("now"),
+    )
+)
+
+
 class AnsweringRows:
     """Queries about who is answering."""
 
@@ -35,17 +51,7 @@ class AnsweringRows:
         """Return who is answering these mails now."""
         found: dict[int, AnsweringRow] = {}
         for some in slices(delivery_ids):
-            rows = self._connection.execute(
-                select(
-                    answering.c.delivery_id,
-                    answering.c.user_id,
-                    users.c.display_name.label("name"),
-                    answering.c.since,
-                    answering.c.until,
-                )
-                .join(users, users.c.id == answering.c.user_id)
-                .where(answering.c.delivery_id.in_(some), answering.c.until > now)
-            ).mappings()
+            rows = self._connection.execute(_ANSWERING, {"some": some, "now": now}).mappings()
             found |= {row["delivery_id"]: AnsweringRow(**row) for row in rows}
         return found
 

@@ -204,44 +204,47 @@ class Walks:
         return found
 
 
+_MAILS: Select[Any] = (
+    select(
+        deliveries.c.id,
+        deliveries.c.ulid,
+        deliveries.c.message_id,
+        deliveries.c.state,
+        deliveries.c.reason,
+        deliveries.c.facts,
+        deliveries.c.beside,
+        deliveries.c.direction,
+        deliveries.c.received_at,
+        deliveries.c.sender_user_id,
+        accounts.c.slug,
+        inboxes.c.norm.label("inbox"),
+        messages.c.subject,
+        messages.c.from_shown,
+        messages.c.from_name,
+        messages.c.message_id_header,
+        messages.c.size,
+        messages.c.digest,
+        messages.c.sent_at,
+        entries.c.owner_id,
+        entries.c.unread,
+        entries.c.unread_cause,
+        entries.c.version,
+        users.c.display_name.label("owner_name"),
+        statuses.c.name.label("status"),
+    )
+    .select_from(deliveries)
+    .join(messages, messages.c.id == deliveries.c.message_id)
+    .join(accounts, accounts.c.id == deliveries.c.account_id)
+    .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)
+    .outerjoin(entries, entries.c.delivery_id == deliveries.c.id)
+    .outerjoin(users, users.c.id == entries.c.owner_id)
+    .outerjoin(statuses, statuses.c.id == entries.c.status_id)
+)
+
+
 def mails() -> Select[Any]:
     """Return the query for mails as lists show them."""
-    return (
-        select(
-            deliveries.c.id,
-            deliveries.c.ulid,
-            deliveries.c.message_id,
-            deliveries.c.state,
-            deliveries.c.reason,
-            deliveries.c.facts,
-            deliveries.c.beside,
-            deliveries.c.direction,
-            deliveries.c.received_at,
-            deliveries.c.sender_user_id,
-            accounts.c.slug,
-            inboxes.c.norm.label("inbox"),
-            messages.c.subject,
-            messages.c.from_shown,
-            messages.c.from_name,
-            messages.c.message_id_header,
-            messages.c.size,
-            messages.c.digest,
-            messages.c.sent_at,
-            entries.c.owner_id,
-            entries.c.unread,
-            entries.c.unread_cause,
-            entries.c.version,
-            users.c.display_name.label("owner_name"),
-            statuses.c.name.label("status"),
-        )
-        .select_from(deliveries)
-        .join(messages, messages.c.id == deliveries.c.message_id)
-        .join(accounts, accounts.c.id == deliveries.c.account_id)
-        .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)
-        .outerjoin(entries, entries.c.delivery_id == deliveries.c.id)
-        .outerjoin(users, users.c.id == entries.c.owner_id)
-        .outerjoin(statuses, statuses.c.id == entries.c.status_id)
-    )
+    return _MAILS
 
 
 def _within(search: Search, at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
@@ -261,28 +264,30 @@ def _with_status(wanted: Filter) -> Any:
     return or_(named, and_(entries.c.status_id.is_(None), entries.c.owner_id.is_not(None)))
 
 
-def _visible(wanted: Filter) -> Any:
-    if wanted.visible_to is None:
-        return None
-    opened = opened_mailboxes(wanted.visible_to, wanted.account_id)
-    own = or_(entries.c.owner_id == wanted.visible_to, entries.c.owner_id.in_(opened))
+def _visible(wanted: Filter, member: int) -> Any:
+    opened = opened_mailboxes(member, wanted.account_id)
+    own = or_(entries.c.owner_id == member, entries.c.owner_id.in_(opened))
     return or_(own, inboxes.c.kind == InboxKind.SHARED) if wanted.sees_shared else own
 
 
 def _narrowed(query: Select[Any], wanted: Filter) -> Select[Any]:
-    conditions = [
-        (wanted.owner_id, entries.c.owner_id == wanted.owner_id),
-        (wanted.inbox_id, deliveries.c.inbox_id == wanted.inbox_id),
-        (wanted.state, deliveries.c.state == wanted.state),
-        (wanted.reason, deliveries.c.reason == wanted.reason),
-        (wanted.unread or None, IS_UNREAD),
-        (wanted.status, _with_status(wanted)),
-        (wanted.visible_to, _visible(wanted)),
-        (wanted.shared_only or None, inboxes.c.kind == InboxKind.SHARED),
-    ]
-    for value, condition in conditions:
-        if value is not None:
-            query = query.where(condition)
+    equal: tuple[tuple[Any, ColumnElement[Any]], ...] = (
+        (wanted.owner_id, entries.c.owner_id),
+        (wanted.inbox_id, deliveries.c.inbox_id),
+        (wanted.state, deliveries.c.state),
+        (wanted.reason, deliveries.c.reason),
+    )
+    conditions: list[Any] = [column == value for value, column in equal if value is not None]
+    if wanted.unread:
+        conditions.append(IS_UNREAD)
+    if wanted.status is not None:
+        conditions.append(_with_status(wanted))
+    if wanted.visible_to is not None:
+        conditions.append(_visible(wanted, wanted.visible_to))
+    if wanted.shared_only:
+        conditions.append(inboxes.c.kind == InboxKind.SHARED)
+    if conditions:
+        query = query.where(*conditions)
     if wanted.search is not None:
         query = query.where(*map(condition_of, wanted.search.holds))
     if wanted.client_id is not None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Connection,
     Select,
+    bindparam,
     func,
     select,
 )
@@ -34,6 +36,34 @@ class Place:
     ulid: str
     version: int
     """Of the entry."""
+
+
+# Made once: SQLAlchemy takes longer to make them than the database takes to answer.
+_SOME: BindParameter[int] = bindparam("some", expanding=True)
+_NAMED = (
+    select(recipients.c.message_id, recipients.c.kind, recipients.c.norm)
+    .where(recipients.c.message_id.in_(_SOME), recipients.c.kind.in_(("to", "cc")))
+    .order_by(recipients.c.id)
+)
+_FILED = (
+    select(filings.c.delivery_id, filings.c.how, clients.c.ulid, clients.c.name)
+    .join(clients, clients.c.id == filings.c.client_id)
+    .where(filings.c.delivery_id.in_(_SOME))
+    .order_by(filings.c.id)
+)
+_DOORS = (
+    select(arrivals.c.message_id, arrivals.c.door)
+    .where(arrivals.c.message_id.in_(_SOME))
+    .order_by(arrivals.c.id)
+)
+_PRIMARY = select(addresses.c.user_id, addresses.c.norm).where(
+    addresses.c.user_id.in_(_SOME),
+    addresses.c.kind == "primary",
+    addresses.c.valid_to.is_(None),
+)
+_COMMUNAL = select(inboxes.c.communal_user_id, inboxes.c.norm).where(
+    inboxes.c.communal_user_id.in_(_SOME)
+)
 
 
 class ListRows:
@@ -112,13 +142,8 @@ class ListRows:
     def _recipients(self, message_ids: set[int]) -> dict[int, tuple[list[str], list[str]]]:
         found: dict[int, tuple[list[str], list[str]]] = {}
         for some in slices(message_ids):
-            rows = self._connection.execute(
-                select(recipients.c.message_id, recipients.c.kind, recipients.c.norm)
-                .where(recipients.c.message_id.in_(some), recipients.c.kind.in_(("to", "cc")))
-                .order_by(recipients.c.id)
-            )
-            for row in rows:
-                found.setdefault(row.message_id, ([], []))[row.kind == "cc"].append(row.norm)
+            for message_id, kind, norm in self._connection.execute(_NAMED, {"some": some}):
+                found.setdefault(message_id, ([], []))[kind == "cc"].append(norm)
         return found
 
     def reached(self, message_ids: set[int]) -> dict[int, list[tuple[str, str]]]:
@@ -145,27 +170,16 @@ class ListRows:
     def _clients(self, delivery_ids: set[int]) -> dict[int, list[dict[str, str]]]:
         found: dict[int, list[dict[str, str]]] = {}
         for some in slices(delivery_ids):
-            rows = self._connection.execute(
-                select(filings.c.delivery_id, filings.c.how, clients.c.ulid, clients.c.name)
-                .join(clients, clients.c.id == filings.c.client_id)
-                .where(filings.c.delivery_id.in_(some))
-                .order_by(filings.c.id)
-            )
-            for row in rows:
-                client = {"id": row.ulid, "name": row.name, "how": row.how}
-                found.setdefault(row.delivery_id, []).append(client)
+            rows = self._connection.execute(_FILED, {"some": some})
+            for delivery_id, how, ulid, name in rows:
+                found.setdefault(delivery_id, []).append({"id": ulid, "name": name, "how": how})
         return found
 
     def _doors(self, message_ids: set[int]) -> dict[int, str]:
         found: dict[int, str] = {}
         for some in slices(message_ids):
-            rows = self._connection.execute(
-                select(arrivals.c.message_id, arrivals.c.door)
-                .where(arrivals.c.message_id.in_(some))
-                .order_by(arrivals.c.id)
-            )
-            for row in rows:
-                found.setdefault(row.message_id, row.door)
+            for message_id, door in self._connection.execute(_DOORS, {"some": some}):
+                found.setdefault(message_id, door)
         return found
 
     def emails(self, user_ids: set[int]) -> dict[int | None, str]:
@@ -181,21 +195,10 @@ class ListRows:
     def _primaries(self, user_ids: set[int]) -> dict[int | None, str]:
         found: dict[int | None, str] = {}
         for some in slices(user_ids):
-            rows = self._connection.execute(
-                select(addresses.c.user_id, addresses.c.norm).where(
-                    addresses.c.user_id.in_(some),
-                    addresses.c.kind == "primary",
-                    addresses.c.valid_to.is_(None),
-                )
-            )
-            found.update({row.user_id: row.norm for row in rows})
             # A communal user has no address but its inbox's (M9).
-            communal = self._connection.execute(
-                select(inboxes.c.communal_user_id, inboxes.c.norm).where(
-                    inboxes.c.communal_user_id.in_(some)
-                )
-            )
-            found.update({row.communal_user_id: row.norm for row in communal})
+            for query in (_PRIMARY, _COMMUNAL):
+                rows = self._connection.execute(query, {"some": some})
+                found.update((user_id, norm) for user_id, norm in rows)
         return found
 
     def arrivals(self, message_id: int) -> list[dict[str, Any]]:

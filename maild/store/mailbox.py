@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    bindparam,
     func,
     insert,
     select,
@@ -60,6 +61,11 @@ class TransferRow:
     undoes: str | None
 
 
+_STATUSES = (
+    select(statuses.c.name, statuses.c.id)
+    .where(statuses.c.account_id == bindparam("account"))
+    .order_by(statuses.c.rank)
+)
 _KINDS = {kind.value: kind for kind in InboxKind}
 _STATES = {state.value: state for state in State}
 
@@ -240,11 +246,7 @@ class MailboxRows:
 
     def status_names(self, account_id: int) -> dict[str, int]:
         """Return the account's statuses in their order."""
-        rows = self._connection.execute(
-            select(statuses.c.name, statuses.c.id)
-            .where(statuses.c.account_id == account_id)
-            .order_by(statuses.c.rank)
-        )
+        rows = self._connection.execute(_STATUSES, {"account": account_id})
         return {row.name: row.id for row in rows}
 
     def add_note(self, values: dict[str, Any]) -> None:

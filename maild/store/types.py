@@ -41,7 +41,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-# `json.dumps` makes an encoder at each call that asks for anything but the defaults.
+_load = json.JSONDecoder().decode
+# `json.dumps` makes an encoder at each call that asks for anything but the defaults; a list reads hundreds of documents.
 
 
 class Json(TypeDecorator[Any]):
@@ -56,7 +57,7 @@ class Json(TypeDecorator[Any]):
 
     @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+        return None if value is None else _load(value)
 
 
 def one_of(column: str, words: type[StrEnum] | tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, insert, select, update
 
 from maild.model.people import AddressKind, MemberState, Role
 from maild.store.people_tables import addresses, inboxes, logins, memberships, users
@@ -68,6 +68,7 @@ _COLUMNS = (
     logins.c.username,
     logins.c.password_hash.is_not(None).label("has_password"),
 )
+_BY_ID = select(*_COLUMNS).select_from(_joined).where(users.c.id == bindparam("asked"))
 _earlier = addresses.alias("earlier")
 _MEMBER_COLUMNS = (
     memberships.c.id.label("member_id"),
@@ -104,11 +105,7 @@ class UserRows:
 
     def user(self, user_id: int) -> UserRow:
         """Return a user that is known to exist."""
-        return _user(
-            self._connection.execute(
-                select(*_COLUMNS).select_from(_joined).where(users.c.id == user_id)
-            ).one()
-        )
+        return _user(self._connection.execute(_BY_ID, {"asked": user_id}).one())
 
     def hold_user(self, user_id: int) -> None:
         """Let changes to one user wait for each other."""
