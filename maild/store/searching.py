@@ -72,23 +72,30 @@ def prepare(connection: Connection) -> None:
 # --- the index ------------------------------------------------------------------------------------------------------
 
 
-def matches(connection: Connection, clauses: Sequence[Clause]) -> ColumnElement[bool]:
-    """Return the condition that a row of the index has all clauses; one at least is no negation."""
+def matches(
+    connection: Connection,
+    clauses: Sequence[Clause],
+    words: ColumnElement[Any] = search_words.c.words,
+) -> ColumnElement[bool]:
+    """Return the condition that a row of the index has all clauses; one at least is no negation.
+
+    PostgreSQL takes them from any column.
+    """
     if connection.dialect.name == "sqlite":
         asked = _joined(clauses, _fts5_phrase, (" AND ", " NOT ", " OR "))
         return literal_column("search_words").op("MATCH", is_comparison=True)(asked)
     asked = _joined(clauses, _tsquery_phrase, (" & ", " & !", " | "))
-    return search_words.c.words.op("@@", is_comparison=True)(cast(literal(asked), TSQUERY))
+    return words.op("@@", is_comparison=True)(cast(literal(asked), TSQUERY))
 
 
 def has_words(connection: Connection, clauses: Sequence[Clause]) -> ColumnElement[bool]:
     """Return the condition that a delivery's own row of the index has all clauses."""
-    own = place_column(deliveries.c.received_at, deliveries.c.id)
-    return (
-        exists()
-        .where(matches(connection, clauses), search_words.c.rowid == own)
-        .correlate(deliveries)
-    )
+    own = search_words.c.rowid == place_column(deliveries.c.received_at, deliveries.c.id)
+    if connection.dialect.name == "sqlite":
+        return exists().where(matches(connection, clauses), own).correlate(deliveries)
+    # A value is looked up for each mail that is met; an EXISTS would be planned as a join with all that has the words.
+    words = select(search_words.c.words).where(own).correlate(deliveries).scalar_subquery()
+    return func.coalesce(matches(connection, clauses, words), false())
 
 
 def _joined(clauses: Sequence[Clause], phrase: Any, signs: tuple[str, str, str]) -> str:

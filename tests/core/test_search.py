@@ -339,7 +339,9 @@ def test_M6_what_few_mails_have_is_asked_of_each_and_found_alike(
     queries = [f"{query} owner:{who}" for query in FINDS for who in ("eva", "lea")]
     few = [full.found(query) for query in queries]
     monkeypatch.setattr("maild.store.list_walks.FEW_OWNED", 0)
-    assert [full.found(query) for query in queries] == few
+    for common in (0, 10**9):
+        monkeypatch.setattr("maild.store.list_walks.COMMON", common)
+        assert [full.found(query) for query in queries] == few
     assert full.found("from:example owner:eva") == ["long", "offer"]
     monkeypatch.undo()
     wanted = Wanted(search="from:example owner:eva", limit=1)
