@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from maild.core.tokens import make_token
 from maild.doors.http.door import HttpDoor
 from maild.doors.http.facts import HttpFacts
 from maild.doors.smtp.sockets import listening
-from maild.faces.api.application import Api
+from maild.faces.api.application import Api, openapi
 from maild.faces.api.holding import Opens, actor_of
 from maild.faces.api.work import Limits
 from maild.model.reason import Answer, Reason
@@ -69,6 +70,25 @@ class _Connection(HTTPConnection):
     @override
     def putrequest(self, *args: Any, **named: Any) -> None:
         super().putrequest(*args, **{**named, "skip_accept_encoding": True})
+
+
+_PATHS: dict[str, Any] = openapi()["paths"]
+_PATTERNS = sorted(
+    ((re.compile(re.sub(r"\{\w+\}", ".+", path)), path) for path in _PATHS),
+    key=lambda found: len(re.sub(r"\{\w+\}", "", found[1])),
+    reverse=True,
+)
+"""The routes of the document, the most particular first."""
+
+
+def _require_documented(method: str, where: str, status: int) -> None:
+    """Fail where something was done and answered in a way that the document does not tell."""
+    if not 200 <= status < 300:
+        return
+    for pattern, path in _PATTERNS:
+        if pattern.fullmatch(where.split("?", maxsplit=1)[0]) and method.lower() in _PATHS[path]:
+            assert str(status) in _PATHS[path][method.lower()]["responses"], (method, path, status)
+            return
 
 
 class Served:
@@ -128,7 +148,9 @@ class Served:
         where = path if path.startswith(("/api", "/in/")) else f"/api/v1{path}"
         with closing(_Connection(self.address[0], self.address[1], timeout=30)) as connection:
             connection.request(method, where, content, sent | (header or {}))
-            return heard(connection.getresponse())
+            answer = heard(connection.getresponse())
+        _require_documented(method, where, answer.status)
+        return answer
 
     def token(self, email: str | None, account: str | None = None) -> str:
         """Make a token of a person; None: the operator's."""

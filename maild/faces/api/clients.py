@@ -104,7 +104,7 @@ async def show_by_key(
     )
 
 
-@routes.put(_BY_KEY, response_model=ClientPut)
+@routes.put(_BY_KEY, response_model=ClientPut, responses={_HTTP_CREATED: {"model": ClientPut}})
 async def put_client(
     call: Asked,
     key: Key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -75,7 +75,14 @@ class FreshLetter(Words):
     to: Boxes
 
 
-@routes.post("/mails/{mail_id}/reply", status_code=201, response_model=WrittenView)
+_PLANNED: dict[int | str, dict[str, Any]] = {
+    200: {"model": WrittenView, "description": "What would be sent: with `dry_run` nothing is."}
+}
+
+
+@routes.post(
+    "/mails/{mail_id}/reply", status_code=201, response_model=WrittenView, responses=_PLANNED
+)
 async def reply(call: Asked, mail_id: Id, asked: Answer) -> Response:
     """Answer a mail, as the address that its writer wrote to; it is sent by the outbox."""
     reader = call.inside.reader
@@ -90,7 +97,9 @@ async def reply(call: Asked, mail_id: Id, asked: Answer) -> Response:
     )
 
 
-@routes.post("/mails/{mail_id}/forward", status_code=201, response_model=WrittenView)
+@routes.post(
+    "/mails/{mail_id}/forward", status_code=201, response_model=WrittenView, responses=_PLANNED
+)
 async def forward(call: Asked, mail_id: Id, asked: PassedOn) -> Response:
     """Pass a mail on; it is sent by the outbox."""
     reader = call.inside.reader
@@ -102,7 +111,7 @@ async def forward(call: Asked, mail_id: Id, asked: PassedOn) -> Response:
     )
 
 
-@routes.post("/letters", status_code=201, response_model=WrittenView)
+@routes.post("/letters", status_code=201, response_model=WrittenView, responses=_PLANNED)
 async def compose(call: Asked, asked: FreshLetter, account: Account = None) -> Response:
     """Write a new mail; it is sent by the outbox."""
     reader = call.inside.reader
