@@ -1,6 +1,6 @@
 """Handing mails from owner to owner within a transaction: entries, history and events as one (M1-M4).
 
-Statements are over sets: a thousand mails cost some forty statements.  The callers hold the rows and have asked for rights.
+Statements are over sets: a thousand mails cost some twenty statements.  The callers hold the rows and have asked for rights.
 """
 
 from __future__ import annotations
