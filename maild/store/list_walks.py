@@ -39,7 +39,7 @@ from maild.store.searching import Search, condition_of, has_words, matches, prep
 FEW = 2000
 """Mails of a client that are sorted rather than met on a walk through all."""
 FEW_OWNED = 1000
-"""Mails of mailboxes of which each is asked whether it has the words; of more, those that have the words are walked."""
+"""Mails of mailboxes of which each is asked whether it has the words; where there are more, it depends on the words."""
 SAMPLE = 1000
 COMMON = 3
 """Of so many of the newest mails so many have words that are not rare."""
@@ -80,7 +80,7 @@ class Walks:
     def walk(self, wanted: Filter) -> Select[Any] | None:
         """Return the query for a list, newest first, which walks an index; None: no mail can be in it.
 
-        It selects rows of `_mails`, or where it goes by the index of search, ids.
+        It selects rows of `MAILS`, or where it goes by the index of search, ids.
         """
         search = wanted.search
         if search is not None and search.is_nothing:
@@ -90,7 +90,7 @@ class Walks:
         account: ColumnElement[int] = deliveries.c.account_id
         if is_few := self._is_of_few(wanted):
             account = literal_column("+deliveries.account_id")
-        query = _narrowed(mails().where(account == wanted.account_id), wanted)
+        query = _narrowed(MAILS.where(account == wanted.account_id), wanted)
         # A mailbox is walked along its owner's index, every other list along the account's.
         at: ColumnElement[Any] = deliveries.c.received_at
         number: ColumnElement[Any] = deliveries.c.id
@@ -241,7 +241,7 @@ class Walks:
         return found
 
 
-_MAILS: Select[Any] = (
+MAILS: Select[Any] = (
     select(
         deliveries.c.id,
         deliveries.c.ulid,
@@ -277,11 +277,7 @@ _MAILS: Select[Any] = (
     .outerjoin(users, users.c.id == entries.c.owner_id)
     .outerjoin(statuses, statuses.c.id == entries.c.status_id)
 )
-
-
-def mails() -> Select[Any]:
-    """Return the query for mails as lists show them."""
-    return _MAILS
+"""The query for mails as lists show them."""
 
 
 def _within(search: Search, at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:

@@ -15,7 +15,7 @@ from sqlalchemy import (
     select,
 )
 
-from maild.store.list_walks import Filter, Walks, mails
+from maild.store.list_walks import MAILS, Filter, Walks
 from maild.store.people_tables import addresses, clients, inboxes
 from maild.store.schema import (
     arrivals,
@@ -105,7 +105,7 @@ class ListRows:
         """Return mails as lists show them, in this order."""
         rows: dict[int, dict[str, Any]] = {}
         for some in slices(ids):
-            found = self._filled(mails().where(deliveries.c.id.in_(some)))
+            found = self._filled(MAILS.where(deliveries.c.id.in_(some)))
             rows.update({row["id"]: row for row in found})
         return [rows[one] for one in ids]
 
@@ -115,10 +115,10 @@ class ListRows:
 
     def mail(self, delivery_id: int) -> dict[str, Any]:
         """Return one mail as lists show it."""
-        return self._filled(mails().where(deliveries.c.id == delivery_id))[0]
+        return self._filled(MAILS.where(deliveries.c.id == delivery_id))[0]
 
     def _filled(self, query: Select[Any]) -> list[dict[str, Any]]:
-        """Run a query of `_mails` and add recipients, clients, doors and people's addresses, each in one query."""
+        """Run a query of `MAILS` and add recipients, clients, doors and people's addresses, each in one query."""
         rows = [dict(row) for row in self._connection.execute(query).mappings()]
         listed = self._recipients({row["message_id"] for row in rows})
         filed = self._clients({row["id"] for row in rows})

@@ -109,9 +109,8 @@ def test_M6_a_slow_node_takes_nothing_off_that_was_queued_since(
     assert "same" in room.found("to:crm@ inbox:info")
 
 
+@pytest.mark.parametrize("app", ["sqlite"], indirect=True)
 def test_M6_a_round_writes_one_piece_of_the_index_however_many_mails_it_has(room: Room) -> None:
-    if not room.app.store.database.is_sqlite:
-        pytest.skip("FTS5 is SQLite's")
     for number in range(8):
         room.mail(f"m{number}", f"News {number}")
     room.post.decide()
