@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from sqlalchemy import (
 from maild.store.mailbox import EntryRow
 from maild.store.notice_tables import owed_notices
 from maild.store.schema import entries, events, transfers
-from maild.store.sql import among, slices
+from maild.store.sql import IN_MAX, among, in_order, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class HandingRows:
     def move(self, moves: Sequence[Move], history: History) -> list[Move]:
         """Change owners, each if nobody did since its row was read; return the moves that were made.
 
-        Each has its line in the history and its event.
+        Each has its line in the history and its event, in the order of the moves to the same owner.
         """
         there = self._versions(move.row.id for move in moves)
         done = [move for move in moves if there.get(move.row.id) == move.row.version]
@@ -66,7 +66,7 @@ class HandingRows:
         for move in done:
             alike[move.to, move.unread, repr(move.cause)].append(move)
         for (to, unread, _), some in alike.items():
-            for ids in slices(move.row.id for move in some):
+            for ids in _portions([move.row.id for move in some]):
                 # History says who had them: it is written before they are another one's.
                 self._write_history(ids, to, history, unread=unread)
                 self._connection.execute(
@@ -121,9 +121,9 @@ class HandingRows:
         for values in (line, event):
             self._insert_for_each(ids, values)
 
-    def owe_notices(self, delivery_ids: Iterable[int], to: int, history: History) -> None:
+    def owe_notices(self, delivery_ids: Sequence[int], to: int, history: History) -> None:
         """Have a user told of what became theirs (M12)."""
-        for ids in slices(delivery_ids):
+        for ids in _portions(delivery_ids):
             self._insert_for_each(
                 ids,
                 {
@@ -137,15 +137,17 @@ class HandingRows:
             )
 
     def _insert_for_each(self, delivery_ids: list[int], values: Mapping[Column[Any], Any]) -> None:
-        """Insert a row for each entry; a value is a column of `entries`, or the same for all."""
+        """Insert a row for each entry, in order; a value is a column of `entries`, or the same for all."""
         table = next(iter(values)).table
         selected = [
             value if isinstance(value, ColumnElement) else literal(value, column.type)
             for column, value in values.items()
         ]
-        rows = (
-            select(*selected)
-            .where(among(self._connection, entries.c.delivery_id, delivery_ids))
-            .order_by(entries.c.delivery_id)
-        )
+        number, place = in_order(self._connection, delivery_ids)
+        rows = select(*selected).where(entries.c.delivery_id == number).order_by(place)
         self._connection.execute(insert(table).from_select(list(values), rows))
+
+
+def _portions(ids: Sequence[int]) -> Iterator[list[int]]:
+    """Yield ids as they are ordered, so many at a time as `slices`."""
+    return (list(ids[start : start + IN_MAX]) for start in range(0, len(ids), IN_MAX))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -43,6 +44,18 @@ def among(connection: Connection, column: Column[T], values: Sequence[T]) -> Col
         return column == any_(literal(values, postgresql.ARRAY(column.type)))
     each = func.json_each(json.dumps(values)).table_valued("value")
     return column.in_(select(each.c.value))
+
+
+def in_order(
+    connection: Connection, values: Sequence[int]
+) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Return columns of rows that a query takes from numbers, sent as one parameter: the number, and its place among them."""
+    if connection.dialect.name == "postgresql":
+        sent = func.unnest(literal(values, postgresql.ARRAY(BigInteger)))
+        rows = sent.table_valued("value", with_ordinality="place").render_derived()
+        return rows.c.value, rows.c.place
+    rows = func.json_each(json.dumps(values)).table_valued("value", "key")
+    return rows.c.value, rows.c.key
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
