@@ -19,6 +19,7 @@ from maild.core.people import AddressView, UserView, address_view, view_of
 from maild.core.standing import (
     active_accounts,
     find_user,
+    find_user_id,
     is_admin,
     note,
     parse_address,
@@ -98,7 +99,7 @@ def add_address_in(  # noqa: PLR0913 - what `add_address` takes, and the transac
             why=f"{user.display_name} is a communal user: it has no address but its inbox's.",
         )
     accounts = _held_accounts(tx, user)
-    if find_user(tx, email, by).id != user.id:  # A change of people was waited for.
+    if find_user_id(tx, email, by) != user.id:  # A change of people was waited for.
         raise RefusedError(Reason.CONFLICT, why=f"{email.strip()} was changed at this moment.")
     require_no_tag_of_an_inbox(tx, asked.address)
     taken = tx.people.name(asked.address.norm)

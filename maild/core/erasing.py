@@ -17,7 +17,7 @@ from maild.core.acts import no_mail
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.clients import client_in
 from maild.core.keys import off_or_age
-from maild.core.standing import find_user, home, note, parse_address, require_operator
+from maild.core.standing import find_user_id, home, note, parse_address, require_operator
 from maild.model.ages import OFF, age_of
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
@@ -162,7 +162,7 @@ def _chosen(tx: Tx, erasure: Erasure, by: Actor) -> tuple[AccountRow, Chosen]:
     if erasure.client is not None:
         client = client_in(tx, place, erasure.client).id
     if erasure.user is not None:
-        user = find_user(tx, erasure.user, by).id
+        user = find_user_id(tx, erasure.user, by)
     return place, Chosen(
         account_id=place.id,
         ulids=erasure.ids or None,

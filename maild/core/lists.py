@@ -15,7 +15,7 @@ from maild.core.matching import add_matched
 from maild.core.naming import named_now
 from maild.core.saved import find_profile
 from maild.core.searching import query_of, refused, resolve
-from maild.core.standing import find_user, home, parse_address
+from maild.core.standing import find_user_id, home, parse_address
 from maild.model.people import Role
 from maild.model.plain_text import short
 from maild.model.query import Query, QueryError, read_terms
@@ -122,7 +122,7 @@ def places(tx: Tx, wanted: Wanted, *, but_owner: int, by: Actor) -> tuple[int, l
 def user_id_of(app: App, email: str, *, by: Actor) -> int:
     """Return the user with that address.  Raises RefusedError INVALID_EMAIL, NOT_FOUND."""
     with app.store.read() as tx:
-        return find_user(tx, email, by).id
+        return find_user_id(tx, email, by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +178,9 @@ def mails_with_reason(
     after = 0
     while True:
         with app.store.read() as tx:
-            account_id = home(tx, account, by).id
-            _require_all_mail(tx, account_id, by)
-            found = tx.views.with_reason(account_id, reason.code, after=after, limit=RETRY_PAGE)
+            where = home(tx, account, by)
+            _require_all_mail(tx, where, by)
+            found = tx.views.with_reason(where.id, reason.code, after=after, limit=RETRY_PAGE)
         if not found:
             return
         after = found[-1][0]
@@ -189,7 +189,7 @@ def mails_with_reason(
 
 def filter_of(tx: Tx, where: AccountRow, wanted: Wanted, query: Query, by: Actor) -> Narrowed:
     """Return what the store is asked for these mails, as far as this person may see them (M5).  Raises RefusedError."""
-    found = _filter(tx, where.id, wanted, by)
+    found = _filter(tx, where, wanted, by)
     if wanted.profile is not None:
         saved, fault = named_now(tx, where.id, find_profile(tx, where, wanted.profile, by).terms)
         if fault is not None:
@@ -209,12 +209,13 @@ def filter_of(tx: Tx, where: AccountRow, wanted: Wanted, query: Query, by: Actor
     return Narrowed(filter=found, query=query, notes=asked.notes)
 
 
-def _filter(tx: Tx, account_id: int, wanted: Wanted, by: Actor) -> Filter:
-    visible_to, sees_shared = _sight(tx, account_id, by, all_received=wanted.all_received)
+def _filter(tx: Tx, where: AccountRow, wanted: Wanted, by: Actor) -> Filter:
+    account_id = where.id
+    visible_to, sees_shared = _sight(tx, where, by, all_received=wanted.all_received)
     status, is_first = _status(tx, account_id, wanted.status)
     return Filter(
         account_id=account_id,
-        owner_id=None if wanted.owner is None else find_user(tx, wanted.owner, by).id,
+        owner_id=None if wanted.owner is None else find_user_id(tx, wanted.owner, by),
         inbox_id=_inbox(tx, account_id, wanted.inbox),
         state=wanted.state,
         reason=None if wanted.reason is None else wanted.reason.code,
@@ -230,19 +231,20 @@ def _filter(tx: Tx, account_id: int, wanted: Wanted, by: Actor) -> Filter:
     )
 
 
-def _sight(tx: Tx, account_id: int, by: Actor, *, all_received: bool) -> tuple[int | None, bool]:
+def _sight(tx: Tx, where: AccountRow, by: Actor, *, all_received: bool) -> tuple[int | None, bool]:
     """Return whose mailbox alone may be seen (None: all), and whether shared inboxes may be seen too."""
     if by.user_id is None:
         return None, True
-    name = tx.rights.display_name(by.user_id)
-    match tx.rights.active_role(account_id, by.user_id):
+    match tx.rights.active_role(where.id, by.user_id):
         case None:
+            name = tx.rights.display_name(by.user_id)
             raise RefusedError(
                 Reason.NOT_ALLOWED, why=f"{name} is not an active member of this account."
             )
         case Role.MEMBER:
-            sees_shared = bool(tx.rights.setting(account_id, "all_received"))
+            sees_shared = bool(where.setting("all_received"))
             if all_received and not sees_shared:
+                name = tx.rights.display_name(by.user_id)
                 raise RefusedError(
                     Reason.NOT_ALLOWED,
                     why=f"{name} has no right to All Received: this account keeps it to distributors and admins.",
@@ -252,9 +254,9 @@ def _sight(tx: Tx, account_id: int, by: Actor, *, all_received: bool) -> tuple[i
             return None, True
 
 
-def _require_all_mail(tx: Tx, account_id: int, by: Actor) -> None:
+def _require_all_mail(tx: Tx, where: AccountRow, by: Actor) -> None:
     """Refuse who does not see every mail of the account (M5)."""
-    if _sight(tx, account_id, by, all_received=False)[0] is not None:
+    if _sight(tx, where, by, all_received=False)[0] is not None:
         raise RefusedError(
             Reason.NOT_ALLOWED, why="Only admins and distributors ask for mails by their reason."
         )

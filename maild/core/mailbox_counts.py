@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from maild.core.app import Actor, App
-from maild.core.standing import find_user, home
+from maild.core.standing import find_user_id, home
 from maild.model.people import Role
 from maild.model.reason import Reason, RefusedError
 from maild.store.counting import CountedRow
@@ -19,7 +19,8 @@ class StatusCount:
     """How many mails of a mailbox have a status."""
 
     status: str
-    all: int
+    all: int | None
+    """None: only the unread ones were counted."""
     unread: int
 
 
@@ -30,7 +31,8 @@ class MailboxCount:
     owner: str | None
     """The primary address; None for a user without one."""
     name: str
-    all: int
+    all: int | None
+    """None: only the unread ones were counted."""
     unread: int
     statuses: tuple[StatusCount, ...]
     """In the account's order."""
@@ -53,12 +55,18 @@ class Counted:
 
 
 def count_mailboxes(
-    app: App, owner: str | None = None, *, account: str | None = None, by: Actor
+    app: App,
+    owner: str | None = None,
+    *,
+    account: str | None = None,
+    unread_only: bool = False,
+    by: Actor,
 ) -> Counted:
     """Count the account's mailboxes, or this one's: all at one moment, from the entries themselves.
 
     A member counts the own mailbox, communal ones that the member opens (M9), and the inboxes of All Received where the account lets members see it; distributors,
-    admins and the operator count all (M5).  Of all mailboxes, those that hold nothing are left out.
+    admins and the operator count all (M5).  Of all mailboxes, those of which there is nothing to count are left out.
+    `unread_only` costs what is unread, however much else lies there.
     Raises RefusedError: ACCOUNT_NEEDED, INVALID_EMAIL, NOT_FOUND, NOT_ALLOWED.
     """
     with app.store.read() as tx:
@@ -66,13 +74,13 @@ def count_mailboxes(
         own, sees_shared = _sight(tx, where.id, by)
         wanted = own
         if owner is not None:
-            asked = find_user(tx, owner, by).id
+            asked = find_user_id(tx, owner, by)
             wanted = {asked}
             if own is not None and asked not in own:
                 raise RefusedError(
                     Reason.NOT_ALLOWED, why="Only admins and distributors count others' mailboxes."
                 )
-        mailboxes = _mailboxes(tx, where.id, wanted)
+        mailboxes = _mailboxes(tx, where.id, wanted, unread_only=unread_only)
         inboxes: dict[str, int] = {}
         if owner is None and (own is None or sees_shared):
             inboxes = tx.counting.unread_of_inboxes(where.id, shared_only=own is not None)
@@ -92,31 +100,29 @@ def _sight(tx: Tx, account_id: int, by: Actor) -> tuple[set[int] | None, bool]:
     return own, bool(tx.rights.setting(account_id, "all_received"))
 
 
-def _mailboxes(tx: Tx, account_id: int, wanted: set[int] | None) -> tuple[MailboxCount, ...]:
-    all_, unread = (
-        _by_owner(rows)
-        for rows in (
-            tx.counting.all(account_id, wanted),
-            tx.counting.unread(account_id, wanted),
-        )
-    )
-    owners = set(all_) if wanted is None else wanted
+def _mailboxes(
+    tx: Tx, account_id: int, wanted: set[int] | None, *, unread_only: bool
+) -> tuple[MailboxCount, ...]:
+    unread = _by_owner(tx.counting.unread(account_id, wanted))
+    all_ = None if unread_only else _by_owner(tx.counting.all(account_id, wanted))
+    owners = set(unread if all_ is None else all_) if wanted is None else wanted
     names, emails = tx.views.names(owners), tx.lists.emails(owners)
     statuses = tx.mailbox.status_names(account_id)
     first = next(iter(statuses.values()), None)
     found = []
     for one in owners:
-        every, new = all_.get(one, Counter()), unread.get(one, Counter())
+        every = None if all_ is None else all_.get(one, Counter())
+        new = unread.get(one, Counter())
         found.append(
             MailboxCount(
                 owner=emails.get(one),
                 name=names[one],
-                all=every.total(),
+                all=None if every is None else every.total(),
                 unread=new.total(),
                 statuses=tuple(
                     StatusCount(
                         status=status,
-                        all=_of(every, number, first),
+                        all=None if every is None else _of(every, number, first),
                         unread=_of(new, number, first),
                     )
                     for status, number in statuses.items()

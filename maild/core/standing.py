@@ -92,12 +92,20 @@ def find_user(tx: Tx, email: str, by: Actor) -> UserRow:
 
     To anybody but the operator, people of other accounts do not exist.  Raises RefusedError INVALID_EMAIL, NOT_FOUND.
     """
+    return tx.people.user(find_user_id(tx, email, by))
+
+
+def find_user_id(tx: Tx, email: str, by: Actor) -> int:
+    """Return the number of the user with this live address.  Raises as `find_user`."""
     address = parse_address(email)
     name = tx.people.name(address.norm)
-    if name is not None and name.user_id is not None and name.kind is not NameKind.DROP:
-        user = tx.people.user(name.user_id)
-        if _may_see(tx, user.id, by):
-            return user
+    if (
+        name is not None
+        and name.user_id is not None
+        and name.kind is not NameKind.DROP
+        and _may_see(tx, name.user_id, by)
+    ):
+        return name.user_id
     raise RefusedError(
         Reason.NOT_FOUND,
         noun="user with the address",

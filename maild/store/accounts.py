@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert
 
 from maild.model.people import MemberState
 from maild.store.people_tables import accounts, addresses, contacts, memberships, users
+from maild.store.rights import SETTINGS
 from maild.store.schema import entries, statuses
 from maild.store.sql import insert_new
 
@@ -26,6 +27,10 @@ class AccountRow:
     """Only what was set; the rest has its default."""
     default_owner_id: int | None
     created_at: datetime
+
+    def setting(self, key: str) -> Any:
+        """Return a setting, or its default."""
+        return self.settings.get(key, SETTINGS[key])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, select
 
 from maild.store.absence_tables import answering
+from maild.store.among import among
 from maild.store.people_tables import users
-from maild.store.sql import insert_into, slices
+from maild.store.sql import insert_into
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ _ANSWERING = (
     )
     .join(users, users.c.id == answering.c.user_id)
     .where(
-        answering.c.delivery_id.in_(bindparam("some", expanding=True)),
+        among(answering.c.delivery_id, "some"),
         answering.c.until > bindparam("now"),
     )
 )
@@ -49,11 +50,9 @@ class AnsweringRows:
 
     def of(self, delivery_ids: Iterable[int], now: datetime) -> dict[int, AnsweringRow]:
         """Return who is answering these mails now."""
-        found: dict[int, AnsweringRow] = {}
-        for some in slices(delivery_ids):
-            rows = self._connection.execute(_ANSWERING, {"some": some, "now": now}).mappings()
-            found |= {row["delivery_id"]: AnsweringRow(**row) for row in rows}
-        return found
+        asked = {"some": list(delivery_ids), "now": now}
+        rows = self._connection.execute(_ANSWERING, asked).mappings()
+        return {row["delivery_id"]: AnsweringRow(**row) for row in rows}
 
     def take(self, delivery_id: int, user_id: int, since: datetime, until: datetime) -> None:
         """Write down that somebody is answering; whoever was before is so no longer."""

@@ -15,13 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, pool, text
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, pool
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError as NoConnectionError
 
 _COLLISIONS = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization failure and deadlock."""
 _ENDED = "25P03"
 """PostgreSQL ended a transaction that was silent for too long."""
+OWN_PLAN: dict[str, Any] = {"own_plan": True}
+"""Execution options of a query for which PostgreSQL shall make a plan each time, for its own values: what a search asks may be
+in one mail or in all.  Of others it keeps the plan, once a connection has asked a few times."""
+_ASKED_BEFORE = 5
+"""So many times, as psycopg has it by itself."""
+_ONE_VIEW = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+"""How PostgreSQL is read."""
 READERS = 4
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another process's write; beyond it the act is answered as temporary."""
@@ -98,11 +105,13 @@ class Database:
     def read(self) -> Generator[Connection]:
         """One consistent view for reading.  Raises StoreDownError."""
         with self._translated(), self._readers.connect() as connection:
-            if not self.is_sqlite:
-                connection.execute(
-                    text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                )
+            if self.is_sqlite:
+                yield connection
+                return
+            connection.execution_options(**_ONE_VIEW)
             yield connection
+            # At a rollback psycopg has PostgreSQL forget every plan that it has kept; each costs more than its statement.
+            connection.commit()
 
     @contextmanager
     def glance(self) -> Generator[Connection]:
@@ -229,6 +238,8 @@ def _postgresql_engine(url: str) -> Engine:
             fsync = cursor.fetchone()[0]
             cursor.execute("SHOW synchronous_commit")
             commit = cursor.fetchone()[0]
+            # It is for reports: what it compiles for a list takes longer than the list.
+            cursor.execute("SET jit = off")
             cursor.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
             cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
         connection.commit()
@@ -236,6 +247,14 @@ def _postgresql_engine(url: str) -> Engine:
             raise DurabilityError(
                 f"PostgreSQL here may lose commits: fsync={fsync}, synchronous_commit={commit}"
             )
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def choose_plan(
+        connection: Connection, cursor: Any, statement: str, values: Any, context: Any, many: bool
+    ) -> None:
+        # Set each time, so that nothing has to be set back where a statement fails.
+        own = context.execution_options.keys() >= OWN_PLAN.keys()
+        cursor.connection.prepare_threshold = None if own else _ASKED_BEFORE
 
     return engine
 

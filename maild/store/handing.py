@@ -20,10 +20,11 @@ from sqlalchemy import (
     update,
 )
 
+from maild.store.among import among, in_order
 from maild.store.mailbox import EntryRow
 from maild.store.notice_tables import owed_notices
 from maild.store.schema import entries, events, transfers
-from maild.store.sql import IN_MAX, among, in_order, slices
+from maild.store.sql import IN_MAX, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class HandingRows:
                 self._write_history(ids, to, history, unread=unread)
                 self._connection.execute(
                     update(entries)
-                    .where(among(self._connection, entries.c.delivery_id, ids))
+                    .where(among(entries.c.delivery_id, ids))
                     .values(
                         owner_id=to,
                         unread=unread,
@@ -87,7 +88,7 @@ class HandingRows:
         for some in slices(delivery_ids):
             rows = self._connection.execute(
                 select(entries.c.delivery_id, entries.c.version)
-                .where(among(self._connection, entries.c.delivery_id, some))
+                .where(among(entries.c.delivery_id, some))
                 .order_by(entries.c.delivery_id)
                 .with_for_update()
             )

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from maild.model.people import InboxKind
 from maild.model.query import Field
 from maild.model.states import State
+from maild.store.engine import OWN_PLAN
 from maild.store.inboxes import opened_mailboxes
 from maild.store.people_tables import accounts, inboxes, users
 from maild.store.schema import (
@@ -34,7 +35,7 @@ from maild.store.schema import (
     statuses,
 )
 from maild.store.search_tables import ID_MASK, place_of, search_words
-from maild.store.searching import Search, condition_of, has_words, matches, prepare
+from maild.store.searching import Search, condition_of, has_words, matches
 
 FEW = 2000
 """Mails of a client that are sorted rather than met on a walk through all."""
@@ -86,7 +87,15 @@ class Walks:
         if search is not None and search.is_nothing:
             return None
         if search is not None and search.clauses:
-            return _narrowed(self._walk_by_words(search, wanted), wanted)
+            return _narrowed(self._walk_by_words(search, wanted), wanted).execution_options(
+                **OWN_PLAN
+            )
+        query = self._walk_of_all(wanted)
+        return query if _goes_alike(wanted) else query.execution_options(**OWN_PLAN)
+
+    def _walk_of_all(self, wanted: Filter) -> Select[Any]:
+        """Return the query for a list that asks for no words: mails are met along an index, and looked at."""
+        search = wanted.search
         account: ColumnElement[int] = deliveries.c.account_id
         if is_few := self._is_of_few(wanted):
             account = literal_column("+deliveries.account_id")
@@ -101,7 +110,6 @@ class Walks:
             last_at = literal(self._received_at(wanted.after), deliveries.c.received_at.type)
             query = query.where(tuple_(at, number) < tuple_(last_at, literal(wanted.after)))
         if search is not None:
-            prepare(self._connection)
             query = query.where(*_within(search, at))
         if is_few:
             # The sign keeps SQLite from walking the account's mails by their time in search of them.
@@ -128,7 +136,6 @@ class Walks:
 
     def _walk_by_words(self, search: Search, wanted: Filter) -> Select[Any]:
         """Return the query for what the index of search finds, along whichever way meets fewest mails."""
-        prepare(self._connection)
         whose = self._owners(wanted)
         if whose is not None and self._hold_few(whose):
             return self._walk_of_mailboxes(search, wanted, whose)
@@ -162,7 +169,9 @@ class Walks:
             .subquery()
         )
         asked = matches(self._connection, search.clauses, newest.c.words)
-        found = self._connection.execute(select(func.count()).select_from(newest).where(asked))
+        found = self._connection.execute(
+            select(func.count()).select_from(newest).where(asked).execution_options(**OWN_PLAN)
+        )
         return bool(found.scalar_one() < COMMON)
 
     def _walk_of_places(self, search: Search, wanted: Filter, places: FromClause) -> Select[Any]:
@@ -278,6 +287,19 @@ MAILS: Select[Any] = (
     .outerjoin(statuses, statuses.c.id == entries.c.status_id)
 )
 """The query for mails as lists show them."""
+
+
+def _goes_alike(wanted: Filter) -> bool:
+    """Whether a list goes along one index whatever its values are: a mailbox, or all mail of an account."""
+    unnarrowed = Filter(
+        account_id=wanted.account_id,
+        owner_id=wanted.owner_id,
+        visible_to=wanted.visible_to,
+        sees_shared=wanted.sees_shared,
+        after=wanted.after,
+        limit=wanted.limit,
+    )
+    return wanted == unnarrowed and (wanted.owner_id is not None or wanted.visible_to is None)
 
 
 def _within(search: Search, at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:

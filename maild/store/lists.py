@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     Connection,
     Select,
-    bindparam,
     func,
     select,
+    union_all,
 )
 
+from maild.store.among import among
+from maild.store.engine import OWN_PLAN
 from maild.store.list_walks import MAILS, Filter, Walks
 from maild.store.people_tables import addresses, clients, inboxes
 from maild.store.schema import (
@@ -25,7 +26,6 @@ from maild.store.schema import (
     recipients,
 )
 from maild.store.source_tables import sources
-from maild.store.sql import slices
 from maild.store.users import UserRows
 
 
@@ -39,31 +39,41 @@ class Place:
 
 
 # Made once: SQLAlchemy takes longer to make them than the database takes to answer.
-_SOME: BindParameter[int] = bindparam("some", expanding=True)
-_NAMED = (
+_REACHED = (
     select(recipients.c.message_id, recipients.c.kind, recipients.c.norm)
-    .where(recipients.c.message_id.in_(_SOME), recipients.c.kind.in_(("to", "cc")))
+    .where(among(recipients.c.message_id, "some"))
     .order_by(recipients.c.id)
+)
+_NAMED = _REACHED.where(recipients.c.kind.in_(("to", "cc")))
+_POLLED = (
+    select(arrivals.c.message_id, sources.c.username)
+    .join(sources, sources.c.id == arrivals.c.source_id)
+    .where(among(arrivals.c.message_id, "some"))
+    .distinct()
 )
 _FILED = (
     select(filings.c.delivery_id, filings.c.how, clients.c.ulid, clients.c.name)
     .join(clients, clients.c.id == filings.c.client_id)
-    .where(filings.c.delivery_id.in_(_SOME))
+    .where(among(filings.c.delivery_id, "some"))
     .order_by(filings.c.id)
 )
 _DOORS = (
     select(arrivals.c.message_id, arrivals.c.door)
-    .where(arrivals.c.message_id.in_(_SOME))
+    .where(among(arrivals.c.message_id, "some"))
     .order_by(arrivals.c.id)
 )
-_PRIMARY = select(addresses.c.user_id, addresses.c.norm).where(
-    addresses.c.user_id.in_(_SOME),
-    addresses.c.kind == "primary",
-    addresses.c.valid_to.is_(None),
+_PRIMARY = union_all(
+    select(addresses.c.user_id, addresses.c.norm).where(
+        among(addresses.c.user_id, "some"),
+        addresses.c.kind == "primary",
+        addresses.c.valid_to.is_(None),
+    ),
+    # A communal user has no address but its inbox's (M9).
+    select(inboxes.c.communal_user_id, inboxes.c.norm).where(
+        among(inboxes.c.communal_user_id, "some")
+    ),
 )
-_COMMUNAL = select(inboxes.c.communal_user_id, inboxes.c.norm).where(
-    inboxes.c.communal_user_id.in_(_SOME)
-)
+_THESE = MAILS.where(among(deliveries.c.id, "some"))
 
 
 class ListRows:
@@ -99,14 +109,12 @@ class ListRows:
         if query is None:
             return 0
         some = query.with_only_columns(deliveries.c.id).order_by(None).subquery()
-        return self._connection.execute(select(func.count()).select_from(some)).scalar_one()
+        counted = select(func.count()).select_from(some).execution_options(**OWN_PLAN)
+        return self._connection.execute(counted).scalar_one()
 
     def _mails_of(self, ids: list[int]) -> list[dict[str, Any]]:
         """Return mails as lists show them, in this order."""
-        rows: dict[int, dict[str, Any]] = {}
-        for some in slices(ids):
-            found = self._filled(MAILS.where(deliveries.c.id.in_(some)))
-            rows.update({row["id"]: row for row in found})
+        rows = {row["id"]: row for row in self._filled(_THESE, {"some": ids})}
         return [rows[one] for one in ids]
 
     def mails(self, delivery_ids: Iterable[int]) -> list[dict[str, Any]]:
@@ -115,11 +123,17 @@ class ListRows:
 
     def mail(self, delivery_id: int) -> dict[str, Any]:
         """Return one mail as lists show it."""
-        return self._filled(MAILS.where(deliveries.c.id == delivery_id))[0]
+        return self._filled(_THESE, {"some": [delivery_id]})[0]
 
-    def _filled(self, query: Select[Any]) -> list[dict[str, Any]]:
+    def _filled(
+        self, query: Select[Any], asked: dict[str, list[int]] | None = None
+    ) -> list[dict[str, Any]]:
         """Run a query of `MAILS` and add recipients, clients, doors and people's addresses, each in one query."""
-        rows = [dict(row) for row in self._connection.execute(query).mappings()]
+        found = self._connection.execute(query, asked)
+        names = tuple(found.keys())
+        rows = [dict(zip(names, row, strict=True)) for row in found.all()]
+        if not rows:
+            return []
         listed = self._recipients({row["message_id"] for row in rows})
         filed = self._clients({row["id"] for row in rows})
         doors = self._doors({row["message_id"] for row in rows})
@@ -141,45 +155,31 @@ class ListRows:
 
     def _recipients(self, message_ids: set[int]) -> dict[int, tuple[list[str], list[str]]]:
         found: dict[int, tuple[list[str], list[str]]] = {}
-        for some in slices(message_ids):
-            for message_id, kind, norm in self._connection.execute(_NAMED, {"some": some}):
-                found.setdefault(message_id, ([], []))[kind == "cc"].append(norm)
+        for message_id, kind, norm in self._connection.execute(_NAMED, {"some": message_ids}).all():
+            found.setdefault(message_id, ([], []))[kind == "cc"].append(norm)
         return found
 
     def reached(self, message_ids: set[int]) -> dict[int, list[tuple[str, str]]]:
         """Return whom mails were for, as (place, address), whatever told it."""
         found: dict[int, list[tuple[str, str]]] = {}
-        for some in slices(message_ids):
-            named = self._connection.execute(
-                select(recipients.c.message_id, recipients.c.kind, recipients.c.norm)
-                .where(recipients.c.message_id.in_(some))
-                .order_by(recipients.c.id)
-            )
-            for row in named:
-                found.setdefault(row.message_id, []).append((row.kind, row.norm))
-            polled = self._connection.execute(
-                select(arrivals.c.message_id, sources.c.username)
-                .join(sources, sources.c.id == arrivals.c.source_id)
-                .where(arrivals.c.message_id.in_(some))
-                .distinct()
-            )
-            for message_id, username in polled:
-                found.setdefault(message_id, []).append(("source", username))
+        some = {"some": message_ids}
+        for message_id, kind, norm in self._connection.execute(_REACHED, some).all():
+            found.setdefault(message_id, []).append((kind, norm))
+        for message_id, username in self._connection.execute(_POLLED, some).all():
+            found.setdefault(message_id, []).append(("source", username))
         return found
 
     def _clients(self, delivery_ids: set[int]) -> dict[int, list[dict[str, str]]]:
         found: dict[int, list[dict[str, str]]] = {}
-        for some in slices(delivery_ids):
-            rows = self._connection.execute(_FILED, {"some": some})
-            for delivery_id, how, ulid, name in rows:
-                found.setdefault(delivery_id, []).append({"id": ulid, "name": name, "how": how})
+        rows = self._connection.execute(_FILED, {"some": delivery_ids}).all()
+        for delivery_id, how, ulid, name in rows:
+            found.setdefault(delivery_id, []).append({"id": ulid, "name": name, "how": how})
         return found
 
     def _doors(self, message_ids: set[int]) -> dict[int, str]:
         found: dict[int, str] = {}
-        for some in slices(message_ids):
-            for message_id, door in self._connection.execute(_DOORS, {"some": some}):
-                found.setdefault(message_id, door)
+        for message_id, door in self._connection.execute(_DOORS, {"some": message_ids}).all():
+            found.setdefault(message_id, door)
         return found
 
     def emails(self, user_ids: set[int]) -> dict[int | None, str]:
@@ -193,13 +193,10 @@ class ListRows:
         return found
 
     def _primaries(self, user_ids: set[int]) -> dict[int | None, str]:
-        found: dict[int | None, str] = {}
-        for some in slices(user_ids):
-            # A communal user has no address but its inbox's (M9).
-            for query in (_PRIMARY, _COMMUNAL):
-                rows = self._connection.execute(query, {"some": some})
-                found.update((user_id, norm) for user_id, norm in rows)
-        return found
+        if not user_ids:
+            return {}
+        rows = self._connection.execute(_PRIMARY, {"some": user_ids}).all()
+        return {row.user_id: row.norm for row in rows}
 
     def arrivals(self, message_id: int) -> list[dict[str, Any]]:
         """Return how a mail came in, each time."""

@@ -20,9 +20,10 @@ from sqlalchemy import (
 
 from maild.model.people import InboxKind
 from maild.model.states import State
+from maild.store.among import among
 from maild.store.people_tables import inboxes
 from maild.store.schema import deliveries, entries, notes, statuses, transfers
-from maild.store.sql import among, could_be_id, insert_new, slices
+from maild.store.sql import could_be_id, insert_new, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class MailboxRows:
         return {
             row.id: row
             for some in slices(delivery_ids)
-            for row in self._entries(among(self._connection, deliveries.c.id, some))
+            for row in self._entries(among(deliveries.c.id, some))
         }
 
     def hold(self, ulids: Iterable[str]) -> dict[str, EntryRow]:
@@ -139,9 +140,7 @@ class MailboxRows:
         return {
             row.ulid: row
             for some in slices(ulid for ulid in ulids if could_be_id(ulid))
-            for row in self._entries(
-                among(self._connection, deliveries.c.ulid, some), for_update=True
-            )
+            for row in self._entries(among(deliveries.c.ulid, some), for_update=True)
         }
 
     def _entries(self, condition: Any, *, for_update: bool = False) -> list[EntryRow]:

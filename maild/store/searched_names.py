@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, literal_column, not_, or_, select
 
+from maild.store.engine import OWN_PLAN
 from maild.store.mailbox import MailboxRows
 from maild.store.people_tables import addresses, clients, inboxes, memberships, users
 from maild.store.search_tables import address_book
@@ -128,5 +129,7 @@ class SearchedNames:
         )
 
     def _found(self, query: Select[tuple[int]], most: int) -> Found:
-        ids: list[int] = list(self._connection.scalars(query.limit(most + 1)))
+        ids: list[int] = list(
+            self._connection.scalars(query.limit(most + 1).execution_options(**OWN_PLAN))
+        )
         return Found(ids[:most], len(ids) <= most)

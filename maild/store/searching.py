@@ -20,7 +20,6 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    text,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -57,16 +56,6 @@ class Search:
     """Received from the one on, and before the other."""
     is_nothing: bool = False
     """Something is asked that no mail can have."""
-
-
-def prepare(connection: Connection) -> None:
-    """Have PostgreSQL plan each search for its own values: a plan for any value walks everything."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(
-            text(
-                "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"
-            )
-        )
 
 
 # --- the index ------------------------------------------------------------------------------------------------------

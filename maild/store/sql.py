@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
     Connection,
     Table,
     UpdateBase,
-    any_,
-    func,
     insert,
-    literal,
-    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -33,29 +25,6 @@ def slices(values: Iterable[T]) -> Iterator[list[T]]:
     distinct = sorted(set(values))
     for start in range(0, len(distinct), IN_MAX):
         yield distinct[start : start + IN_MAX]
-
-
-def among(connection: Connection, column: Column[T], values: Sequence[T]) -> ColumnElement[bool]:
-    """Return that a column is one of many numbers or ids, which are sent as one parameter.
-
-    SQLAlchemy writes an IN list anew for each statement: for 500 values that takes as long as SQLite takes for the rows.
-    """
-    if connection.dialect.name == "postgresql":
-        return column == any_(literal(values, postgresql.ARRAY(column.type)))
-    each = func.json_each(json.dumps(values)).table_valued("value")
-    return column.in_(select(each.c.value))
-
-
-def in_order(
-    connection: Connection, values: Sequence[int]
-) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    """Return columns of rows that a query takes from numbers, sent as one parameter: the number, and its place among them."""
-    if connection.dialect.name == "postgresql":
-        sent = func.unnest(literal(values, postgresql.ARRAY(BigInteger)))
-        rows = sent.table_valued("value", with_ordinality="place").render_derived()
-        return rows.c.value, rows.c.place
-    rows = func.json_each(json.dumps(values)).table_valued("value", "key")
-    return rows.c.value, rows.c.key
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

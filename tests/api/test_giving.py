@@ -38,6 +38,8 @@ def test_M4_what_a_list_shows_is_counted_given_and_counted_again(
     counted = served.ask("GET", "/mailboxes", token=served.token(EVA)).body
     assert [(one["owner"], one["unread"]) for one in counted["mailboxes"]] == [(EVA, 3)]
     assert counted["inboxes"] == [{"inbox": "info@acme.example", "unread": 3}]
+    unread = served.ask("GET", "/mailboxes?unread=true", token=served.token(EVA)).body
+    assert [(one["all"], one["unread"]) for one in unread["mailboxes"]] == [(None, 3)]
     for nothing in ({}, {"account": "acme"}, {"search": " "}, {"unread": True, "search": ""}):
         meant = {**asked, "mails": nothing}
         assert served.ask("POST", "/mails/give-found", meant, token=leas).status == 422

@@ -64,9 +64,9 @@ def recount(app: App) -> tuple[dict[str, Any], dict[str, int]]:
 
 def told(one: MailboxCount) -> Counter[str]:
     """Return a mailbox's figures as `recount` has them."""
-    found = Counter({"all": one.all, "unread": one.unread})
+    found = Counter({"all": one.all or 0, "unread": one.unread})
     for status in one.statuses:
-        found[status.status] = status.all
+        found[status.status] = status.all or 0
         found[f"unread {status.status}"] = status.unread
     return +found
 
@@ -151,6 +151,22 @@ def test_M2_an_empty_mailbox_that_is_asked_for_counts_nothing(post: Post) -> Non
     [jans] = count_mailboxes(post.app, "jan@acme.example", by=OPERATOR).mailboxes
     assert (jans.name, jans.all, jans.unread) == ("Jan", 0, 0)
     assert [one.status for one in jans.statuses] == list(STATUSES)
+
+
+def test_M2_unread_mails_alone_are_counted_as_they_are_beside_all(post: Post) -> None:
+    fill(post.app, 2, EVA)
+    fill(post.app, 3, EVA, inbox=CRM, unread=False)
+    fill(post.app, 4, LEA, inbox=CRM, unread=False)
+    [evas] = count_mailboxes(post.app, unread_only=True, by=OPERATOR).mailboxes
+    assert (evas.owner, evas.all, evas.unread) == ("eva@acme.example", None, 2)
+    assert [(one.status, one.all, one.unread) for one in evas.statuses][:2] == [
+        ("New", None, 2),
+        ("In progress", None, 0),
+    ]
+    [leas] = count_mailboxes(
+        post.app, "lea@acme.example", unread_only=True, by=Actor(LEA)
+    ).mailboxes
+    assert (leas.all, leas.unread) == (None, 0)
 
 
 def test_M2_unread_mails_are_counted_along_the_index_that_holds_them_alone(post: Post) -> None:

@@ -35,7 +35,7 @@ def statements_of(app: App, act: Any) -> list[tuple[str, Any]]:
     seen: list[tuple[str, Any]] = []
 
     def note(_: Any, __: Any, statement: str, parameters: Any, ___: Any, many: bool) -> None:
-        if statement.startswith("SELECT") and "set_config" not in statement:
+        if statement.startswith("SELECT"):
             seen.append((statement, parameters))
 
     engine = app.store.database._readers

@@ -114,8 +114,16 @@ async def count_mailboxes(
     owner: Annotated[
         str | None, Query(description="Only this user's mailbox.", max_length=LINE_MAX)
     ] = None,
+    unread: Annotated[
+        bool,
+        Query(
+            description="Count the unread ones alone; `all` is null then. It costs what is unread, however much lies there."
+        ),
+    ] = False,
 ) -> Response:
     """Count mails by owner and status, and the unread ones by inbox."""
     return await call.answer(
-        lambda app, by: mailbox_counts.count_mailboxes(app, owner, account=account, by=by)
+        lambda app, by: mailbox_counts.count_mailboxes(
+            app, owner, account=account, unread_only=unread, by=by
+        )
     )

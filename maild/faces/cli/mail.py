@@ -220,6 +220,9 @@ def counts(
     mailboxes: Annotated[
         bool, typer.Option("--mailboxes", help="All mailboxes, and what is unread by inbox.")
     ] = False,
+    unread: Annotated[
+        bool, typer.Option("--unread", help="Of mailboxes, count the unread mails alone.")
+    ] = False,
 ) -> None:
     """Count the mails of each inbox by state and reason, or of mailboxes by status and unread."""
     from maild.core.counts import count_mails
@@ -228,17 +231,23 @@ def counts(
     if owner is not None or mailboxes:
         if inbox is not None:
             raise WrongUsageError("Count an inbox, or mailboxes, and not both.")
-        _count_mailboxes(cli, owner)
+        _count_mailboxes(cli, owner, unread_only=unread)
         return
+    if unread:
+        raise WrongUsageError("--unread counts mailboxes: say --mailboxes, or --owner EMAIL.")
     counted = count_mails(cli.app, inbox, account=cli.account_slug, by=cli.by)
     tell(cli, counted, mail_words.count_lines(counted))
 
 
-def _count_mailboxes(cli: Context, owner: str | None) -> None:
+def _count_mailboxes(cli: Context, owner: str | None, *, unread_only: bool) -> None:
     from maild.core.mailbox_counts import count_mailboxes
     from maild.faces.documents import document
 
-    found = document(count_mailboxes(cli.app, owner, account=cli.account_slug, by=cli.by))
+    found = document(
+        count_mailboxes(
+            cli.app, owner, account=cli.account_slug, unread_only=unread_only, by=cli.by
+        )
+    )
     tell(cli, found, mail_words.mailbox_count_lines(found))
 
 

@@ -48,12 +48,15 @@ def mailbox_count_lines(counted: dict[str, Any]) -> Iterator[str]:
     """Yield how many mails each mailbox has, by status, and what is unread of each inbox."""
     for one in counted["mailboxes"]:
         owner = line(one["owner"] or one["name"])
-        yield f"{owner}  {so_many(one['all'])}, {one['unread']} unread"
+        if one["all"] is None:
+            yield f"{owner}  {one['unread']} unread"
+        else:
+            yield f"{owner}  {so_many(one['all'])}, {one['unread']} unread"
         yield from columns(
             [
-                ("", line(by["status"]), str(by["all"]), f"{by['unread']} unread")
+                ("", line(by["status"]), str(by["all"] or ""), f"{by['unread']} unread")
                 for by in one["statuses"]
-                if by["all"]
+                if by["all"] or by["unread"]
             ]
         )
     yield from columns(
