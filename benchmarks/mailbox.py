@@ -76,6 +76,13 @@ class Here:
             "the distributor's counts": lambda: count_mailboxes(
                 self.app, _email(DISTRIBUTOR), account="acme", by=Actor(DISTRIBUTOR)
             ),
+            "the distributor's unread mails": lambda: count_mailboxes(
+                self.app,
+                _email(DISTRIBUTOR),
+                account="acme",
+                unread_only=True,
+                by=Actor(DISTRIBUTOR),
+            ),
             "a profile's count": lambda: show_profile(
                 self.app, "Open offers", account="acme", counts=True, by=Actor(DISTRIBUTOR)
             ),

@@ -28,6 +28,7 @@ from maild.store.inboxes import opened_mailboxes
 from maild.store.people_tables import accounts, inboxes, users
 from maild.store.schema import (
     IS_UNREAD,
+    arrivals,
     deliveries,
     entries,
     filings,
@@ -277,6 +278,12 @@ MAILS: Select[Any] = (
         entries.c.version,
         users.c.display_name.label("owner_name"),
         statuses.c.name.label("status"),
+        select(arrivals.c.door)
+        .where(arrivals.c.message_id == messages.c.id)
+        .order_by(arrivals.c.id)
+        .limit(literal_column("1"))
+        .scalar_subquery()
+        .label("door"),
     )
     .select_from(deliveries)
     .join(messages, messages.c.id == deliveries.c.message_id)

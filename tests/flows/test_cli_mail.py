@@ -205,6 +205,10 @@ def test_M2_mailboxes_are_counted_and_who_opened_a_mail_is_told(maild: Line) -> 
     [leas] = maild.json("mail", "counts", "--mailboxes")["mailboxes"]
     assert (leas["owner"], leas["all"], leas["unread"]) == (LEA, 1, 1)
     assert b"1 mail, 1 unread" in maild("mail", "counts", "--owner", LEA)[1]
+    [unread] = maild.json("mail", "counts", "--owner", LEA, "--unread")["mailboxes"]
+    assert (unread["all"], unread["unread"]) == (None, 1)
+    assert f"{LEA}  1 unread\n".encode() in maild("mail", "counts", "--owner", LEA, "--unread")[1]
+    assert maild.error("mail", "counts", "--unread", status=2) == "USAGE"
 
 
 def test_M1_a_mail_that_somebody_moved_is_not_moved_again(maild: Line) -> None:
