@@ -15,7 +15,7 @@ from maild.core.names import (
     warnings_about,
 )
 from maild.core.own_address import own_address
-from maild.core.people import AddressView, UserView, address_view, view_of
+from maild.core.people_views import AddressView, UserView, address_view, view_of
 from maild.core.standing import (
     active_accounts,
     find_user,

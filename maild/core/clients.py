@@ -9,7 +9,7 @@ from datetime import datetime
 
 from maild.core.app import Actor, App
 from maild.core.names import SHARED_ADDRESS, USER, other_kind
-from maild.core.people import cursor
+from maild.core.people_views import cursor
 from maild.core.standing import home, note, parse_address, require_member
 from maild.core.waiting import let_heal
 from maild.model.address import Address, InvalidAddressError, canonical_domain

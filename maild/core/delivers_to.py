@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from maild.core.app import Actor, App
 from maild.core.keys import nearest_key
 from maild.core.own_address import own_address
-from maild.core.people import AddressView, address_view
+from maild.core.people_views import AddressView, address_view
 from maild.core.standing import note, parse_address
 
 _KEYS = ("delivers_to",)

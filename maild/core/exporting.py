@@ -8,7 +8,7 @@ from typing import Any
 from maild.core.app import Actor, App
 from maild.core.clients import client_in, client_views
 from maild.core.logins import is_there_for, login_view
-from maild.core.people import view_of
+from maild.core.people_views import view_of
 from maild.core.standing import find_user, home, require_admin
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State

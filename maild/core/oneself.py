@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from maild.core.app import Actor, App
-from maild.core.people import UserView, view_of
+from maild.core.people_views import UserView, view_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from maild.core.app import Actor, App
 from maild.core.letters import Notice, NotPosted, post
 from maild.core.own_address import own_address
-from maild.core.people import AddressView, address_view
+from maild.core.people_views import AddressView, address_view
 from maild.core.standing import active_accounts, admin_seat, note
 from maild.core.waiting import let_heal
 from maild.model.reason import Reason, RefusedError

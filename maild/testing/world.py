@@ -10,7 +10,8 @@ from maild.core.addresses import AddressAdded, add_address
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.clients import ClientView, NewClient, add_client
 from maild.core.inboxes import InboxView, NewInbox, add_inbox
-from maild.core.people import NewUser, UserAdded, UserView, add_user
+from maild.core.people import NewUser, UserAdded, add_user
+from maild.core.people_views import UserView
 from maild.core.standing import actor_for
 from maild.model.people import InboxKind, Role
 

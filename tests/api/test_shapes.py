@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from maild.core.people import UserView
+from maild.core.people_views import UserView
 from maild.core.tokens import TokenView
 from maild.faces.api import shapes
 from maild.faces.api.application import openapi

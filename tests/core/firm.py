@@ -17,7 +17,7 @@ from maild.core.change_email import EmailRequest, Planned, change_email, plan_ch
 from maild.core.changing import Changed
 from maild.core.decide import decide_due
 from maild.core.merging import merge_users, plan_merging
-from maild.core.people import UserView, show_user
+from maild.core.people_views import UserView, show_user
 from maild.core.seal import SealingKey
 from maild.model.merges import MergePlan
 from maild.model.people import AddressKind, InboxKind, Role

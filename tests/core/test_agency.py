@@ -19,7 +19,8 @@ from maild.core.inboxes import set_inbox, show_inbox
 from maild.core.joining import JoinView, MemberView, answer_invitation, list_members, list_own
 from maild.core.leaving import remove_member
 from maild.core.mailbox import give
-from maild.core.people import NewUser, add_user, set_active, set_user, show_user
+from maild.core.people import NewUser, add_user, set_active, set_user
+from maild.core.people_views import show_user
 from maild.core.seal import SealingKey
 from maild.core.settle import TRY_LATER
 from maild.core.verdicts import Prover

@@ -19,7 +19,8 @@ from maild.core.inboxes import inbox_members
 from maild.core.letters import Sender, compose
 from maild.core.mailbox import give, set_unread
 from maild.core.outbox import Hand, note_fate, take_hand
-from maild.core.people import NewUser, add_communal_user, add_user, set_active, set_user, show_user
+from maild.core.people import NewUser, add_communal_user, add_user, set_active, set_user
+from maild.core.people_views import show_user
 from maild.core.rulings import dismiss
 from maild.core.seal import SealingKey
 from maild.model.errand import Done, ErrandState, Fate, Later, Never, Topic

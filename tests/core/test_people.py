@@ -23,12 +23,11 @@ from maild.core.people import (
     UserAdded,
     add_communal_user,
     add_user,
-    list_users,
     set_active,
     set_password,
     set_user,
-    show_user,
 )
+from maild.core.people_views import list_users, show_user
 from maild.core.resets import send_link, sign_up
 from maild.core.seal import SealingKey
 from maild.core.verifying import send_verification

@@ -19,13 +19,7 @@ from maild.core import passwords, sessions as sessions_of_core, signing_in, stan
 from maild.core.app import OPERATOR, App
 from maild.core.identities import attach_identity, detach_identity, sign_in_by
 from maild.core.merging import merge_users, plan_merging
-from maild.core.people import (
-    NewUser,
-    add_user,
-    set_active,
-    set_active_in,
-    set_password,
-)
+from maild.core.people import NewUser, add_user, set_active, set_active_in, set_password
 from maild.core.resets import ask_reset, send_link, sign_up, use_reset
 from maild.core.sessions import (
     begin_session,

@@ -14,11 +14,7 @@ from maild.core.app import OPERATOR, App
 from maild.core.identities import attach_identity, detach_identity, sign_in_by
 from maild.core.joining import invite
 from maild.core.logins import add_own_login, show_logins
-from maild.core.people import (
-    NewUser,
-    add_user,
-    set_user,
-)
+from maild.core.people import NewUser, add_user, set_user
 from maild.core.resets import WINDOW, ask_reset
 from maild.core.second_step import end_second_step
 from maild.core.sessions import (

@@ -228,7 +228,7 @@ class TestTheFrame:
         def broken(*_: object, **__: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr("maild.core.people.list_users", broken)
+        monkeypatch.setattr("maild.core.people_views.list_users", broken)
         assert acme.refused("user", "list", status=75) == "INTERNAL_ERROR"
         acme("user", "list", "-v")
         assert "Traceback" in acme.err

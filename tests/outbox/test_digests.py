@@ -14,7 +14,7 @@ import pytest
 from maild.core.accounts import set_account
 from maild.core.app import OPERATOR, App
 from maild.core.digest import send_digests
-from maild.core.people import show_user
+from maild.core.people_views import show_user
 from maild.daemon.outbox import OutboxWorker
 from maild.settings import Settings
 from maild.testing.installation import Installation, a_small_company

@@ -13,6 +13,7 @@ from maild.core import (
     leaving,
     oneself,
     people,
+    people_views,
     verifying,
 )
 from maild.core.people import NewUser
@@ -96,16 +97,20 @@ _PEOPLE = [
         own=ADMIN,
         colleagues=ADMIN,
     ),
-    Row(people.show_user, "user", lambda app, by, it, at: people.show_user(app, it, by=by)),
     Row(
-        people.show_user,
-        "alias",
-        lambda app, by, it, at: people.show_user(app, it, by=by),
+        people_views.show_user,
+        "user",
+        lambda app, by, it, at: people_views.show_user(app, it, by=by),
     ),
     Row(
-        people.list_users,
+        people_views.show_user,
+        "alias",
+        lambda app, by, it, at: people_views.show_user(app, it, by=by),
+    ),
+    Row(
+        people_views.list_users,
         "none",
-        lambda app, by, it, at: people.list_users(app, account=at, by=by),
+        lambda app, by, it, at: people_views.list_users(app, account=at, by=by),
     ),
     Row(
         people.set_password,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from maild.core import addresses, delivers_to, drops, verifying
 from maild.core.addresses import AddressAdded
 from maild.core.drops import DropView
-from maild.core.people import AddressView, UserView
+from maild.core.people_views import AddressView, UserView
 from maild.core.verifying import LinkMailed
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.shapes import Addresses

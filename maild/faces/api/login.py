@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from maild.core import resets, sessions, signing_in, verifying
 from maild.core.app import App
-from maild.core.people import AddressView
+from maild.core.people_views import AddressView
 from maild.core.resets import PasswordSet
 from maild.core.signing_in import SignedIn
 from maild.faces.api.calls import Call, OpenAsked, Told

@@ -12,7 +12,7 @@ from maild.core.clients import ClientView
 from maild.core.importing import Outcome
 from maild.core.joining import MemberView
 from maild.core.logins import LoginView
-from maild.core.people import AddressView, StandingView
+from maild.core.people_views import AddressView, StandingView
 from maild.core.profiles import ProfileView
 from maild.core.rules import RuleView
 from maild.core.sessions import SessionView

@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from maild.core import people
+from maild.core import people, people_views
 from maild.core.app import Actor, App
 from maild.core.importing import import_users
 from maild.core.joining import JoinView
-from maild.core.people import NewUser, UserPage, UserView
+from maild.core.people import NewUser
+from maild.core.people_views import UserPage, UserView
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.shapes import AddedUser, Lines
 from maild.faces.api.words import (
@@ -37,7 +38,9 @@ async def list_users(
 ) -> Response:
     """List an account's active members, oldest first."""
     return await call.answer(
-        lambda app, by: people.list_users(app, account=account, after=after, limit=limit, by=by)
+        lambda app, by: people_views.list_users(
+            app, account=account, after=after, limit=limit, by=by
+        )
     )
 
 
@@ -110,4 +113,4 @@ async def set_user(
 @routes.get("/{email:path}", response_model=UserView)
 async def show_user(call: Asked, email: Email) -> Response:
     """Show a user with all addresses and accounts."""
-    return await call.answer(lambda app, by: people.show_user(app, email, by=by))
+    return await call.answer(lambda app, by: people_views.show_user(app, email, by=by))

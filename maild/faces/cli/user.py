@@ -17,7 +17,8 @@ from maild.model.people import Role
 
 if TYPE_CHECKING:
     from maild.core.joining import JoinView
-    from maild.core.people import UserAdded, UserView
+    from maild.core.people import UserAdded
+    from maild.core.people_views import UserView
 
 app = group("People, their logins, and communal users.")
 user_changes.add_to(app)
@@ -99,7 +100,7 @@ def list_(
     after: Annotated[str | None, typer.Option(metavar="CURSOR")] = None,
 ) -> None:
     """List the users of an account."""
-    from maild.core.people import list_users
+    from maild.core.people_views import list_users
 
     cli = of(ctx)
     page = list_users(cli.app, account=cli.account_slug, after=after, limit=limit, by=cli.by)
@@ -121,7 +122,7 @@ def list_(
 @app.command("show")
 def show(ctx: typer.Context, email: Email) -> None:
     """Show a user with all addresses and accounts."""
-    from maild.core.people import show_user
+    from maild.core.people_views import show_user
 
     cli = of(ctx)
     tell_user(cli, show_user(cli.app, email, by=cli.by))
