@@ -297,10 +297,11 @@ MAILS: Select[Any] = (
 
 
 def _goes_alike(wanted: Filter) -> bool:
-    """Whether a list goes along one index whatever its values are: a mailbox, or all mail of an account."""
+    """Whether a list goes along one index whatever its values are: a mailbox or what is unread of it, or all of an account."""
     unnarrowed = Filter(
         account_id=wanted.account_id,
         owner_id=wanted.owner_id,
+        unread=wanted.unread and wanted.owner_id is not None,
         visible_to=wanted.visible_to,
         sees_shared=wanted.sees_shared,
         after=wanted.after,

@@ -62,6 +62,24 @@ class TransferRow:
     undoes: str | None
 
 
+_ENTRIES: Select[Any] = (
+    select(
+        deliveries.c.id,
+        deliveries.c.ulid,
+        deliveries.c.account_id,
+        deliveries.c.message_id,
+        deliveries.c.inbox_id,
+        inboxes.c.kind.label("inbox_kind"),
+        deliveries.c.state,
+        entries.c.owner_id,
+        entries.c.unread,
+        entries.c.unread_cause,
+        entries.c.status_id,
+        entries.c.version,
+    )
+    .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)
+    .outerjoin(entries, entries.c.delivery_id == deliveries.c.id)
+)
 _STATUSES = (
     select(statuses.c.name, statuses.c.id)
     .where(statuses.c.account_id == bindparam("account"))
@@ -144,25 +162,7 @@ class MailboxRows:
         }
 
     def _entries(self, condition: Any, *, for_update: bool = False) -> list[EntryRow]:
-        query: Select[Any] = (
-            select(
-                deliveries.c.id,
-                deliveries.c.ulid,
-                deliveries.c.account_id,
-                deliveries.c.message_id,
-                deliveries.c.inbox_id,
-                inboxes.c.kind.label("inbox_kind"),
-                deliveries.c.state,
-                entries.c.owner_id,
-                entries.c.unread,
-                entries.c.unread_cause,
-                entries.c.status_id,
-                entries.c.version,
-            )
-            .join(inboxes, inboxes.c.id == deliveries.c.inbox_id)
-            .outerjoin(entries, entries.c.delivery_id == deliveries.c.id)
-            .where(condition)
-        )
+        query = _ENTRIES.where(condition)
         if for_update and self._connection.dialect.name == "postgresql":
             # By a statement of its own: one that has waited would return entries as they were before it waited.
             held = select(deliveries.c.id).where(condition).order_by(deliveries.c.ulid)
@@ -183,7 +183,7 @@ class MailboxRows:
                 status_id=row[10],
                 version=row[11],
             )
-            for row in self._connection.execute(query)
+            for row in self._connection.execute(query).all()
         ]
 
     # --- owner changes ----------------------------------------------------------------------------------------------

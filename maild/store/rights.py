@@ -42,9 +42,10 @@ _ACTIVE_ROLE = (
 class RightsRows:
     """Queries about members and their account's settings."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Read through an open transaction."""
+    def __init__(self, connection: Connection, *, remembers: bool = False) -> None:
+        """Read through an open transaction; in one in which nothing changes, roles are asked for once."""
         self._connection = connection
+        self._roles: dict[tuple[int, int], Role | None] | None = {} if remembers else None
 
     def setting(self, account_id: int, key: str) -> Any:
         """Return an account's setting, or its default."""
@@ -57,6 +58,13 @@ class RightsRows:
 
     def active_role(self, account_id: int, user_id: int) -> Role | None:
         """Return an active user's role in an account; None for everybody else."""
+        if self._roles is None:
+            return self._active_role(account_id, user_id)
+        if (account_id, user_id) not in self._roles:
+            self._roles[account_id, user_id] = self._active_role(account_id, user_id)
+        return self._roles[account_id, user_id]
+
+    def _active_role(self, account_id: int, user_id: int) -> Role | None:
         asked = {"account": account_id, "user": user_id}
         role = self._connection.execute(_ACTIVE_ROLE, asked).scalar_one_or_none()
         return None if role is None else Role(role)

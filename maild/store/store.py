@@ -68,9 +68,10 @@ from maild.store.writing import WritingRows
 class Tx:
     """One transaction (or one consistent view); its queries are grouped by noun."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Wrap an open transaction."""
+    def __init__(self, connection: Connection, *, is_view: bool = False) -> None:
+        """Wrap an open transaction; in a view nothing changes until its end."""
         self.connection = connection
+        self._is_view = is_view
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -340,7 +341,7 @@ class Tx:
     @cached_property
     def rights(self) -> RightsRows:
         """Members, their roles, and the account's settings."""
-        return RightsRows(self.connection)
+        return RightsRows(self.connection, remembers=self._is_view)
 
     @cached_property
     def views(self) -> ViewRows:
@@ -372,7 +373,7 @@ class Store:
     def read(self) -> Generator[Tx]:
         """One consistent view.  Raises StoreDownError."""
         with self.database.read() as connection:
-            yield Tx(connection)
+            yield Tx(connection, is_view=True)
 
     @contextmanager
     def glance(self) -> Generator[Tx]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Dialect, String, literal_column, select, text
+from sqlalchemy import Dialect, String, event, literal_column, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.core.app import Actor, App
 from maild.core.lists import Wanted, list_mails
+from maild.model.people import Role
 from maild.store.among import among, in_order
 from maild.store.schema import deliveries
+from maild.store.store import Tx
 from tests.core.company import LEA
 from tests.core.conftest import Frozen
 from tests.core.test_search import Room
@@ -84,3 +86,23 @@ def test_a_condition_on_many_numbers_is_one_that_an_index_answers() -> None:
         "sqlite": "deliveries.id IN (SELECT value FROM json_each(?))",
         "postgresql": "deliveries.id = ANY (%(some)s::BIGINT[])",
     }
+
+
+def test_a_role_is_asked_for_once_in_a_view_and_each_time_where_it_may_change(
+    app: App, clock: Frozen
+) -> None:
+    Room(app, clock)
+    with app.store.read() as tx:
+        asked = count_statements(tx)
+        assert [tx.rights.active_role(1, LEA) for _ in range(3)] == [Role.DISTRIBUTOR] * 3
+        assert len([one for one in asked if one.startswith("SELECT memberships")]) == 1
+    with app.store.write() as tx:
+        assert tx.rights.active_role(1, LEA) is Role.DISTRIBUTOR
+        tx.people.set_disabled(LEA, clock())
+        assert tx.rights.active_role(1, LEA) is None
+
+
+def count_statements(tx: Tx) -> list[str]:
+    seen: list[str] = []
+    event.listen(tx.connection, "before_cursor_execute", lambda *asked: seen.append(asked[2]))
+    return seen
