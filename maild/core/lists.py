@@ -268,9 +268,7 @@ def _inbox(tx: Tx, account_id: int, address: str | None) -> int | None:
     norm = parse_address(address).norm
     found = tx.views.inbox_id(account_id, norm)
     if found is None:
-        raise RefusedError(
-            Reason.NOT_FOUND, noun="inbox", value=norm, hint="`maild inbox list` shows them."
-        )
+        raise _unknown("inbox", norm, "`maild inbox list` shows them.")
     return found
 
 
@@ -279,12 +277,7 @@ def _client(tx: Tx, account_id: int, ulid: str | None) -> int | None:
         return None
     found = tx.views.client_id(account_id, ulid)
     if found is None:
-        raise RefusedError(
-            Reason.NOT_FOUND,
-            noun="client",
-            value=short(ulid),
-            hint="`maild client list` shows the ids.",
-        )
+        raise _unknown("client", short(ulid), "`maild client list` shows the ids.")
     return found
 
 
@@ -295,12 +288,7 @@ def _status(tx: Tx, account_id: int, status: str | None) -> tuple[str | None, bo
     names = list(tx.mailbox.status_names(account_id))
     found = next((name for name in names if name.casefold() == status.casefold()), None)
     if found is None:
-        raise RefusedError(
-            Reason.NOT_FOUND,
-            noun="status",
-            value=short(status),
-            hint="There are: " + ", ".join(names) + ".",
-        )
+        raise _unknown("status", short(status), "There are: " + ", ".join(names) + ".")
     return found, found == names[0]
 
 
@@ -309,10 +297,9 @@ def _cursor(tx: Tx, account_id: int, after: str | None) -> int | None:
         return None
     found = tx.views.delivery_id(account_id, after)
     if found is None:
-        raise RefusedError(
-            Reason.NOT_FOUND,
-            noun="page",
-            value=short(after),
-            hint="Take the value that the page before gave as `next`.",
-        )
+        raise _unknown("page", short(after), "Take the value that the page before gave as `next`.")
     return found
+
+
+def _unknown(noun: str, value: str, hint: str) -> RefusedError:
+    return RefusedError(Reason.NOT_FOUND, noun=noun, value=value, hint=hint)

@@ -16,6 +16,8 @@ from sqlalchemy import (
     literal,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import Grouping
+from sqlalchemy.sql.operators import is_comparison
 from sqlalchemy.sql.visitors import InternalTraversal
 from typing_extensions import override
 
@@ -43,8 +45,9 @@ class _Among(ColumnElement[bool]):
 
     @override
     def self_group(self, against: Any = None) -> ColumnElement[Any]:
-        # SQLAlchemy would append `= 1` for SQLite, which then finds no index for it.
-        return self
+        # Beside AND and OR, SQLAlchemy would append `= 1` for SQLite, which then finds no index for it.
+        is_compared = against is not None and is_comparison(against)
+        return Grouping(self) if is_compared else self
 
 
 @compiles(_Among, "sqlite")

@@ -109,8 +109,14 @@ class Database:
                 yield connection
                 return
             connection.execution_options(**_ONE_VIEW)
-            yield connection
             # At a rollback psycopg has PostgreSQL forget every plan that it has kept; each costs more than its statement.
+            try:
+                yield connection
+            except DBAPIError:
+                raise
+            except Exception:  # Something was refused: what was read is as good.
+                connection.commit()
+                raise
             connection.commit()
 
     @contextmanager
@@ -247,6 +253,12 @@ def _postgresql_engine(url: str) -> Engine:
             raise DurabilityError(
                 f"PostgreSQL here may lose commits: fsync={fsync}, synchronous_commit={commit}"
             )
+
+    @event.listens_for(engine, "checkin")
+    def forget_view(connection: Any, record: Any) -> None:
+        # SQLAlchemy leaves "no", with which a write would go past an operator's default_transaction_read_only.
+        if connection is not None:
+            connection.read_only = None
 
     @event.listens_for(engine, "before_cursor_execute")
     def choose_plan(

@@ -63,13 +63,23 @@ class HandingRows:
         """
         there = self._versions(move.row.id for move in moves)
         done = [move for move in moves if there.get(move.row.id) == move.row.version]
-        alike: dict[tuple[int, bool, str], list[Move]] = defaultdict(list)
+        by_receiver: dict[int, list[Move]] = defaultdict(list)
         for move in done:
+            by_receiver[move.to].append(move)
+        for to, some in by_receiver.items():
+            # History says who had them: it is written before they are another one's.
+            unread = [move.row.id for move in some if move.unread]
+            for ids in _portions([move.row.id for move in some]):
+                self._write_history(ids, to, history, unread)
+        self._write_entries(done)
+        return done
+
+    def _write_entries(self, moves: Iterable[Move]) -> None:
+        alike: dict[tuple[int, bool, str], list[Move]] = defaultdict(list)
+        for move in moves:
             alike[move.to, move.unread, repr(move.cause)].append(move)
         for (to, unread, _), some in alike.items():
-            for ids in _portions([move.row.id for move in some]):
-                # History says who had them: it is written before they are another one's.
-                self._write_history(ids, to, history, unread=unread)
+            for ids in slices(move.row.id for move in some):
                 self._connection.execute(
                     update(entries)
                     .where(among(entries.c.delivery_id, ids))
@@ -80,7 +90,6 @@ class HandingRows:
                         version=entries.c.version + 1,
                     )
                 )
-        return done
 
     def _versions(self, delivery_ids: Iterable[int]) -> dict[int, int]:
         """Return the entries' versions; whoever moves one of them, as a merge does, waits for the commit."""
@@ -95,7 +104,9 @@ class HandingRows:
             found.update((number, version) for number, version in rows)
         return found
 
-    def _write_history(self, ids: list[int], to: int, history: History, *, unread: bool) -> None:
+    def _write_history(
+        self, ids: list[int], to: int, history: History, unread: Sequence[int]
+    ) -> None:
         line = {
             transfers.c.delivery_id: entries.c.delivery_id,
             transfers.c.from_user_id: entries.c.owner_id,
@@ -104,7 +115,7 @@ class HandingRows:
             transfers.c.at: history.at,
             transfers.c.note: history.note,
             transfers.c.was_unread: entries.c.unread,
-            transfers.c.became_unread: unread,
+            transfers.c.became_unread: among(entries.c.delivery_id, unread),
             transfers.c.change_id: history.change_id,
             transfers.c.undoes: history.undoes,
         }

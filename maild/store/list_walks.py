@@ -28,7 +28,6 @@ from maild.store.inboxes import opened_mailboxes
 from maild.store.people_tables import accounts, inboxes, users
 from maild.store.schema import (
     IS_UNREAD,
-    arrivals,
     deliveries,
     entries,
     filings,
@@ -115,7 +114,9 @@ class Walks:
         if is_few:
             # The sign keeps SQLite from walking the account's mails by their time in search of them.
             at = literal_column("+deliveries.received_at")
-        return query.order_by(at.desc(), number.desc()).limit(wanted.limit)
+        # As text: not knowing the limit, PostgreSQL takes it for a tenth of all, and no plan for any value is as good.
+        limit: ColumnElement[int] = literal_column(str(int(wanted.limit)))
+        return query.order_by(at.desc(), number.desc()).limit(limit)
 
     def _is_of_few(self, wanted: Filter) -> bool:
         """Whether the clients that are asked for have so few mails that these are looked through, and sorted."""
@@ -278,12 +279,6 @@ MAILS: Select[Any] = (
         entries.c.version,
         users.c.display_name.label("owner_name"),
         statuses.c.name.label("status"),
-        select(arrivals.c.door)
-        .where(arrivals.c.message_id == messages.c.id)
-        .order_by(arrivals.c.id)
-        .limit(literal_column("1"))
-        .scalar_subquery()
-        .label("door"),
     )
     .select_from(deliveries)
     .join(messages, messages.c.id == deliveries.c.message_id)

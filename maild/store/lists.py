@@ -51,6 +51,11 @@ _POLLED = (
     .where(among(arrivals.c.message_id, "some"))
     .distinct()
 )
+_DOORS = (
+    select(arrivals.c.message_id, arrivals.c.door)
+    .where(among(arrivals.c.message_id, "some"))
+    .order_by(arrivals.c.id)
+)
 _FILED = (
     select(filings.c.delivery_id, filings.c.how, clients.c.ulid, clients.c.name)
     .join(clients, clients.c.id == filings.c.client_id)
@@ -123,7 +128,7 @@ class ListRows:
     def _filled(
         self, query: Select[Any], asked: dict[str, list[int]] | None = None
     ) -> list[dict[str, Any]]:
-        """Run a query of `MAILS` and add recipients, clients and people's addresses, each in one query."""
+        """Run a query of `MAILS` and add recipients, clients, doors and people's addresses, each in one query."""
         found = self._connection.execute(query, asked)
         names = tuple(found.keys())
         rows = [dict(zip(names, row, strict=True)) for row in found.all()]
@@ -131,6 +136,7 @@ class ListRows:
             return []
         listed = self._recipients({row["message_id"] for row in rows})
         filed = self._clients({row["id"] for row in rows})
+        doors = self._doors({row["message_id"] for row in rows})
         people = self.emails(
             {
                 row[key]
@@ -142,6 +148,7 @@ class ListRows:
         for row in rows:
             row["to"], row["cc"] = listed.get(row["message_id"], ([], []))
             row["clients"] = filed.get(row["id"], [])
+            row["door"] = doors.get(row["message_id"])
             row["owner"] = people.get(row["owner_id"])
             row["user"] = people.get(row["sender_user_id"])
         return rows
@@ -167,6 +174,12 @@ class ListRows:
         rows = self._connection.execute(_FILED, {"some": delivery_ids}).all()
         for delivery_id, how, ulid, name in rows:
             found.setdefault(delivery_id, []).append({"id": ulid, "name": name, "how": how})
+        return found
+
+    def _doors(self, message_ids: set[int]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for message_id, door in self._connection.execute(_DOORS, {"some": message_ids}).all():
+            found.setdefault(message_id, door)
         return found
 
     def emails(self, user_ids: set[int]) -> dict[int | None, str]:

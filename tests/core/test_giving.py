@@ -94,6 +94,24 @@ def test_M4_all_that_a_search_finds_is_given_as_one_act_and_one_undo_takes_all_b
     assert lying(post.app) == {(LEA, True): len(unread), (LEA, False): len(read)}
 
 
+def test_M4_history_has_an_acts_mails_in_their_order_whether_they_are_read_or_not(
+    post: Post,
+) -> None:
+    some = [*fill(post.app, 2, EVA), *fill(post.app, 2, EVA, unread=False), *fill(post.app, 1, EVA)]
+    order = [some[one] for one in (4, 2, 0, 3, 1)]
+    done = give(post.app, order, to=LEA, by=Actor(LEA))
+    assert list(done.moved) == order
+    with post.app.store.read() as tx:
+        ids = {row.id: ulid for ulid in order if (row := tx.mailbox.entry(ulid))}
+        lines = tx.mailbox.transfers_of_change(done.id)
+    assert [ids[one.delivery_id] for one in lines] == order
+    assert [one.became_unread for one in lines] == [True, False, True, False, True]
+    assert list(undo(post.app, READER, by=Actor(LEA), change_id=done.id).moved) == order
+    assert [place(post.app, one) for one in some] == [
+        (EVA, unread) for unread in (True, True, False, False, True)
+    ]
+
+
 def test_M4_undo_skips_and_lists_what_somebody_changed_since(post: Post) -> None:
     some = fill(post.app, 6, LEA)
     done = give_found(post.app, ALL, to=JAN, by=Actor(LEA))

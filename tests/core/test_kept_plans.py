@@ -9,11 +9,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from maild.core.app import Actor, App
 from maild.core.lists import Wanted, list_mails
 from maild.model.people import Role
+from maild.model.reason import Reason
 from maild.store.among import among, in_order
 from maild.store.schema import deliveries
 from maild.store.store import Tx
-from tests.core.company import LEA
+from tests.core.company import LEA, a_company
 from tests.core.conftest import Frozen
+from tests.core.firm import refusal
+from tests.core.mailboxes import fill
 from tests.core.test_search import Room
 
 ASKED = 12
@@ -29,10 +32,13 @@ def kept(app: App) -> list[tuple[str, int]]:
         return [(row.statement, row.generic_plans) for row in rows]
 
 
+on_postgresql = pytest.mark.parametrize(
+    "app", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+
+
 @pytest.fixture
 def room(app: App, clock: Frozen) -> Room:
-    if app.store.database.is_sqlite:
-        pytest.skip("SQLite's plans are kept by its driver")
     made = Room(app, clock)
     for number in range(3):
         made.mail(f"m{number}", "Offer")
@@ -40,6 +46,7 @@ def room(app: App, clock: Frozen) -> Room:
     return made
 
 
+@on_postgresql
 def test_M5_the_plan_of_a_mailbox_is_kept_whatever_number_of_mails_it_has(room: Room) -> None:
     for number in range(ASKED):
         room.mail(f"more{number}", "Offer")
@@ -52,6 +59,39 @@ def test_M5_the_plan_of_a_mailbox_is_kept_whatever_number_of_mails_it_has(room: 
     assert plans[named] > 0
 
 
+@on_postgresql
+def test_M5_the_plan_of_a_large_mailbox_is_kept(app: App) -> None:
+    a_company(app)
+    fill(app, 900, LEA)
+    with app.store.write() as tx:
+        tx.connection.execute(text("ANALYZE"))
+    for _ in range(ASKED):
+        list_mails(app, Wanted(owner="lea@acme.example"), by=Actor(LEA))
+    [walked] = [times for one, times in kept(app) if "ORDER BY entries.received_at DESC" in one]
+    assert walked > 0
+
+
+@on_postgresql
+def test_a_refusal_forgets_no_plan(room: Room) -> None:
+    for _ in range(ASKED):
+        list_mails(room.app, Wanted(owner="lea@acme.example"), by=Actor(LEA))
+    with refusal(Reason.NOT_FOUND):
+        list_mails(room.app, Wanted(owner="nobody@acme.example"), by=Actor(LEA))
+    assert [one for one, _ in kept(room.app) if "ORDER BY entries.received_at DESC" in one]
+
+
+@on_postgresql
+def test_a_database_that_its_operator_made_read_only_stays_so_after_a_view(room: Room) -> None:
+    with room.app.store.write() as tx:
+        tx.connection.execute(text("SET default_transaction_read_only = on"))
+    with room.app.store.read() as tx:
+        assert tx.rights.active_role(1, LEA) is Role.DISTRIBUTOR
+    with room.app.store.write() as tx:
+        assert tx.connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on"
+        tx.connection.execute(text("SET default_transaction_read_only = off"))
+
+
+@on_postgresql
 def test_M6_a_search_is_planned_for_its_own_values(room: Room) -> None:
     for _ in range(ASKED):
         list_mails(room.app, Wanted(search="offer from:rossi"), by=Actor(LEA))
@@ -86,6 +126,8 @@ def test_a_condition_on_many_numbers_is_one_that_an_index_answers() -> None:
         "sqlite": "deliveries.id IN (SELECT value FROM json_each(?))",
         "postgresql": "deliveries.id = ANY (%(some)s::BIGINT[])",
     }
+    compared = among(deliveries.c.id, "some").is_(None).compile(dialect=dialects[1])
+    assert str(compared) == "(deliveries.id = ANY (%(some)s::BIGINT[])) IS NULL"
 
 
 def test_a_role_is_asked_for_once_in_a_view_and_each_time_where_it_may_change(
