@@ -59,7 +59,16 @@ class Json(TypeDecorator[Any]):
 
     @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else _load(value)
+        # Most documents say nothing, and a list has a hundred of them.
+        match value:
+            case None:
+                return None
+            case "{}":
+                return {}
+            case "[]":
+                return []
+            case _:
+                return _load(value)
 
 
 class Listed(TypeDecorator[Collection[Any]]):
