@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -25,6 +25,8 @@ from maild.store.mailbox import EntryRow
 from maild.store.notice_tables import owed_notices
 from maild.store.schema import entries, events, transfers
 from maild.store.sql import IN_MAX, slices
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +70,8 @@ class HandingRows:
             by_receiver[move.to].append(move)
         for to, some in by_receiver.items():
             # History says who had them: it is written before they are another one's.
-            unread = [move.row.id for move in some if move.unread]
-            for ids in _portions([move.row.id for move in some]):
-                self._write_history(ids, to, history, unread)
+            for portion in _portions(some):
+                self._write_history(portion, to, history)
         self._write_entries(done)
         return done
 
@@ -104,9 +105,9 @@ class HandingRows:
             found.update((number, version) for number, version in rows)
         return found
 
-    def _write_history(
-        self, ids: list[int], to: int, history: History, unread: Sequence[int]
-    ) -> None:
+    def _write_history(self, moves: Sequence[Move], to: int, history: History) -> None:
+        ids = [move.row.id for move in moves]
+        unread = [move.row.id for move in moves if move.unread]
         line = {
             transfers.c.delivery_id: entries.c.delivery_id,
             transfers.c.from_user_id: entries.c.owner_id,
@@ -115,7 +116,11 @@ class HandingRows:
             transfers.c.at: history.at,
             transfers.c.note: history.note,
             transfers.c.was_unread: entries.c.unread,
-            transfers.c.became_unread: among(entries.c.delivery_id, unread),
+            transfers.c.became_unread: (
+                bool(unread)
+                if len(unread) in {0, len(ids)}
+                else among(entries.c.delivery_id, unread)
+            ),
             transfers.c.change_id: history.change_id,
             transfers.c.undoes: history.undoes,
         }
@@ -148,7 +153,9 @@ class HandingRows:
                 },
             )
 
-    def _insert_for_each(self, delivery_ids: list[int], values: Mapping[Column[Any], Any]) -> None:
+    def _insert_for_each(
+        self, delivery_ids: Sequence[int], values: Mapping[Column[Any], Any]
+    ) -> None:
         """Insert a row for each entry, in order; a value is a column of `entries`, or the same for all."""
         table = next(iter(values)).table
         selected = [
@@ -160,6 +167,6 @@ class HandingRows:
         self._connection.execute(insert(table).from_select(list(values), rows))
 
 
-def _portions(ids: Sequence[int]) -> Iterator[list[int]]:
-    """Yield ids as they are ordered, so many at a time as `slices`."""
-    return (list(ids[start : start + IN_MAX]) for start in range(0, len(ids), IN_MAX))
+def _portions(some: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Yield what is ordered in its order, so many at a time as `slices`."""
+    return (some[start : start + IN_MAX] for start in range(0, len(some), IN_MAX))
