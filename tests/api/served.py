@@ -10,12 +10,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection, HTTPResponse
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 from typing_extensions import override
 
 from maild.core.app import OPERATOR, Actor, App
@@ -73,7 +75,8 @@ class _Connection(HTTPConnection):
 
 
 _ITSELF = "/openapi.json"
-_PATHS: dict[str, Any] = openapi()["paths"]
+_DOCUMENT: dict[str, Any] = openapi()
+_PATHS: dict[str, Any] = _DOCUMENT["paths"]
 _PATTERNS = sorted(
     ((re.compile(re.sub(r"\{\w+\}", ".+", path)), path) for path in _PATHS),
     key=lambda found: len(re.sub(r"\{\w+\}", "", found[1])),
@@ -82,13 +85,44 @@ _PATTERNS = sorted(
 """The routes of the document, the most particular first."""
 
 
-def _require_documented(method: str, where: str, status: int) -> None:
+def _closed(schema: Any) -> Any:
+    """Return a schema in which an object has what is documented, and nothing else."""
+    if isinstance(schema, list):
+        return [_closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    if isinstance(closed.get("properties"), dict):
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+_COMPONENTS: dict[str, Any] = _closed(_DOCUMENT["components"])
+
+
+@cache
+def _validator(path: str, method: str, status: str) -> Draft202012Validator | None:
+    """Return what knows how an answer must look; None: the document says nothing of its body."""
+    answer = _PATHS[path][method]["responses"][status]
+    schema = answer.get("content", {}).get("application/json", {}).get("schema")
+    return schema and Draft202012Validator({**_closed(schema), "components": _COMPONENTS})
+
+
+def _require_documented(method: str, where: str, answer: Heard) -> None:
     """Fail where something was done and answered in a way that the document does not tell."""
+    status = answer.status
     if not (200 <= status < 300 and where.startswith("/api/v1/")) or where.endswith(_ITSELF):
         return
     for pattern, path in _PATTERNS:
         if pattern.fullmatch(where.split("?", maxsplit=1)[0]) and method.lower() in _PATHS[path]:
             assert str(status) in _PATHS[path][method.lower()]["responses"], (method, path, status)
+            validator = _validator(path, method.lower(), str(status))
+            if validator is not None:
+                faults = [
+                    f"{'/'.join(map(str, one.instance_path))}: {one.message[:300]}"
+                    for one in validator.iter_errors(answer.body)
+                ]
+                assert not faults, (method, path, faults)
             return
     raise AssertionError(f"{method} {where} was answered {status}, and is not in the document")
 
@@ -151,7 +185,7 @@ class Served:
         with closing(_Connection(self.address[0], self.address[1], timeout=30)) as connection:
             connection.request(method, where, content, sent | (header or {}))
             answer = heard(connection.getresponse())
-        _require_documented(method, where, answer.status)
+        _require_documented(method, where, answer)
         return answer
 
     def token(self, email: str | None, account: str | None = None) -> str:

@@ -44,6 +44,27 @@ def test_a_mail_in_a_list_is_documented_whole(served: Served, admin: str) -> Non
     assert set(mail) == {field.alias or name for name, field in shapes.Mail.model_fields.items()}
 
 
+def test_all_of_a_mail_is_documented_whole(served: Served, admin: str) -> None:
+    """`Served.ask` holds every good answer against the document, in which no field may be missing or too many."""
+    post = Post(served.app)
+    post.send(post.mail(body="An offer"))
+    post.decide()
+    [mail] = served.ask("GET", "/mails", token=admin).body["mails"]
+    path = f"/mails/{mail['id']}"
+    assert served.ask("POST", f"{path}/take", token=admin).status == 200
+    assert served.ask("POST", f"{path}/notes", {"text": "soon"}, token=admin).status == 204
+    shown = served.ask("GET", path, token=admin).body
+    assert (shown["text"].strip(), shown["notes"][0]["text"]) == ("An offer", "soon")
+    why = served.ask("GET", f"{path}/explain", token=admin).body
+    assert why["trace"][0]["verb"] == "accept"
+    told = served.ask("GET", f"{path}/history", token=admin).body["history"]
+    assert told == why["history"]
+    for of, shape in (("", "OneMail"), ("/explain", "Explained"), ("/history", "History")):
+        answer = DOCUMENT["paths"][f"/api/v1/mails/{{mail_id}}{of}"]["get"]["responses"]["200"]
+        schema = answer["content"]["application/json"]["schema"]
+        assert schema == {"$ref": f"#/components/schemas/{shape}"}
+
+
 def test_a_refusal_is_documented_whole(served: Served, admin: str) -> None:
     refused = served.ask("POST", "/users", {"email": 7}, token=admin).body
     assert set(refused) == set(shapes.Problem.model_fields)

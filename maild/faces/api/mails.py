@@ -13,6 +13,7 @@ from maild.core.lists import Counted, Wanted
 from maild.core.repairs import Repaired, Repairs
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.etags import IfNoneMatch, tag_of_mail, tagged
+from maild.faces.api.mail_shapes import Explained, History, OneMail
 from maild.faces.api.shapes import MailPage
 from maild.faces.api.words import Asking, Flag, Id, Line, Terms, Text
 from maild.model.reason import Reason, RefusedError
@@ -106,7 +107,7 @@ async def search_mails(call: Asked, asked: Search) -> Response:
     return await call.answer(lambda app, by: lists.list_mails(app, wanted, by=by))
 
 
-@routes.get("/{mail_id}")
+@routes.get("/{mail_id}", response_model=OneMail)
 async def show_mail(call: Asked, mail_id: Id, if_none_match: IfNoneMatch = None) -> Response:
     """Show everything about a mail but its bytes; its ETag is what `take` goes by."""
     reader = call.inside.reader
@@ -130,13 +131,13 @@ async def raw_mail(call: Asked, mail_id: Id) -> Response:
     )
 
 
-@routes.get("/{mail_id}/explain")
+@routes.get("/{mail_id}/explain", response_model=Explained)
 async def explain_mail(call: Asked, mail_id: Id) -> Response:
     """Tell why a mail is as it is: arrivals, the trace, marks, history."""
     return await call.answer(lambda app, by: views.explain_mail(app, mail_id, by=by))
 
 
-@routes.get("/{mail_id}/history")
+@routes.get("/{mail_id}/history", response_model=History)
 async def mail_history(call: Asked, mail_id: Id) -> Response:
     """Tell what happened to a mail, oldest first."""
     return await call.answer(

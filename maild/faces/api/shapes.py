@@ -204,7 +204,8 @@ class Mail(BaseModel):
     status: str | None
     clients: list[Client]
     direction: str | None
-    version: int
+    version: int | None
+    """Of its place in a mailbox; null: it lies in none."""
     beside: list[str]
     answering: Answering | None
     """Who is writing an answer; None: nobody says so."""
