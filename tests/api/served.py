@@ -105,7 +105,9 @@ def _validator(path: str, method: str, status: str) -> Draft202012Validator | No
     """Return what knows how an answer must look; None: the document says nothing of its body."""
     answer = _PATHS[path][method]["responses"][status]
     schema = answer.get("content", {}).get("application/json", {}).get("schema")
-    return schema and Draft202012Validator({**_closed(schema), "components": _COMPONENTS})
+    if not schema:
+        return None
+    return Draft202012Validator({**_closed(schema), "components": _COMPONENTS})
 
 
 def _require_documented(method: str, where: str, answer: Heard) -> None:
