@@ -102,11 +102,12 @@ _COMPONENTS: dict[str, Any] = _closed(_DOCUMENT["components"])
 
 @cache
 def _validator(path: str, method: str, status: str) -> Draft202012Validator | None:
-    """Return what knows how an answer must look; None: the document says nothing of its body."""
-    answer = _PATHS[path][method]["responses"][status]
-    schema = answer.get("content", {}).get("application/json", {}).get("schema")
-    if not schema:
+    """Return what knows how an answer must look; None: it is no JSON."""
+    content = _PATHS[path][method]["responses"][status].get("content", {})
+    if "application/json" not in content:
         return None
+    schema = content["application/json"].get("schema")
+    assert schema, f"the document says nothing of what {method} {path} answers"
     return Draft202012Validator({**_closed(schema), "components": _COMPONENTS})
 
 

@@ -18,6 +18,7 @@ from maild.core.resets import PasswordSet
 from maild.core.signing_in import SignedIn
 from maild.faces.api.calls import Call, OpenAsked, Told
 from maild.faces.api.holding import cookie_of
+from maild.faces.api.shapes import Message
 from maild.faces.api.words import Asking, Code, Flag, Line, Text
 
 routes = APIRouter(prefix="/login", tags=["login"])
@@ -91,7 +92,7 @@ async def sign_in(call: OpenAsked, asked: SigningIn) -> Response:
     return await call.open_answer(begin)
 
 
-@routes.post("/reset", status_code=202)
+@routes.post("/reset", status_code=202, response_model=Message)
 async def ask_reset(call: OpenAsked, asked: Named) -> Response:
     """Have a link for a new password mailed; the answer is the same whether there is such a login or not."""
 

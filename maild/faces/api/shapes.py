@@ -50,6 +50,12 @@ class Problem(BaseModel):
     """Of INVALID_REQUEST: what is wrong, place by place."""
 
 
+class Message(BaseModel):
+    """What is to be said, and nothing else."""
+
+    message: str
+
+
 class AddedUser(BaseModel):
     """A user that was added, and what was warned of or is to be asked."""
 
