@@ -59,7 +59,7 @@ class Json(TypeDecorator[Any]):
 
     @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        # Most documents say nothing, and a list has a hundred of them.
+        # A list has a hundred documents, many of which say nothing.
         match value:
             case None:
                 return None
