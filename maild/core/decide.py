@@ -107,13 +107,16 @@ def decide_due(app: App, reader: Reader, *, limit: int = BATCH) -> int:
     return decide_round(app, reader, Lane.ANY, limit=limit).taken
 
 
-def decide_round(app: App, reader: Reader, lane: Lane, *, limit: int = BATCH) -> Round:
+def decide_round(
+    app: App, reader: Reader, lane: Lane, *, limit: int = BATCH, worker: str = ""
+) -> Round:
     """Decide one batch of what is due.
 
     Commits a claim, and then the outcomes; safe to repeat and to run in several places at once.  Raises
-    StoreDownError; then the claimed deliveries are due again soon, or at the latest when their lease ends.
+    StoreDownError; then the claimed deliveries are due again soon, or at the latest when their lease ends.  A `worker`
+    that works one round at a time need not wait for that: it takes them back (`take_back`).
     """
-    lease, now = _WORKERS + app.ids(), app.clock()
+    lease, now = f"{_WORKERS}{worker} {app.ids()}", app.clock()
     with app.store.write() as tx:
         batch = tx.deliveries.claim(
             lease=lease,
@@ -136,6 +139,15 @@ def release_workers(app: App) -> None:
     """
     with app.store.write() as tx:
         tx.deliveries.release_all(_WORKERS, now=app.clock())
+
+
+def take_back(app: App, worker: str) -> None:
+    """Make due at once what this worker claimed and could not give back because the store was down; it works no round.
+
+    Commits.  Raises StoreDownError.
+    """
+    with app.store.write() as tx:
+        tx.deliveries.release_all(f"{_WORKERS}{worker} ", now=app.clock())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from maild.core.app import App
-from maild.core.decide import BATCH, Lane, Reader, decide_round
+from maild.core.decide import BATCH, Lane, Reader, Round, decide_round, take_back
 from maild.store.engine import StoreDownError
 
 REST_AFTER_FAULT_S = 2.0
@@ -88,13 +88,33 @@ class Decider:
                 self._stopping.wait(REST_AFTER_FAULT_S)
 
 
-class FreshLane:
+class _Worker:
+    """Works one round at a time.  What the store kept it from giving back is due as soon as the store is there again."""
+
+    def __init__(self, app: App, reader: Reader) -> None:
+        """Keep the reader, which nobody else uses."""
+        self._app = app
+        self._reader = reader
+        self._name = app.ids()
+        self._was_down = False
+
+    def _round(self, lane: Lane, limit: int = BATCH) -> Round:
+        try:
+            if self._was_down:
+                take_back(self._app, self._name)
+                self._was_down = False
+            return decide_round(self._app, self._reader, lane, limit=limit, worker=self._name)
+        except StoreDownError:
+            self._was_down = True
+            raise
+
+
+class FreshLane(_Worker):
     """Rounds over what was never tried: whole batches, until a mail is slow; then few, the newest and the oldest in turn."""
 
     def __init__(self, app: App, reader: Reader) -> None:
         """Start without a worry."""
-        self._app = app
-        self._reader = reader
+        super().__init__(app, reader)
         self._is_warm = False
         self._careful = 0
         """Rounds that are still to be worked with care."""
@@ -106,11 +126,11 @@ class FreshLane:
         if not self._is_warm:
             self._warm_up()
         if not self._careful:
-            found = decide_round(self._app, self._reader, Lane.FRESH)
+            found = self._round(Lane.FRESH)
             self._careful = CAREFUL_ROUNDS if found.was_slow else 0
             return found.was_slow or found.taken == BATCH
         self._lane = Lane.NEWEST if self._lane is Lane.OLDEST else Lane.OLDEST
-        found = decide_round(self._app, self._reader, self._lane, limit=_PROCESSORS)
+        found = self._round(self._lane, _PROCESSORS)
         self._careful = CAREFUL_ROUNDS if found.was_slow else self._careful - 1
         return found.taken > 0
 
@@ -124,14 +144,9 @@ class FreshLane:
             _log.warning("warm_up_failed error=%s", error.strerror)
 
 
-class AgainLane:
+class AgainLane(_Worker):
     """Rounds over what was tried before, each mail with the time that the operator allows."""
-
-    def __init__(self, app: App, reader: Reader) -> None:
-        """Keep the reader, which nobody else uses."""
-        self._app = app
-        self._reader = reader
 
     def work(self) -> bool:
         """Work one round; return whether there is likely to be more."""
-        return decide_round(self._app, self._reader, Lane.AGAIN).taken == BATCH
+        return self._round(Lane.AGAIN).taken == BATCH

@@ -121,7 +121,7 @@ class DeliveryRows:
         self._release(deliveries.c.lease == lease, now)
 
     def release_all(self, beginning: str, *, now: datetime) -> None:
-        """Make due at once the deliveries of all leases that begin so (when nobody who takes them can be alive)."""
+        """Make due at once the deliveries of all leases that begin so, where nobody is at work under any of them."""
         self._release(deliveries.c.lease.startswith(beginning, autoescape=True), now)
 
     def _release(self, held: ColumnElement[bool], now: datetime) -> None:

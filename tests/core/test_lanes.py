@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from maild.core.app import App
 from maild.core.decide import BATCH, Lane, decide_round
 from maild.daemon.deciders import AgainLane, FreshLane
 from maild.parse.pool import ReaderDiedError
+from maild.store.engine import StoreDownError
 from maild.store.schema import deliveries
+from maild.store.store import Store, Tx
 from tests.core.company import READER, InProcess, Post, a_company
 from tests.core.conftest import Frozen
 
@@ -115,3 +119,80 @@ def test_what_a_slow_mail_kept_from_being_read_is_given_back_without_blame(post:
     assert decide_round(post.app, Dies(), Lane.FRESH).was_slow
     good = rows(post)[1]
     assert (good.state, good.attempts, good.lease) == ("received", 0, None)
+
+
+class Leaves:
+    """A store that goes away: each transaction from then on is refused, and one that is to be kept is kept unheard."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.is_away = False
+        self.is_heard = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def _there(self) -> None:
+        if self.is_away:
+            raise StoreDownError("the server closed the connection unexpectedly")
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        self._there()
+        with self._store.write() as tx:
+            yield tx
+        self.is_away = not self.is_heard
+        self._there()
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        self._there()
+        with self._store.read() as tx:
+            yield tx
+
+
+class TakesAway(InProcess):
+    """A reader during whose work the store goes away."""
+
+    def __init__(self, store: Leaves) -> None:
+        self._store = store
+
+    @override
+    def read_many(self, items: Iterable[bytes | Path]) -> Iterator[Any]:
+        yield from super().read_many(items)
+        self._store.is_away = True
+
+
+@pytest.mark.parametrize("kind", [FreshLane, AgainLane])
+@pytest.mark.parametrize("at", ["work", "claim"])
+def test_D11_what_was_in_hand_when_the_store_went_away_is_decided_as_soon_as_it_is_back(
+    post: Post, kind: type[FreshLane | AgainLane], at: str
+) -> None:
+    post.send(post.mail())
+    if kind is AgainLane:
+        with post.app.store.write() as tx:
+            tx.connection.execute(deliveries.update().values(attempts=1))
+    store = Leaves(post.app.store)
+    app: App = replace(post.app, store=store)  # type: ignore[arg-type] # It stands in for one.
+    lane = kind(app, InProcess())
+    if at == "work":
+        lane.work()  # Warm.
+        post.send(post.mail(body="another"))
+        if kind is AgainLane:
+            with post.app.store.write() as tx:
+                tx.connection.execute(
+                    deliveries.update().where(deliveries.c.state == "received").values(attempts=1)
+                )
+        lane._reader = TakesAway(store)
+    else:
+        store.is_heard = False
+    for _ in range(3):
+        with pytest.raises(StoreDownError):
+            lane.work()
+    store.is_away, store.is_heard = False, True
+    lane._reader = InProcess()
+    again = AgainLane(app, InProcess())
+    while lane.work():
+        pass
+    again.work()
+    assert set(states(post)) == {"filed"}

@@ -25,7 +25,7 @@ from typing import Any
 from maild import failpoint
 from maild.__main__ import run_here
 from maild.testing.dovecot import Dovecot
-from maild.testing.installation import Installation, a_small_company
+from maild.testing.installation import Installation, InstallationError, a_small_company
 from tests.crash.peers import look
 
 HANG_S = 60.0
@@ -46,6 +46,8 @@ protocol imap {
 """
 TARGET = "Taken"
 """The folder of `move`."""
+EXPUNGED_TRIES = 50
+"""How often a mailbox is asked again because mails went while it was listed."""
 
 
 def a_letter(key: str, lines: int = 3) -> bytes:
@@ -108,7 +110,7 @@ class Box:
     def holds(self, mailbox: str = "INBOX", *query: str) -> Counter[str]:
         """Return the keys of the mails in a mailbox, less those of others, which are checked."""
         asked = query or ("ALL",)
-        said = self.dovecot.doveadm(
+        said = self._asked_again_while_mails_go(
             "fetch", "-u", self.user, "hdr.message-id", "mailbox", mailbox, *asked
         )
         found = Counter(re.findall(r"<([^@>]+)@rossi\.example>", said))
@@ -118,6 +120,16 @@ class Box:
         for key in others:
             del found[key]
         return found
+
+    def _asked_again_while_mails_go(self, *words: str) -> str:
+        """Run doveadm, which fails at a mail that is expunged between its listing and its reading."""
+        for _ in range(EXPUNGED_TRIES):
+            try:
+                return self.dovecot.doveadm(*words)
+            except InstallationError as error:
+                if "Message was expunged" not in str(error):
+                    raise
+        return self.dovecot.doveadm(*words)
 
     def assert_each_once(self, place: Installation) -> None:
         """Every mail that was sent is stored once, whole; nothing else came from this box."""

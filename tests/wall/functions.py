@@ -101,6 +101,7 @@ NOBODYS: dict[str, tuple[str, ...]] = {
         "decide.decide_due",
         "decide.decide_round",
         "decide.release_workers",
+        "decide.take_back",
         "healing.decide_waiting",
         "settle.fault",
         "settle.settle",
