@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
 from maild.core import absence
 from maild.core.absence import AbsenceView, NewAbsence, Returned
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Absences
 from maild.faces.api.words import Account, Asking, Flag, Id, Line
 
-routes = APIRouter(prefix="/absences", tags=["absences"])
+routes = part("absences", "/absences")
 
 
 class AbsenceAsked(Asking):

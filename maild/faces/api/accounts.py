@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import Field
 from starlette.responses import Response
 
@@ -12,10 +12,11 @@ from maild.core import accounts
 from maild.core.accounts import AccountView
 from maild.core.oneself import Self, show_self
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Accounts
 from maild.faces.api.words import LINE_MAX, Asking, Line
 
-routes = APIRouter(tags=["accounts"])
+routes = part("accounts")
 
 Slug = Annotated[str, Path(description="The account's short name.", max_length=LINE_MAX)]
 

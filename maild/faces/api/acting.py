@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -16,6 +15,7 @@ from maild.core.giants import Asked as AskedFor
 from maild.core.healing import Healed, Matching
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.etags import IfOwnerMatch, versions_of
+from maild.faces.api.parts import part
 from maild.faces.api.words import (
     Account,
     Asking,
@@ -25,7 +25,7 @@ from maild.faces.api.words import (
     Text,
 )
 
-routes = APIRouter(prefix="/mails", tags=["mails"])
+routes = part("mails", "/mails")
 
 MAILS_MAX = 1000
 """Mails of one call."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from maild.core import addresses, delivers_to, drops, verifying
@@ -11,10 +10,11 @@ from maild.core.drops import DropView
 from maild.core.people_views import AddressView, UserView
 from maild.core.verifying import LinkMailed
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Addresses
 from maild.faces.api.words import Account, Address, Asking, Code, Email, Line, NewAddress
 
-routes = APIRouter(tags=["addresses"])
+routes = part("addresses")
 
 
 class AddressSettings(Asking):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from maild.core import answering
 from maild.core.answering import AnsweringView
 from maild.faces.api.calls import Asked
+from maild.faces.api.parts import part
 from maild.faces.api.words import Asking, Flag, Id
 
-routes = APIRouter(prefix="/mails", tags=["mails"])
+routes = part("mails", "/mails")
 
 
 class AnsweringAsked(Asking):

@@ -56,6 +56,7 @@ from maild.faces.api.calls import Inside
 from maild.faces.api.gate import Gate
 from maild.faces.api.holding import COOKIE, SAFE, Opens, actor_of
 from maild.faces.api.once import KEY_MAX
+from maild.faces.api.parts import PREFIX, REFUSALS
 from maild.faces.api.problems import (
     COMMON,
     PROBLEM,
@@ -64,20 +65,17 @@ from maild.faces.api.problems import (
     on_refused,
     refusal_of,
 )
-from maild.faces.api.shapes import Problem
 from maild.faces.api.streaming import Pulse
 from maild.faces.api.work import Limits, Threads
 from maild.model.reason import RefusedError
 from maild.oauth.oidc import Provider
 from maild.threads import do
 
-PREFIX = "/api/v1"
 DOCUMENT = f"{PREFIX}/openapi.json"
 OPEN_THREADS = 2
 """Acts at a time for who has no token."""
 STREAM_THREADS = 2
 """Looks at a time for all streams of events: they take nobody's place who asks for something."""
-_REFUSALS = ("4XX", "503")
 _OPEN = f"{PREFIX}/login"
 """Here is what a person does who has no token yet."""
 _QUESTION = re.compile(
@@ -140,7 +138,7 @@ class _Routes(FastAPI):
             found["components"]["securitySchemes"][_SESSION] = _COOKIE
             for path, methods in found["paths"].items():
                 for method, operation in methods.items():
-                    for status in _REFUSALS:
+                    for status in REFUSALS:
                         content = operation["responses"][status]["content"]
                         content[PROBLEM] = content.pop("application/json")
                     _say_what_all_take(path.removeprefix(PREFIX), method, operation)
@@ -169,10 +167,9 @@ def routes() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses={status: {"model": Problem} for status in _REFUSALS},
     )
     for part in _ROUTES:
-        app.include_router(part.routes, prefix=PREFIX)
+        app.router.routes.extend(part.routes.routes)
     app.add_exception_handler(RefusedError, on_refused)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_no_route)
@@ -184,9 +181,8 @@ def routes() -> FastAPI:
 def _methods_at(path: str) -> list[str]:
     """Return every method that a path is asked with; the router itself tells those of one route alone."""
     routes = [route for part in _ROUTES for route in part.routes.routes if isinstance(route, Route)]
-    asked = path.removeprefix(PREFIX)
     # The first is the one that is meant: behind it an address matches whatever has slashes.
-    meant = next((route.path for route in routes if route.path_regex.match(asked)), None)
+    meant = next((route.path for route in routes if route.path_regex.match(path)), None)
     return sorted(
         {method for route in routes if route.path == meant for method in route.methods or ()}
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
@@ -12,10 +11,11 @@ from maild.core import change_email, merging, undo_change, unmerging
 from maild.core.change_email import EmailRequest, Planned
 from maild.core.changing import Changed, Undone
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Changes
 from maild.faces.api.words import Asking, Flag, Id, Limit, Line
 
-routes = APIRouter(prefix="/changes", tags=["changes"])
+routes = part("changes", "/changes")
 
 ALIASES_MAX = 100
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from maild.core import clients, clients_changing, clients_listing, clients_sweeping, references
@@ -16,6 +16,7 @@ from maild.core.healing import Healed
 from maild.core.references import ClientReference
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.etags import IfMatch, IfNoneMatch, tagged, tags
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import ClientPage, Lines
 from maild.faces.api.words import (
     LINE_MAX,
@@ -30,7 +31,7 @@ from maild.faces.api.words import (
 )
 from maild.model.client_card import ClientCard
 
-routes = APIRouter(prefix="/clients", tags=["clients"])
+routes = part("clients", "/clients")
 
 _BY_KEY = "/by-key/{key:path}"
 _HTTP_CREATED = 201

@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,9 +17,10 @@ from maild.core import attachments, showing
 from maild.core.attachments import File
 from maild.core.showing import Asked as Wanted, Document, MadeTicket
 from maild.faces.api.calls import Asked, Octets, OpenAsked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.words import Asking, Flag, Id, Line
 
-routes = APIRouter(prefix="/mails/{mail_id}", tags=["mails"])
+routes = part("mails", "/mails/{mail_id}")
 PICTURES = "/api/v1/mails/{id}/cid/"
 """Where the pictures of a page are."""
 _TICKETS = "tickets"

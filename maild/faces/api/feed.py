@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import Header
 from starlette.responses import Response, StreamingResponse
 
 from maild.core import feed
 from maild.core.app import Actor, App
 from maild.core.feed import FeedPage
 from maild.faces.api.calls import Asked
+from maild.faces.api.parts import part
 from maild.faces.api.problems import COMMON
 from maild.faces.api.streaming import Following
 from maild.faces.api.words import LINE_MAX, Account, After, Limit
 
-routes = APIRouter(prefix="/events", tags=["events"])
+routes = part("events", "/events")
 
 STREAM = "/events/stream"
 NOW = "now"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -13,10 +13,11 @@ from maild.core.clients_following import DirectoryView
 from maild.core.outbox import ErrandView
 from maild.core.standing_rulings import Remembered
 from maild.faces.api.calls import Asked
+from maild.faces.api.parts import part
 from maild.faces.api.words import LINE_MAX, Account, Asking, Line
 from maild.model.errand import ErrandState
 
-routes = APIRouter(tags=["keeping"])
+routes = part("keeping")
 
 ERRANDS_MAX = 500
 Subject = Annotated[

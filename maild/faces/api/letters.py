@@ -7,7 +7,6 @@ import binascii
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
@@ -15,11 +14,12 @@ from maild.core import writing
 from maild.core.writing import WrittenView
 from maild.core.writing_desk import OCTETS, Asked as Wanted
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.words import Account, Asking, Flag, Id, Line, Prose
 from maild.model.reason import Reason, RefusedError
 from maild.model.writing import ATTACHED_MAX, ATTACHMENTS_MAX, RECIPIENTS_MAX, Attached
 
-routes = APIRouter(tags=["writing"])
+routes = part("writing")
 
 Boxes = Annotated[tuple[Line, ...], Field(max_length=RECIPIENTS_MAX)]
 _ENCODED_MAX = ATTACHED_MAX // 3 * 4 + 4

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -18,10 +17,11 @@ from maild.core.resets import PasswordSet
 from maild.core.signing_in import SignedIn
 from maild.faces.api.calls import Call, OpenAsked, Told
 from maild.faces.api.holding import cookie_of
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Message
 from maild.faces.api.words import Asking, Code, Flag, Line, Text
 
-routes = APIRouter(prefix="/login", tags=["login"])
+routes = part("login", "/login")
 
 
 class SigningIn(Asking):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from maild.core import lists, repairs, views
@@ -14,12 +14,13 @@ from maild.core.repairs import Repaired, Repairs
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.etags import IfNoneMatch, tag_of_mail, tagged
 from maild.faces.api.mail_shapes import Explained, History, OneMail
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import MailPage
 from maild.faces.api.words import Asking, Flag, Id, Line, Terms, Text
 from maild.model.reason import Reason, RefusedError
 from maild.model.states import State
 
-routes = APIRouter(prefix="/mails", tags=["mails"])
+routes = part("mails", "/mails")
 
 RFC822 = "message/rfc822"
 _KEPT_REASONS = {reason.name: reason for reason in Reason if reason.value.states}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -16,10 +16,11 @@ from maild.core.mailbox_counts import Counted
 from maild.core.marking import Opened
 from maild.faces.api.calls import Asked
 from maild.faces.api.mails import Filter, wanted_of
+from maild.faces.api.parts import part
 from maild.faces.api.words import LINE_MAX, Account, Asking, Flag, Id, Line, Text
 from maild.model.reason import Reason, RefusedError
 
-routes = APIRouter(tags=["mails"])
+routes = part("mails")
 
 
 class GiveFound(Asking):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from maild.core import agency, inviting, joining, leaving
@@ -13,6 +12,7 @@ from maild.core.app import Actor, App
 from maild.core.importing import Outcome
 from maild.core.joining import JoinView, MemberView
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Lines, Members
 from maild.faces.api.words import (
     Access,
@@ -27,7 +27,7 @@ from maild.faces.api.words import (
 from maild.model.people import Role
 from maild.model.reason import RefusedError
 
-routes = APIRouter(prefix="/members", tags=["members"])
+routes = part("members", "/members")
 
 
 @routes.get("", response_model=Members)

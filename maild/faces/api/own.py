@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field, Strict
 from starlette.responses import Response
 
@@ -17,12 +16,13 @@ from maild.core.second_step import SecondStep
 from maild.core.tokens import TokenView
 from maild.faces.api.calls import Asked, Told
 from maild.faces.api.holding import cookie_of
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Logins, MadeToken, Sessions, Tokens
 from maild.faces.api.words import Account, Asking, Code, Email, Id, Line, Text
 from maild.faces.documents import made_token
 from maild.model.scope import Scope
 
-routes = APIRouter(tags=["logins"])
+routes = part("logins")
 
 DAYS_MAX = 3650
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -14,12 +14,13 @@ from maild.core.inbox_keys import InboxKey
 from maild.core.inboxes import InboxAdded, InboxMembers, InboxView, NewInbox
 from maild.core.statuses import StatusView
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import AddedUser
 from maild.faces.api.words import LINE_MAX, Account, Address, Asking, Line
 from maild.faces.documents import added_user
 from maild.model.people import InboxKind
 
-routes = APIRouter(tags=["inboxes"])
+routes = part("inboxes")
 
 PEOPLE_MAX = 100
 StatusName = Annotated[str, Path(description="The status.", max_length=LINE_MAX)]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from starlette.responses import Response
 
 from maild.core import profiles
 from maild.core.clients_changing import Precondition
 from maild.core.profiles import ProfileText, ProfileView, tag_of
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Profiles
 from maild.faces.api.words import LINE_MAX, Account, Asking, Flag, Id, Line, Terms, Text
 
-routes = APIRouter(prefix="/profiles", tags=["search"])
+routes = part("search", "/profiles")
 
 IfMatch = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -18,12 +18,13 @@ from maild.core.identities import Asserted
 from maild.core.logins import LoginView
 from maild.faces.api.calls import Asked, Call, OpenAsked, Told
 from maild.faces.api.login import Session, begun_session
+from maild.faces.api.parts import part
 from maild.faces.api.words import LINE_MAX, Asking, Email, Flag, Line, Text
 from maild.model.plain_text import short
 from maild.model.reason import Reason, RefusedError
 from maild.oauth.oidc import Provider
 
-routes = APIRouter(tags=["login"])
+routes = part("login")
 
 Name = Annotated[str, Path(description="A provider's short name.", max_length=LINE_MAX)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
@@ -13,11 +12,12 @@ from maild.core.app import Actor, App
 from maild.core.rules import RuleView
 from maild.core.rules_tried import LAST, LAST_MAX, Tried
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Rules
 from maild.faces.api.words import Account, Asking, Flag, Id, Line, Text
 from maild.model.reason import Reason, RefusedError
 
-routes = APIRouter(prefix="/rules", tags=["rules"])
+routes = part("rules", "/rules")
 
 
 class NewRule(Asking):

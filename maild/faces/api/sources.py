@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -18,11 +18,12 @@ from maild.core.seal import seal
 from maild.core.source_views import SourceView
 from maild.core.sources import NewSource, Sealed, SourceChanged
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.words import LINE_MAX, Account, Asking, Flag, Line, Text
 from maild.model.reason import Reason, RefusedError
 from maild.model.source import SignIn, SourceKind, TlsMode
 
-routes = APIRouter(prefix="/sources", tags=["sources"])
+routes = part("sources", "/sources")
 
 Name = Annotated[str, Path(description="The source's name.", max_length=LINE_MAX)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from maild.core import people, people_views
@@ -12,6 +11,7 @@ from maild.core.joining import JoinView
 from maild.core.people import NewUser
 from maild.core.people_views import UserPage, UserView
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import AddedUser, Lines
 from maild.faces.api.words import (
     Account,
@@ -29,7 +29,7 @@ from maild.faces.documents import added_user
 from maild.model.reason import RefusedError
 from maild.model.wrong import Wrong
 
-routes = APIRouter(prefix="/users", tags=["users"])
+routes = part("users", "/users")
 
 
 @routes.get("", response_model=UserPage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
@@ -13,13 +13,14 @@ from maild.core.app import Actor, App
 from maild.core.webhook_views import HookView
 from maild.core.webhooks import POSTS_PAGE
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import MadeWebhook, WebhookPosts, Webhooks
 from maild.faces.api.words import LINE_MAX, Account, Asking, Id, Line
 from maild.faces.documents import made_webhook
 from maild.model.reason import Reason, RefusedError
 from maild.model.webhook import KINDS_MAX, URL_MAX, PostState
 
-routes = APIRouter(prefix="/webhooks", tags=["webhooks"])
+routes = part("webhooks", "/webhooks")
 
 Kinds = Annotated[list[Line], Field(max_length=KINDS_MAX)]
 Url = Annotated[Line, Field(max_length=URL_MAX)]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from maild.core import send_rights, templates
 from maild.core.send_rights import InboxSenders
 from maild.core.templates import TemplateText, TemplateView
 from maild.faces.api.calls import Asked, Told
+from maild.faces.api.parts import part
 from maild.faces.api.shapes import Templates
 from maild.faces.api.words import Account, Address, Asking, Flag, Id, Line, Many, Prose
 
-routes = APIRouter(tags=["writing"])
+routes = part("writing")
 
 
 class NewTemplate(Asking):
