@@ -52,13 +52,14 @@ PASSED_BY = {
 }
 DECIDING = points("decide")
 STARTING = points("start")
-KILLS = [
-    (door, point)
-    for door in DOORS
-    for point in PASSED_BY[door]
-    # Every door of the daemon shares what lies behind it.
-    if FULL or door in {"smtp", "pipe"} or point.startswith(("door.", "http."))
-]
+KILLS = [(door, point) for door in DOORS for point in PASSED_BY[door]]
+if not FULL:
+    # Each point at one of the doors that pass it, by turns: the doors share what lies behind them.
+    KILLS = [
+        (doors[number % len(doors)], point)
+        for number, point in enumerate(dict.fromkeys(point for _, point in KILLS))
+        if (doors := [door for door in DOORS if point in PASSED_BY[door]])
+    ]
 NEEDS_A_FAULT = {"decide.before_release": "decide.before_reading=error@1"}
 
 
