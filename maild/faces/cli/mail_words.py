@@ -47,14 +47,18 @@ def count_lines(counted: Sequence[dict[str, Any]]) -> Iterator[str]:
 def mailbox_count_lines(counted: dict[str, Any]) -> Iterator[str]:
     """Yield how many mails each mailbox has, by status, and what is unread of each inbox."""
     for one in counted["mailboxes"]:
-        owner = line(one["owner"] or one["name"])
-        if one["all"] is None:
-            yield f"{owner}  {one['unread']} unread"
-        else:
-            yield f"{owner}  {so_many(one['all'])}, {one['unread']} unread"
+        how_many = [f"{one['unread']} unread"]
+        if one["all"] is not None:
+            how_many.insert(0, so_many(one["all"]))
+        yield f"{line(one['owner'] or one['name'])}  {', '.join(how_many)}"
         yield from columns(
             [
-                ("", line(by["status"]), str(by["all"] or ""), f"{by['unread']} unread")
+                (
+                    "",
+                    line(by["status"]),
+                    *([] if by["all"] is None else [str(by["all"])]),
+                    f"{by['unread']} unread",
+                )
                 for by in one["statuses"]
                 if by["all"] or by["unread"]
             ]
