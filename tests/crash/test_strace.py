@@ -233,7 +233,10 @@ class Workers:
     """Workers in a process of their own, which wait a moment before their first commit, so that strace is there."""
 
     def __init__(self, bench: Bench) -> None:
+        """Nothing else waits to be decided: what these decide is counted, call by call."""
         self._bench = bench
+        if undecided(bench.place):
+            bench.close()
         self.place = replace(bench.place, process=None)
         self.place.environment = {failpoint.VARIABLE: "decide.before_claim_commit=sleep:0.5@1"}
 
