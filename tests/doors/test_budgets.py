@@ -6,6 +6,7 @@ import asyncio
 import resource
 import socket
 import ssl
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -294,7 +295,7 @@ async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
     return await ending
 
 
-async def _send_mails(port: int, took: list[float], over: asyncio.Event) -> None:
+async def _send_mails(port: int, took: list[float], over: threading.Event) -> None:
     """Send one mail after the other, each with a connection of its own."""
     while not over.is_set():
         begin = time.monotonic()
@@ -323,13 +324,18 @@ def test_a_thousand_drippers_do_not_delay_a_healthy_peer_and_all_end(
         for reader, writer in slow[: MANY // 2]:
             writer.write(ENVELOPE)
             await _hear(reader, b"354")
-        over = asyncio.Event()
-        healthy = asyncio.create_task(_send_mails(child.port, took, over))
-        async with asyncio.timeout(60):
-            said = await asyncio.gather(*(_drip(*streams) for streams in slow))
+        over = threading.Event()
+        # In a loop of its own: what is measured is how long the door takes, not how long a thousand of our own tasks do.
+        healthy = threading.Thread(
+            target=asyncio.run, args=(_send_mails(child.port, took, over),), daemon=True
+        )
+        healthy.start()
+        try:
+            async with asyncio.timeout(60):
+                return await asyncio.gather(*(_drip(*streams) for streams in slow))
+        finally:
             over.set()
-            await healthy
-        return said
+            await asyncio.to_thread(healthy.join, 20)
 
     child.begin()
     said = asyncio.run(attack())
