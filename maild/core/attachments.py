@@ -23,7 +23,7 @@ from maild.core.tickets import Purpose, opened_ticket
 from maild.core.views import bytes_of, visible_mail
 from maild.model.letter import UnreadableError
 from maild.model.reason import Reason, RefusedError
-from maild.model.shown import INTO, Listed, NoSuchPartError, Shown, Span, What, Wish
+from maild.model.shown import INTO, NoSuchPartError, Shown, Span, What, Wish
 from maild.parse.pool import ReaderDiedError
 from maild.parse.safe_html import ALIASES
 
@@ -39,6 +39,8 @@ FILES_MAX = 200
 """Files of one archive."""
 ARCHIVE_MAX = 200 * 1024 * 1024
 """Octets of all files of one archive."""
+READ_MAX = 512 * 1024 * 1024
+"""Octets of the mail that are read for one archive, where it is read again for each file that does not stand in it as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,8 @@ def archive(app: App, shower: Shower, ulid: str, *, by: Actor) -> File:
     Raises RefusedError NOT_FOUND, NOT_ALLOWED, CONFLICT (erased, not to be read, none, too many or too large).
     """
     content = _content(app, ulid, by)
-    listed = _asked(shower, content, ulid, Wish(what=What.FILES)).files
+    found = _asked(shower, content, ulid, Wish(what=What.PLACES))
+    listed = found.files
     if not listed:
         raise RefusedError(Reason.CONFLICT, why=f"The mail {ulid} has no attachments.")
     if len(listed) > FILES_MAX or sum(one.size for one in listed) > ARCHIVE_MAX:
@@ -95,13 +98,18 @@ def archive(app: App, shower: Shower, ulid: str, *, by: Actor) -> File:
             Reason.CONFLICT,
             why=f"An archive takes up to {FILES_MAX} files and {ARCHIVE_MAX // 2**20} MiB; take the files one by one.",
         )
+    if found.spans.count(None) * _size(content) > READ_MAX:
+        raise RefusedError(
+            Reason.CONFLICT,
+            why="Too many files of this large mail stand in it in other encodings than base64; take the files one by one.",
+        )
     name = f"mail-{ulid}.zip"
     return File(
         name=name,
         type=_ZIP,
         size=None,
         header=_header("attachment", name),
-        pieces=_archived(shower, content, ulid, listed),
+        pieces=_archived(shower, content, ulid, found),
     )
 
 
@@ -211,14 +219,16 @@ class _Sink(io.RawIOBase):
         return found
 
 
-def _archived(
-    shower: Shower, content: bytes | Path, ulid: str, listed: tuple[Listed, ...]
-) -> Iterator[bytes]:
+def _size(content: bytes | Path) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+def _archived(shower: Shower, content: bytes | Path, ulid: str, found: Shown) -> Iterator[bytes]:
     sink = _Sink()
     names: set[str] = set()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as made:
-        for one in listed:
-            shown = _shown(shower, content, ulid, one.path)
+        for one, span in zip(found.files, found.spans, strict=True):
+            shown = Shown(span=span) if span else _shown(shower, content, ulid, one.path)
             name = _free(_name(one.name, one.type, one.path), names)
             with made.open(zipfile.ZipInfo(name), "w") as file:
                 for piece in _pieces(content, shown):

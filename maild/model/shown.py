@@ -48,6 +48,8 @@ class What(StrEnum):
     PAGE = "page"
     FILE = "file"
     FILES = "files"
+    PLACES = "places"
+    """The files, and where each of them stands: one reading for all that an archive takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,8 @@ class Shown:
     """Of a file: where it stands, if it can be taken from there."""
     files: tuple[Listed, ...] = ()
     """Of the list of files: all of them, those within winmail.dat too."""
+    spans: tuple[Span | None, ...] = ()
+    """Of the places: of each file where it stands, if it can be taken from there."""
     events: tuple[Event, ...] = ()
     """Of the list of files: what the calendar files among them say."""
     protection: Protection | None = None

@@ -68,6 +68,8 @@ def show(raw: bytes, wish: Wish) -> Shown:
             return _file(raw, steps)
         case What.FILES:
             return _inside(raw)
+        case What.PLACES:
+            return _places(raw)
 
 
 def _steps(path: str) -> list[str]:
@@ -149,6 +151,14 @@ def _inside(raw: bytes) -> Shown:
         events=_each_once(events),
         protection=protection_of(root, read_texts(raw, root, []).text),
     )
+
+
+def _places(raw: bytes) -> Shown:
+    leaves = list(read_parts(raw, []).leaves())
+    files = tuple(_files(raw, leaves, [part for part in leaves if is_text(part)]))
+    by_path = {part.path: part for part in leaves}
+    spans = tuple(_span(raw, by_path[one.path]) if one.path in by_path else None for one in files)
+    return Shown(files=files, spans=spans)
 
 
 def _files(raw: bytes, leaves: list[Part], texts: list[Part]) -> Iterator[Listed]:

@@ -14,11 +14,12 @@ from urllib.parse import unquote
 import pytest
 from typing_extensions import override
 
+from maild.core import attachments
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.attachments import ARCHIVE_MAX, File, archive, attachment, picture_by_ticket
 from maild.core.file_names import disposition, file_name
 from maild.core.showing import Asked, Showing, show_html
-from maild.core.views import show_mail
+from maild.core.views import raw_mail, show_mail
 from maild.model.reason import Reason, RefusedError
 from maild.model.shown import Shown, Wish
 from maild.parse.pool import ReaderDiedError
@@ -206,6 +207,50 @@ class TestArchive:
                 "a.png": PNG,
                 "A (2).PNG": PNG + b"2", "_b": b"x" * 99_999,
             }  # fmt: skip
+
+    def test_M13_what_stands_in_the_mail_as_it_is_costs_no_reading_of_its_own(
+        self, site: Site
+    ) -> None:
+        class Counting(InProcess):
+            asked = 0
+
+            @override
+            def show(self, raw: bytes | Path, wish: Wish) -> Shown:
+                self.asked += 1
+                return super().show(raw, wish)
+
+        reader = Counting()
+        quoted = part("application/x", b"=00=01", "q", encoding="quoted-printable")
+        ulid = site.mail(
+            *(part("image/png", PNG + b"%d" % number, f"{number}.png") for number in range(50)),
+            part("application/x", b"raw", "r", encoding="8bit"),
+            quoted,
+            part("application/ms-tnef", winmail(file_in("in.txt", b"within")), "winmail.dat"),
+        )
+        file = archive(site.app, reader, ulid, by=OPERATOR)
+        with zipfile.ZipFile(io.BytesIO(whole(file))) as made:
+            kept = {one: made.read(one) for one in made.namelist()}
+        assert [kept[f"{number}.png"] for number in range(50)] == [
+            PNG + b"%d" % number for number in range(50)
+        ]
+        assert (kept["r"], kept["q"], kept["in.txt"]) == (b"raw", b"\0\x01", b"within")
+        assert reader.asked == 3, (
+            "one for all of them, one for what is quoted, one for what lies within"
+        )
+
+    def test_M13_a_large_mail_is_not_read_again_for_ever(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        quoted = [part("application/x", b"=00", encoding="quoted-printable")] * 5
+        ulid = site.mail(*quoted, part("image/png", PNG))
+        content = raw_mail(site.app, ulid, by=OPERATOR)
+        assert isinstance(content, bytes)
+        size = len(content)
+        monkeypatch.setattr(attachments, "READ_MAX", 5 * size)
+        archive(site.app, READER, ulid, by=OPERATOR)
+        monkeypatch.setattr(attachments, "READ_MAX", 5 * size - 1)
+        with pytest.raises(RefusedError, match="one by one"):
+            archive(site.app, READER, ulid, by=OPERATOR)
 
     def test_M13_no_archive_of_nothing_or_of_too_many(self, site: Site) -> None:
         for parts, why in (
