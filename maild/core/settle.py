@@ -142,7 +142,7 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> Sequence[Done]:
         return done
     ours = tx.settling.hold(
         [one.claimed for one in done],
-        [twin for one in done for twin in one.twins],
+        {twin for one in done for twin in one.twins},
         lease=act.lease,
     )
     for one in done:
@@ -168,11 +168,11 @@ def _settle_all(tx: Tx, done: Sequence[Done], act: _Act) -> Sequence[Done]:
         [(one.claimed.id, [step.as_dict() for step in one.trace.steps]) for one in done], act.at
     )
     mark = {"code": Reason.SAME_ID_OTHER_CONTENT.code, "facts": {}}
-    twins: dict[int, list[int]] = defaultdict(list)
+    twins: dict[int, set[int]] = defaultdict(set)
     for one in done:
-        twins[one.claimed.account_id] += one.twins
+        twins[one.claimed.account_id].update(one.twins)
     for account_id, message_ids in twins.items():
-        tx.settling.mark_twins(account_id, message_ids, mark)
+        tx.settling.mark_twins(account_id, sorted(message_ids), mark)
     tx.deliveries.add_events(
         [
             {

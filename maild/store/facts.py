@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 
 from maild.model.facts import ClientRef, Direct, InboxFacts, Ruling, ThreadHit, Witness
 from maild.model.people import InboxKind
@@ -22,6 +22,8 @@ from maild.store.people_tables import (
 from maild.store.schema import arrivals, deliveries, events, filings, messages, recipients, rulings
 from maild.store.sql import slices
 
+TWINS_MOST = 20
+"""Messages of one Message-ID that are looked at for a decision: a peer may send a hundred thousand."""
 Owned = dict[tuple[int, str], tuple[ClientRef, ...]]
 """Clients by (account, address or domain)."""
 
@@ -243,25 +245,34 @@ class DecisionRows(BindingRows):
         return frozenset(found)
 
     def twins(self, batch: Iterable[tuple[int, int, str, str]]) -> dict[int, list[int]]:
-        """Return the messages of the same account and Message-ID with other content (D6).
+        """Return the oldest messages of the same account and Message-ID with other content, TWINS_MOST of them (D6).
 
-        Asked for by (message, account, Message-ID, content key), answered by message.
+        Asked for by (message, account, Message-ID, content key), answered by message.  They are asked for in order to be
+        marked: whatever came after the oldest was decided beside them, and was marked then.
         """
         asked = list(batch)
         known: dict[tuple[int, str], list[tuple[int, str]]] = defaultdict(list)
         accounts_asked = list({account for _, account, _, _ in asked})
         for some in slices(header for _, _, header, _ in asked):
-            rows = self._connection.execute(
+            place = func.row_number().over(
+                partition_by=(messages.c.account_id, messages.c.message_id_header),
+                order_by=messages.c.id,
+            )
+            placed = (
                 select(
                     messages.c.id,
                     messages.c.account_id,
                     messages.c.message_id_header,
                     messages.c.content_key,
-                ).where(
+                    place.label("place"),
+                )
+                .where(
                     messages.c.account_id.in_(accounts_asked),
                     messages.c.message_id_header.in_(some),
                 )
+                .subquery()
             )
+            rows = self._connection.execute(select(placed).where(placed.c.place <= TWINS_MOST))
             for row in rows:
                 known[row.account_id, row.message_id_header].append((row.id, row.content_key))
         return {

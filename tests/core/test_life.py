@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from maild.core.decide import decide_due
 from maild.core.mailbox import give, newest_change, set_status, set_unread, take, undo
 from maild.model.envelope import Door
 from maild.model.reason import Reason, RefusedError
+from maild.store.facts import TWINS_MOST
+from maild.store.settling import SettlingRows
 from tests.core.company import EVA, JAN, LEA, READER, SIGNED_IN, InProcess, Post, a_company
 from tests.core.conftest import Frozen
 
@@ -105,6 +107,30 @@ def test_D6_mails_of_one_message_id_with_other_content_are_each_marked(post: Pos
         post.decide()
     marks = [[mark["code"] for mark in row["beside"]] for row in post.lies()]
     assert marks == [["SAME_ID_OTHER_CONTENT"], ["SAME_ID_OTHER_CONTENT"]]
+
+
+def test_T6_a_peer_that_uses_one_message_id_for_ever_makes_no_decision_dearer(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first was decided before there was another; all others come at once, far more than are looked at."""
+    marked: list[int] = []
+    mark_twins = SettlingRows.mark_twins
+
+    def counting(
+        rows: SettlingRows, account_id: int, message_ids: Sequence[int], mark: dict[str, Any]
+    ) -> None:
+        marked.append(len(message_ids))
+        mark_twins(rows, account_id, message_ids, mark)
+
+    monkeypatch.setattr(SettlingRows, "mark_twins", counting)
+    post.send(post.mail(body="first", message_id="same@test"))
+    post.decide()
+    for number in range(3 * TWINS_MOST):
+        post.send(post.mail(body=f"{number}", message_id="same@test"))
+    post.decide()
+    marks = [[mark["code"] for mark in row["beside"]] for row in post.lies()]
+    assert marks == [["SAME_ID_OTHER_CONTENT"]] * (1 + 3 * TWINS_MOST)
+    assert max(marked) <= TWINS_MOST
 
 
 def test_D11_a_mail_that_kills_its_reader_is_tried_three_times_and_stops_nobody(
