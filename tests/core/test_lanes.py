@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Row
@@ -173,7 +173,7 @@ def test_D11_what_was_in_hand_when_the_store_went_away_is_decided_as_soon_as_it_
         with post.app.store.write() as tx:
             tx.connection.execute(deliveries.update().values(attempts=1))
     store = Leaves(post.app.store)
-    app: App = replace(post.app, store=store)  # type: ignore[arg-type] # It stands in for one.
+    app: App = replace(post.app, store=cast("Store", store))
     lane = kind(app, InProcess())
     if at == "work":
         lane.work()  # Warm.
