@@ -230,7 +230,10 @@ class LedgerRows:
                 copies.c.uidl, copies.c.ordinal, copies.c.id, copies.c.size, copies.c.state
             ).where(copies.c.folder_id == folder.id, copies.c.generation == folder.generation)
         )
-        return {(row.uidl, row.ordinal): (row.id, row.size, row.state) for row in rows}
+        return {
+            (uidl, ordinal): (copy_id, size, state)
+            for uidl, ordinal, copy_id, size, state in rows.all()
+        }
 
     def never_taken(self, folder: FolderRow) -> dict[tuple[str, int], int]:
         """Return the copies of a POP box that went before they were taken, by (UIDL, ordinal)."""

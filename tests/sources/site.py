@@ -159,6 +159,37 @@ class Collector:
         finally:
             collect.give_up(self.app, claim)
 
+    def poll_on_a_line(self, name: str, *between: Callable[[], object]) -> list[Figures]:
+        """Do a full round, then after each of these acts one that asks for news alone; all on one line while it stands.
+
+        A line that is lost is followed by a full round on another, as in the daemon.
+        """
+        source = source_row(self.app, name, by=OPERATOR)
+        claim = collect.claim(self.app, source, "test", timedelta(hours=1))
+        assert claim is not None
+
+        async def rounds() -> list[Figures]:
+            lines = Lines(self.app, self.settings)
+            each = Rounds(self.app, lines)
+            client = await lines.imap(source)
+            done = [await each.poll_on(client, claim, lambda _: None, is_full=True)]
+            for act in between:
+                act()
+                try:
+                    done.append(await each.poll_on(client, claim, lambda _: None, is_full=False))
+                except RemoteError:
+                    client.close()
+                    client = await lines.imap(source)
+                    done.append(await each.poll_on(client, claim, lambda _: None, is_full=True))
+            client.close()
+            lines.close()
+            return done
+
+        try:
+            return asyncio.run(rounds())
+        finally:
+            collect.give_up(self.app, claim)
+
     def prove(self, name: str) -> Proven:
         source = source_row(self.app, name, by=OPERATOR)
         return self._go(lambda rounds: rounds.prove(source))

@@ -122,6 +122,10 @@ class ImapClient:
         """Open a mailbox for what follows."""
         return await self._session.open("SELECT", name)
 
+    async def look_again(self, name: str) -> Selected:
+        """Have the server look for news in a mailbox, and open it only if it is not open; `uidnext` stays as it was."""
+        return await self._session.renew(name)
+
     async def status(self, name: str) -> Status:
         """Look at a mailbox without opening it."""
         session = self._session
@@ -186,7 +190,7 @@ class ImapClient:
 
     async def find(self, folder: str, message_id: str) -> list[int]:
         """Return the UIDs of mails with a Message-ID in another mailbox.  The open one stays open."""
-        session, before = self._session, self._session.selected
+        session, before = self._session, self._session.opened
         run = max(_PLAIN_RUN.findall(message_id), key=len, default="")
         if not run:
             return []
@@ -196,7 +200,7 @@ class ImapClient:
         # Servers search loosely; a wrong find would be taken for a copy that is not there.
         fitting = [head.uid async for head in self.heads(found) if _has_id(head, wanted)]
         if before is not None:
-            await session.open("SELECT", before)
+            await session.open("SELECT", before.name)
         return fitting
 
     # --- waiting and leaving --------------------------------------------------------------------

@@ -60,7 +60,8 @@ class ImapRound:
 
         Raises RemoteError, LeaseLostError, StoreDownError, OSError; what was stored by then is in the ledger.
         """
-        selected = await self._client.select(self._source.folder or "INBOX")
+        open_ = self._client.select if is_full else self._client.look_again
+        selected = await open_(self._source.folder or "INBOX")
         folder = await do(
             collect.open_folder,
             self._app,

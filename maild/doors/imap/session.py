@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aioimaplib.aioimaplib import AUTH, SELECTED
 
@@ -30,6 +30,7 @@ _ITEM_COST = 4 * 1024
 class Selected:
     """What a server told about the mailbox that it opened."""
 
+    name: str
     uidvalidity: int
     uidnext: int | None
     exists: int
@@ -42,7 +43,8 @@ class Session:
     def __init__(self, wire: Wire, patience: Patience, bounds: Bounds) -> None:
         """Begin without a mailbox."""
         self.wire, self.patience, self.bounds = wire, patience, bounds
-        self.selected: str | None = None
+        self.opened: Selected | None = None
+        """What is open for acts, as it was told when it was opened."""
         self.takes_partial_headers = True
 
     def can(self, what: str) -> bool:
@@ -61,27 +63,39 @@ class Session:
 
     async def open(self, how: str, name: str) -> Selected:
         """SELECT or EXAMINE a mailbox."""
-        self.selected = None
+        self.opened = None
         asked = await self.do(how, mailbox(name))
         if not asked.is_ok:
             self.wire.state = AUTH
             raise self.wire.refusal(asked, Trouble.NO_SUCH_FOLDER)
         self.wire.state = SELECTED
-        told: dict[bytes, int] = {}
-        for answer in asked.answers:
-            code = _CODE_NUMBER.match(answer[0])
-            if code is not None:
-                told[code[1].upper()] = int(code[2])
+        told = _numbers_told(asked)
         if not told.get(b"UIDVALIDITY"):
             raise self.wire.fail(Trouble.BROKEN_PROTOCOL, "the mailbox has no UIDVALIDITY")
-        self.selected = name
         self.wire.has_news = False
-        return Selected(
+        opened = Selected(
+            name=name,
             uidvalidity=told[b"UIDVALIDITY"],
             uidnext=told.get(b"UIDNEXT"),
             exists=self.wire.exists,
             is_read_only=asked.closing[:11].upper() == b"[READ-ONLY]",
         )
+        if how == "SELECT":
+            self.opened = opened
+        return opened
+
+    async def renew(self, name: str) -> Selected:
+        """Have an open mailbox brought up to date; SELECT it if it is not open, or if it is not what it was.
+
+        A server reads a whole mailbox to open it; its UIDs cannot change as long as it is open (RFC 3501 2.3.1.1).
+        """
+        opened = self.opened
+        if opened is None or opened.name != name:
+            return await self.open("SELECT", name)
+        asked = await self.do("NOOP")
+        if not asked.is_ok or b"UIDVALIDITY" in _numbers_told(asked):
+            return await self.open("SELECT", name)
+        return replace(opened, exists=self.wire.exists)
 
     async def search(self, criteria: str, at_most: int) -> list[int]:
         """Return the UIDs that fit, ascending.  No CHARSET: some servers refuse any (RFC 3501 6.4.4)."""
@@ -139,6 +153,12 @@ class Session:
             return items_of(answer)
         except RemoteError as error:
             raise self.wire.fail(error.trouble, error.said) from None
+
+
+def _numbers_told(asked: Ask) -> dict[bytes, int]:
+    """Return what the server told of a mailbox's UIDVALIDITY and UIDNEXT."""
+    codes = (_CODE_NUMBER.match(answer[0]) for answer in asked.answers)
+    return {code[1].upper(): int(code[2]) for code in codes if code is not None}
 
 
 def is_about(answer: Answer, name: bytes) -> bool:

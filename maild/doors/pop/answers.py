@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Container
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maild.core.remote import Bounds, RemoteError, Trouble
 
 _SAID_MAX = 200
 _UID = re.compile(rb"[\x21-\x7e]{1,70}\Z")  # RFC 1939 7
 _LISTED = re.compile(rb" *([0-9]{1,10}) +([0-9]{1,18})(?: .*)?\Z", re.DOTALL)
+_ORDINARY_UIDL = re.compile(rb"([0-9]{1,10}) ([\x21-\x7e]{1,70})\Z")
 _UIDL = re.compile(rb" *([0-9]{1,10})(?: +(.*?))? *\Z", re.DOTALL)
 _REFUSAL = re.compile(
     rb"-ERR *(?:\[([A-Za-z0-9/_-]{1,40})[^\]]{0,80}\])? *(.*)\Z", re.DOTALL | re.IGNORECASE
@@ -35,8 +36,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
         super().__init__(self.said)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """A mail on the server."""
 
     number: int
@@ -121,14 +121,15 @@ def read_sizes(lines: list[bytes], into: dict[int, int]) -> None:
 def read_uids(lines: list[bytes], into: dict[int, str | None], known: Container[int]) -> None:
     """Add what UIDL said of the known numbers.  Several mails may have one id; one mail may not have several."""
     for line in lines:
-        found = _UIDL.match(line)
+        ordinary = _ORDINARY_UIDL.match(line)
+        found = ordinary or _UIDL.match(line)
         if found is None:
             raise _broken(f"UIDL: {printable(line)}")
         number = int(found[1])
         if number in into:
             raise _broken(f"UIDL: {printable(line)}")
         if number in known:
-            into[number] = _uid(found[2])
+            into[number] = found[2].decode("ascii") if ordinary else _uid(found[2])
 
 
 def _uid(octets: bytes | None) -> str | None:

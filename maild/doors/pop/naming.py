@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, repeat
 
 from maild.core import collect, renumbered
 from maild.core.raw import Raw
@@ -29,32 +29,21 @@ Key = tuple[str, int]
 Fetch = Callable[[Sequence[int]], Iterable[tuple[int, Raw | None]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
-    """A mail of this session."""
-
-    number: int
-    size: int
-
-
-def keyed(client: PopClient, listing: Sequence[Listed]) -> dict[Key, Here]:
+def keyed(client: PopClient, listing: Sequence[Listed]) -> dict[Key, Listed]:
     """Name each mail: by its UIDL and its place among equal ones, else by the print of its header.
 
     Raises RemoteError: NO_NAMES where a server has neither; the session can go on.
     """
-    tops: dict[int, bytes] = {}
-    if any(one.uidl is None for one in listing):
+    names = [one.uidl for one in listing if one.uidl is not None]
+    if len(names) < len(listing):
         tops = tops_of(client, [one.number for one in listing])
-    if all(one.uidl is not None for one in listing):
-        names = [str(one.uidl) for one in listing]
-    elif tops:
+        if not tops:
+            raise RemoteError(Trouble.NO_NAMES)
         names = [f"print:{_lasting(tops.get(one.number, b''))}" for one in listing]
-    else:
-        raise RemoteError(Trouble.NO_NAMES)
     return _numbered(listing, names)
 
 
-def keyed_by_bytes(listing: Sequence[Listed], fetch: Fetch) -> dict[Key, Here]:
+def keyed_by_bytes(listing: Sequence[Listed], fetch: Fetch) -> dict[Key, Listed]:
     """Name each mail by all its bytes: for servers with neither UIDL nor TOP, whose mails are taken away at once.
 
     Each is fetched to be named, and then again to be taken.  Raises RemoteError, OSError.
@@ -62,11 +51,13 @@ def keyed_by_bytes(listing: Sequence[Listed], fetch: Fetch) -> dict[Key, Here]:
     return _numbered(listing, list(_by_bytes(listing, fetch)))
 
 
-def _numbered(listing: Sequence[Listed], names: Sequence[str]) -> dict[Key, Here]:
+def _numbered(listing: Sequence[Listed], names: Sequence[str]) -> dict[Key, Listed]:
+    if len(set(names)) == len(listing):
+        return dict(zip(zip(names, repeat(0), strict=False), listing, strict=True))
     seen: Counter[str] = Counter()
-    here: dict[Key, Here] = {}
+    here: dict[Key, Listed] = {}
     for one, name in zip(listing, names, strict=True):
-        here[name, seen[name]] = Here(one.number, one.size)
+        here[name, seen[name]] = one
         seen[name] += 1
     return here
 
@@ -88,7 +79,7 @@ def tops_of(client: PopClient, numbers: Sequence[int]) -> dict[int, bytes]:
     return {number: head for number, head in client.tops(numbers) if head is not None}
 
 
-def listed_of(here: Mapping[Key, Here], tops: Mapping[int, bytes]) -> list[renumbered.Listed]:
+def listed_of(here: Mapping[Key, Listed], tops: Mapping[int, bytes]) -> list[renumbered.Listed]:
     """Return the mails of a session with what tells them apart."""
     return [
         renumbered.Listed(
@@ -100,15 +91,15 @@ def listed_of(here: Mapping[Key, Here], tops: Mapping[int, bytes]) -> list[renum
 
 
 def is_by_bytes(here: Iterable[Key]) -> bool:
-    """Whether mails have no name but what they are."""
-    return any(name.startswith((BYTES, NAMELESS)) for name, _ in here)
+    """Whether mails have no name but what they are: all of a box or none."""
+    return any(name.startswith((BYTES, NAMELESS)) for name, _ in islice(here, 1))
 
 
-def is_renumbered(here: Collection[Key], known: Collection[Key]) -> bool:
+def is_renumbered(here: Mapping[Key, object], known: Mapping[Key, object]) -> bool:
     """Whether none of a fair number of known mails is listed under its name; names made of the bytes never change."""
     if is_by_bytes(here):
         return False
-    return bool(here) and len(known) >= NUMBERS_LOST and not set(known) & set(here)
+    return bool(here) and len(known) >= NUMBERS_LOST and known.keys().isdisjoint(here)
 
 
 def _lasting(head: bytes) -> str:

@@ -29,7 +29,6 @@ from maild.core.remote import RemoteError, Trouble
 from maild.doors.pop.answers import Listed
 from maild.doors.pop.client import PopClient
 from maild.doors.pop.naming import (
-    Here,
     Key,
     is_by_bytes,
     is_renumbered,
@@ -99,7 +98,7 @@ class PopRound:
 
     # -- listing ---------------------------------------------------------------------------------------------------
 
-    def _list(self, folder: FolderRow, here: Mapping[Key, Here], new: Sequence[Key]) -> None:
+    def _list(self, folder: FolderRow, here: Mapping[Key, Listed], new: Sequence[Key]) -> None:
         """Enter what the ledger does not have."""
         old: set[Key] = set()
         tops: dict[int, bytes] = {}
@@ -124,7 +123,7 @@ class PopRound:
         self._tell(self.figures)
 
     def _before(
-        self, here: Mapping[Key, Here], new: Sequence[Key], tops: Mapping[int, bytes]
+        self, here: Mapping[Key, Listed], new: Sequence[Key], tops: Mapping[int, bytes]
     ) -> set[Key]:
         """Return the mails from before the date that the first run begins with."""
         since = self._source.since
@@ -141,7 +140,7 @@ class PopRound:
     def _free_reused(
         self,
         folder: FolderRow,
-        here: Mapping[Key, Here],
+        here: Mapping[Key, Listed],
         known: Mapping[Key, tuple[int, int | None, str]],
     ) -> set[Key]:
         """Find UIDLs that name another mail than before; the old mail's row gives its key up.
@@ -149,11 +148,12 @@ class PopRound:
         Only a size that differs says so, and only the bytes prove it: then the mail is new.
         """
         doubtful = {
-            key: known[key]
+            key: copy
             for key, one in here.items()
-            if key in known
-            and known[key][2] == CopyState.STORED
-            and known[key][1] not in {None, one.size}
+            if (copy := known.get(key)) is not None
+            and copy[1] != one.size
+            and copy[1] is not None
+            and copy[2] == CopyState.STORED
         }
         reused: set[Key] = set()
         for number, raw in self._fetch([here[key].number for key in doubtful]):
@@ -170,7 +170,7 @@ class PopRound:
         return reused
 
     def _renumber(
-        self, folder: FolderRow, here: Mapping[Key, Here], *, may_renumber: bool
+        self, folder: FolderRow, here: Mapping[Key, Listed], *, may_renumber: bool
     ) -> FolderRow | None:
         """Find known mails again under their new names; None: a person must say that it is the same box."""
         keys = list(here)
@@ -198,7 +198,7 @@ class PopRound:
     def _fetch(self, numbers: Sequence[int]) -> Iterable[tuple[int, Raw | None]]:
         return fetched(self._app, self._source, self._client, numbers, self._limits)
 
-    def _take(self, folder: FolderRow, here: Mapping[Key, Here]) -> None:
+    def _take(self, folder: FolderRow, here: Mapping[Key, Listed]) -> None:
         """Fetch what is open and store it, batch after batch."""
         tried: set[int] = set()
         taken = octets = 0
@@ -279,7 +279,7 @@ class PopRound:
 
     # -- deleting --------------------------------------------------------------------------------------------------
 
-    def _act(self, folder: FolderRow, here: Mapping[Key, Here]) -> None:
+    def _act(self, folder: FolderRow, here: Mapping[Key, Listed]) -> None:
         """Delete what is stored and due, and end the session: only its end makes the deletions hold."""
         begun: list[int] = []
         last: CopyRow | None = None
@@ -311,7 +311,7 @@ class PopRound:
 
 def named(
     app: App, source: SourceRow, client: PopClient, listing: Sequence[Listed], limits: Limits
-) -> dict[Key, Here]:
+) -> dict[Key, Listed]:
     """Name what is there; of a server that names nothing, as many mails as one session takes away.
 
     Raises RemoteError: NO_NAMES where such a server's mails are not all taken away at once.
