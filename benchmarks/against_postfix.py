@@ -90,9 +90,15 @@ class Sides:
 
     def filed(self) -> bool:
         """Whether nothing waits to be decided."""
+        return self._is_empty("SELECT 1 FROM deliveries WHERE due_at IS NOT NULL LIMIT 1")
+
+    def at_rest(self) -> bool:
+        """Whether search knows all that was filed, too: it follows when nothing waits to be decided."""
+        return self._is_empty("SELECT 1 FROM search_queue WHERE done < times LIMIT 1")
+
+    def _is_empty(self, question: str) -> bool:
         with closing(sqlite3.connect(self.maild.folder / "maild.db")) as database:
-            waiting = "SELECT 1 FROM deliveries WHERE due_at IS NOT NULL LIMIT 1"
-            return database.execute(waiting).fetchone() is None
+            return database.execute(question).fetchone() is None
 
 
 def measure(sides: Sides, what: Measurement, mails: list[bytes], *, ours: bool) -> float:
@@ -169,6 +175,8 @@ def compare(sides: Sides, what: Measurement, options: argparse.Namespace) -> Non
             if options.only and side != (options.only == "maild"):
                 continue
             tag = f"{what.row}.{what.sessions}.{number}.{time.monotonic_ns()}"
+            if what.until_filed:
+                wait_for(sides.at_rest)
             mails = (mixed_mails if what.mix else small_mails)(count, tag, RECIPIENT)
             (ours if side else theirs).append(measure(sides, what, mails, ours=side))
     line = f"{what.row}  {what.name:34}"

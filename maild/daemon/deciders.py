@@ -50,6 +50,8 @@ class Decider:
         self._work = work
         self._awake = threading.Event()
         self._stopping = threading.Event()
+        self.is_busy = False
+        """Whether it found work when it last looked."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -79,13 +81,14 @@ class Decider:
             self._awake.clear()
             try:
                 while not self._stopping.is_set() and self._work():
-                    pass
+                    self.is_busy = True
             except StoreDownError as error:
                 _log.warning("store_down error=%s", error)
                 self._stopping.wait(REST_AFTER_FAULT_S)
             except Exception:  # noqa: BLE001 - the thread must not die: a fault is told, the work is tried again
                 _log.exception("decider_fault")
                 self._stopping.wait(REST_AFTER_FAULT_S)
+            self.is_busy = False
 
 
 class _Worker:

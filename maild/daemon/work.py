@@ -146,10 +146,15 @@ class Work:
             _log.warning("store_down error=%s", error)
 
     async def _index(self) -> None:
-        """Let search know what was settled since, round after round, and stop between two when all ends (M6)."""
+        """Let search know what was settled since, round after round, and stop between two when all ends (M6).
+
+        As long as mails wait to be decided it is one round each time: both would take turns at one interpreter, and a
+        mail that is not filed is waited for more than one that is not found by its words yet.
+        """
         try:
             while not self._frame.over.is_set() and await do(index_round, self._frame.app) == ROUND:
-                pass
+                if any(decider.is_busy for decider in self._deciders):
+                    break
         except StoreDownError as error:
             _log.warning("store_down error=%s", error)
 

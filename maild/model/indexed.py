@@ -74,10 +74,18 @@ def every_mail(account_id: int) -> Clause:
 
 def tokens_of(mail: Indexed) -> list[str]:
     """Return a mail's tokens in their places, GAP where a place is empty."""
+    tokens = list(_placed(mail))
+    counted = Counter(tokens)
+    is_short = len(" ".join(tokens).encode()) < BYTES_MAX
+    return tokens if is_short and max(counted.values()) <= REPEATS_MAX else _cut(tokens)
+
+
+def _cut(tokens: Iterable[str]) -> list[str]:
+    """Return as many tokens, and as many of each, as databases keep."""
     kept: list[str] = []
     seen: Counter[str] = Counter()
     left = BYTES_MAX
-    for token in _placed(mail):
+    for token in tokens:
         left -= len(token.encode()) + 1
         if left < 0:
             break
@@ -95,29 +103,25 @@ def _placed(mail: Indexed) -> Iterator[str]:
         yield from (f"{account}{letter}{one}" for one in sorted(ids)[: 2 * ADDRESSES_MAX])
     fields = (("s", (mail.subject,)), ("f", mail.names), ("", mail.recipients))
     for letter, texts in (*fields, ("n", mail.attachments)):
-        words = list(_words(texts, FIELD_MAX))
+        words = _words(texts, FIELD_MAX)
         if letter:
             yield from _marked(f"{account}{letter}_", words)
         yield from _marked(f"{account}_", words)
     yield from _marked(f"{account}_", _words((mail.text,), WORDS_MAX))
 
 
-def _words(texts: Iterable[str], most: int) -> Iterator[str]:
-    """Yield words of texts, a gap between each two."""
-
-    def walked() -> Iterator[str]:
-        for number, text in enumerate(texts):
-            if number:
-                yield ""
-            yield from words_of(text[:TEXT_MAX])
-
-    return islice(walked(), most)
+def _words(texts: Iterable[str], most: int) -> list[str]:
+    """Return words of texts, a gap between each two."""
+    words: list[str] = []
+    for number, text in enumerate(texts):
+        if number:
+            words.append("")
+        words.extend(islice(words_of(text[:TEXT_MAX]), max(0, most - len(words))))
+    return words[:most]
 
 
-def _marked(mark: str, words: Iterable[str]) -> Iterator[str]:
-    yield GAP
-    for word in words:
-        yield mark + word if word else GAP
+def _marked(mark: str, words: Iterable[str]) -> list[str]:
+    return [GAP, *(mark + word if word else GAP for word in words)]
 
 
 def phrase_of(account_id: int, letter: str, text: str) -> Phrase:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -9,6 +10,7 @@ from maild.model.reason import Reason, RefusedError
 
 NAME_MAX = 200
 MARKS_MAX = 30
+_MANY_OTHERS = re.compile(rf"[^\x00-\x7f]{{{MARKS_MAX + 1},}}")
 _BIDI_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
@@ -53,11 +55,14 @@ def few_marks(text: str) -> str:
     A normal form sorts each run of marks, and does that in the square of its length; no language needs as many as
     UAX 15 leaves (its Stream-Safe Text Format).
     """
-    if text.isascii():
-        return text
+    # ASCII has no marks: a shorter run of other characters has not too many.
+    return text if text.isascii() else _MANY_OTHERS.sub(_with_few_marks, text)
+
+
+def _with_few_marks(others: re.Match[str]) -> str:
     kept: list[str] = []
     run = 0
-    for char in text:
+    for char in others.group():
         run = run + 1 if _is_mark(char) else 0
         if run <= MARKS_MAX:
             kept.append(char)

@@ -14,6 +14,9 @@ from maild.model.plain_text import few_marks
 WORD_MAX = 64
 """Characters of a word that count; a longer one is found by its beginning."""
 
+_AT_ONCE = 64 * 1024
+"""Characters of a text whose words are found all at once; of a longer one no more than are asked for."""
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _RUN = re.compile(r"[^\W_]+")
 _PAIRED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -35,18 +38,27 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     bare = unicodedata.normalize("NFKD", few_marks(text).casefold())
-    kept = "".join(char for char in bare if unicodedata.category(char) != "Mn")
+    kept = _BEYOND_ASCII.sub(_without_marks, bare)
     # Once more: what a compatibility form stands for may have a case of its own.
     return unicodedata.normalize("NFC", kept).casefold()
 
 
+def _without_marks(run: re.Match[str]) -> str:
+    return "".join(char for char in run.group() if unicodedata.category(char) != "Mn")
+
+
 def words_of(text: str) -> Iterator[str]:
-    """Yield the words of a text in order.
+    """Give the words of a text in order.
 
     A run without spaces is its pairs of characters, and then its last character alone: so a single one is found, too.
     """
-    for run in _RUN.finditer(folded(text)):
-        yield from _words_of_run(run.group())
+    text = folded(text)
+    if text.isascii() and len(text) <= _AT_ONCE:
+        words: list[str] = _RUN.findall(text)
+        if max(map(len, words), default=0) > WORD_MAX:
+            words = [word[:WORD_MAX] for word in words]
+        return iter(words)
+    return (word for run in _RUN.finditer(text) for word in _words_of_run(run.group()))
 
 
 def asked_words(text: str) -> tuple[tuple[str, ...], bool]:
