@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from maild.core import indexing
 from maild.core.app import OPERATOR, App
-from maild.core.indexing import backlog, index_all, index_round, reindex, unindexed
+from maild.core.indexing import ROUND, backlog, index_all, index_round, reindex, unindexed
+from maild.daemon.deciders import ClosableReader, Decider
+from maild.daemon.part import Frame
+from maild.daemon.plan import Plan
+from maild.daemon.work import Work
 from maild.model.indexed import ADDRESSES_MAX, Indexed, tokens_of
+from tests.core.company import Post, a_company
 from tests.core.conftest import Frozen
 from tests.core.test_search import Room
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+    from maild.settings import Settings
 
 
 @pytest.fixture
@@ -118,3 +132,50 @@ def test_M6_a_round_writes_one_piece_of_the_index_however_many_mails_it_has(room
     with room.app.store.read() as tx:
         pieces = tx.connection.exec_driver_sql("SELECT count(DISTINCT segid) FROM search_words_idx")
         assert pieces.scalar_one() == 1, "each further piece is merged again and again"
+
+
+def test_M6_search_follows_when_nothing_waits_to_be_decided(app: App) -> None:
+    """Both take turns at one interpreter; what is not filed is waited for more than what is not found by its words."""
+    a_company(app)
+    post = Post(app)
+    for _ in range(2 * ROUND + 1):
+        post.send(post.mail())
+    post.decide()
+    frame = Frame(
+        cast("Settings", None),
+        Plan(),
+        app,
+        cast("AsyncIOScheduler", None),
+        ExitStack(),
+        (),
+        asyncio.Event(),
+    )
+    work = Work(frame)
+    decider = Decider("fresh", cast("ClosableReader", None), lambda: False)
+    work._deciders = (decider,)
+
+    decider.is_busy = True
+    asyncio.run(work._index())
+    assert backlog(app) == ROUND + 1, "one round"
+    decider.is_busy = False
+    asyncio.run(work._index())
+    assert backlog(app) == 0
+
+
+def test_a_decider_is_busy_from_the_first_work_that_it_finds_until_there_is_none() -> None:
+    seen: list[bool] = []
+    idle = threading.Event()
+
+    def work() -> bool:
+        if len(seen) == 3:
+            idle.set()
+            return False
+        seen.append(decider.is_busy)
+        return True
+
+    decider = Decider("fresh", cast("ClosableReader", None), work)
+    decider.start()
+    decider.wake()
+    assert idle.wait(10)
+    decider.stop()
+    assert (seen, decider.is_busy) == ([False, True, True], False)
