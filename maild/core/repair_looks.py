@@ -62,7 +62,7 @@ def _compare(look: Look) -> Told:
     """Say field by field in what the mails of one Message-ID differ, as far as this person may see them."""
     this = look.tx.lists.mail(look.row.id)
     lines: list[str] = []
-    for ulid in look.tx.views.twins(look.row.message_id)[:_TWINS_MOST]:
+    for ulid in look.tx.views.twins(look.row.message_id, _TWINS_MOST):
         row = look.tx.mailbox.entry(ulid)
         try:
             assert row is not None  # noqa: S101 - it was just found

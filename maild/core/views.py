@@ -25,6 +25,9 @@ from maild.parse import codec
 from maild.store.mailbox import EntryRow
 from maild.store.store import Tx
 
+TWINS_SHOWN = 100
+"""Other mails of one Message-ID that are named, the oldest first: a device may use one for ever (D6)."""
+
 
 def show_mail(app: App, reader: Shower, ulid: str, *, by: Actor) -> dict[str, Any]:
     """Return everything about one mail but its bytes.  Raises RefusedError NOT_FOUND, NOT_ALLOWED.
@@ -148,7 +151,7 @@ def explain_mail(app: App, ulid: str, *, by: Actor) -> dict[str, Any]:
         decisions = [{"at": iso(at), "trace": steps} for at, steps in tx.deliveries.traces(row.id)]
         arrivals = [_arrival(one) for one in arrivals_of(tx, row)]
         history = [one.as_dict() for one in history_of(tx, row)]
-        twins = tx.views.twins(row.message_id)
+        twins = tx.views.twins(row.message_id, TWINS_SHOWN)
         sender = sender_of(tx, row.id)
     latest: dict[str, Any] = decisions[-1] if decisions else {"at": None, "trace": []}
     return document | {

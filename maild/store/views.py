@@ -168,8 +168,8 @@ class ViewRows:
         )
         return [(row.id, row.ulid) for row in rows]
 
-    def twins(self, message_id: int) -> list[str]:
-        """Return the public ids of the account's mails that have this one's Message-ID and other content (D6)."""
+    def twins(self, message_id: int, most: int) -> list[str]:
+        """Return the public ids of the account's mails that have this one's Message-ID and other content, oldest first (D6)."""
         this, other = messages.alias("this"), messages.alias("other")
         rows = self._connection.execute(
             select(deliveries.c.ulid)
@@ -184,6 +184,7 @@ class ViewRows:
             )
             .where(this.c.id == message_id, deliveries.c.state != State.ERASED)
             .order_by(deliveries.c.id)
+            .limit(most)
         )
         return [row.ulid for row in rows]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from maild.core import mailbox, rulings
+from maild.core import mailbox, rulings, views
 from maild.core.app import OPERATOR, Actor, App
 from maild.core.decide import decide_due
 from maild.core.mailbox import give, newest_change, set_status, set_unread, take, undo
@@ -131,6 +131,9 @@ def test_T6_a_peer_that_uses_one_message_id_for_ever_makes_no_decision_dearer(
     marks = [[mark["code"] for mark in row["beside"]] for row in post.lies()]
     assert marks == [["SAME_ID_OTHER_CONTENT"]] * (1 + 3 * TWINS_MOST)
     assert max(marked) <= TWINS_MOST
+    monkeypatch.setattr(views, "TWINS_SHOWN", 7)
+    *older, newest = [row["ulid"] for row in post.lies()]
+    assert views.explain_mail(post.app, newest, by=OPERATOR)["same_message_id"] == older[:7]
 
 
 def test_D11_a_mail_that_kills_its_reader_is_tried_three_times_and_stops_nobody(
