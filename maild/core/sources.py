@@ -205,6 +205,8 @@ def set_source(  # noqa: PLR0913 - a secret comes beside the keys
             )
         elif is_void and source.secret is not None:
             values["secret"] = None
+        if not values.keys().isdisjoint({*_IDENTITY, "ca_file", "secret"}):
+            values["last_try_at"] = None  # How it went says nothing of what it is now.
         will_go = _plan(tx, source, values, is_agreed=is_agreed)
         if is_agreed:
             # Whatever was wrong may be right now: it is tried at once (D9).
@@ -283,8 +285,8 @@ def keep_secret(
         if options is None:
             tx.sources.note(source_id, secret=sealed)
         else:
-            values = {"secret": sealed, "options": dict(options), "next_try_at": None}
-            tx.sources.set(source_id, {**values, "fail_count": 0})
+            values = {"secret": sealed, "options": dict(options), "fail_count": 0}
+            tx.sources.set(source_id, {**values, "next_try_at": None, "last_try_at": None})
 
 
 def _change(

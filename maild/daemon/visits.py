@@ -95,7 +95,7 @@ def visit_prove(cli: Context, name: str) -> None:
     """Say what would come in; a stored mail among it is a failure."""
     source = _source(cli, name)
     proven = go(cli, source, lambda rounds, _: rounds.prove(source))
-    text = f"{so_many(proven.listed)} on the server, {proven.known} known; {proven.would_fetch} are new, {proven.again} would be fetched again."
+    text = f"{so_many(proven.listed)} on the server, {proven.known} known, {proven.would_fetch} new; {proven.again} would be fetched again."
     if proven.renumbered:
         text += " The server has numbered everything anew; known mails were found by their headers."
     cli.emit(proven, text)

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from maild.core.app import OPERATOR
-from maild.core.sources import show_source, sources_to_poll
+from maild.core.sources import note_round, show_source, source_row, sources_to_poll
 from maild.doors.imap.round import HEADS
 from tests.crash.cutter import Cut, Cutter
 from tests.sources.site import Collector, Mailbox, letter
@@ -136,3 +136,13 @@ def test_D5_a_first_listing_that_was_cut_off_begins_again_under_new_numbers(
         box.send("new")
         here.poll("box")
     assert here.subjects() == ["new"]
+
+
+def test_D9_a_source_that_is_another_now_is_not_OK_because_the_former_was(
+    here: Collector, box: Mailbox
+) -> None:
+    here.add("box", box)
+    source = source_row(here.app, "box", by=OPERATOR)
+    note_round(here.app, source.id, {"last_try_at": here.app.clock()})
+    assert here.set("box", every="2h").source.state == "OK"
+    assert here.set("box", host="localhost").source.state == "CONNECTING"
