@@ -169,22 +169,27 @@ def shown(values: list[float]) -> str:
 def compare(sides: Sides, what: Measurement, options: argparse.Namespace) -> None:
     ours: list[float] = []
     theirs: list[float] = []
+    behind: list[float] = []
     count = max(20, options.mails // (8 if what.mix else 3 if what.sessions == 1 else 1))
     for number in range(options.rounds):
         for side in (True, False) if number % 2 == 0 else (False, True):
             if options.only and side != (options.only == "maild"):
                 continue
             tag = f"{what.row}.{what.sessions}.{number}.{time.monotonic_ns()}"
-            if what.until_filed:
-                wait_for(sides.at_rest)
             mails = (mixed_mails if what.mix else small_mails)(count, tag, RECIPIENT)
             (ours if side else theirs).append(measure(sides, what, mails, ours=side))
+            if side and what.until_filed:
+                begin = time.perf_counter()
+                wait_for(sides.at_rest)
+                behind.append(time.perf_counter() - begin)
     line = f"{what.row}  {what.name:34}"
     line += f" maild {shown(ours)}" if ours else ""
     line += f"  Postfix {shown(theirs)}" if theirs else ""
     if ours and theirs:
         ratio = statistics.median(ours) / statistics.median(theirs)
         line += f"  ratio {ratio:.2f}  bar {what.bar}"
+    if behind:
+        line += f"  search {statistics.median(behind):.1f} s behind"
     print(line, flush=True)
 
 

@@ -164,17 +164,17 @@ def filed(bench: Bench, kind: str) -> float:
     place.cli("source", "resume", "box")
     end = time.perf_counter() + FILED_S
     with closing(sqlite3.connect(place.folder / "maild.db")) as database:
+        said = None
         while database.execute(_DONE).fetchone()[0] < bench.count:
             if time.perf_counter() > end:
                 raise RuntimeError("not everything was filed in time")
+            said = said or database.execute(_ROUND).fetchone()[0]
             time.sleep(0.05)
         ended = system_clock()
-        while (said := database.execute(_ROUND).fetchone()[0]) is None:
-            time.sleep(0.05)
+        said = said or database.execute(_ROUND).fetchone()[0]
     place.stop()
-    return (
-        bench.count / (ended - datetime.fromisoformat(json.loads(said)["began_at"])).total_seconds()
-    )
+    began = datetime.fromisoformat(json.loads(said)["began_at"])
+    return bench.count / (ended - began).total_seconds()
 
 
 def beside(bench: Bench, command: Callable[[], tuple[list[str], Path]]) -> float:

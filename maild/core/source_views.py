@@ -61,6 +61,8 @@ def view_of(app: App, tx: Tx, source: SourceRow) -> SourceView:
         if hasattr(source, name) and name != "folder"
     }
     held = next((one.held for one in tx.ledger.folders(source.id) if one.held is not None), None)
+    # What was wrong with what it was before is not wrong with what it is now.
+    trouble = None if source.last_try_at is None else source.last_trouble
     lag = (
         None
         if source.last_ok_at is None
@@ -72,12 +74,8 @@ def view_of(app: App, tx: Tx, source: SourceRow) -> SourceView:
         has_secret=source.secret is not None,
         state=_state(source),
         conditions=tuple(_conditions(source, is_held=held is not None)),
-        trouble=source.last_trouble,
-        trouble_text=(
-            None
-            if source.last_trouble is None
-            else sentence(source, source.last_trouble, source.last_said)
-        ),
+        trouble=trouble,
+        trouble_text=None if trouble is None else sentence(source, trouble, source.last_said),
         lag_s=lag,
         copies=tx.ledger.counts(source.id),
         held=held,

@@ -260,21 +260,24 @@ def is_polling_asked(app: App) -> bool:
         return tx.sources.are_to_be_polled()
 
 
-def note_round(app: App, source_id: int, values: Mapping[str, Any]) -> None:
-    """Write down how polling a source goes; an event where it begins or ceases to fail.  Commits.  Raises StoreDownError."""
+def note_round(app: App, source: SourceRow, values: Mapping[str, Any]) -> None:
+    """Write down how polling a source goes; an event where it begins or ceases to fail.
+
+    Of a source that was changed since, or is gone, nothing is written.  Commits.  Raises StoreDownError.
+    """
     with app.store.write() as tx:
-        if "last_trouble" in values:
-            _note_trouble(tx, app, source_id, values["last_trouble"])
-        tx.sources.note(source_id, **values)
+        before = tx.sources.by_id(source.id)
+        if before is None or before.version != source.version:
+            return
+        if "last_trouble" in values and before.last_trouble != values["last_trouble"]:
+            _note_trouble(tx, app, before, values["last_trouble"])
+        tx.sources.note(source.id, **values)
 
 
-def _note_trouble(tx: Tx, app: App, source_id: int, trouble: str | None) -> None:
-    before = tx.sources.by_id(source_id)
-    if before is None or before.last_trouble == trouble:
-        return
+def _note_trouble(tx: Tx, app: App, before: SourceRow, trouble: str | None) -> None:
     kind = "source.recovered" if trouble is None else "source.failed"
     said = {} if trouble is None else {"trouble": str(trouble)}
-    note(tx, app, OPERATOR, kind, before.account_id, source=source_id, **said)
+    note(tx, app, OPERATOR, kind, before.account_id, source=before.id, **said)
 
 
 def keep_secret(

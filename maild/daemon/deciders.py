@@ -51,7 +51,7 @@ class Decider:
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self.is_busy = False
-        """Whether it found work when it last looked."""
+        """Whether there was more than a round's work when it last looked."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:

@@ -180,7 +180,8 @@ class Polled:
     async def _round(self, claim: Claim) -> _Wait:
         """Do a round and write down how it went; return the pause until the next."""
         began = self._app.clock()
-        is_full = self._full_at is None or began - self._full_at >= FULL_EVERY
+        # A clock that was set back does not put it off.
+        is_full = self._full_at is None or abs(began - self._full_at) >= FULL_EVERY
         report = _Report(self._app, self.source, began)
         values: dict[str, Any] = {"last_try_at": began}
         try:
@@ -218,7 +219,7 @@ class Polled:
             "round": report.shown(ended=now),
         }
         with suppress(StoreDownError):
-            await do(note_round, self._app, self.source.id, values)
+            await do(note_round, self._app, self.source, values)
 
     async def _attempt(self, claim: Claim, report: _Report, *, is_full: bool) -> Figures:
         if self.source.kind is SourceKind.POP:
@@ -284,7 +285,7 @@ class _Report:
         while True:
             await asyncio.sleep(REPORT_S)
             with suppress(StoreDownError):
-                await do(note_round, self._app, self._source.id, {"round": self.shown()})
+                await do(note_round, self._app, self._source, {"round": self.shown()})
 
     def shown(self, ended: datetime | None = None) -> dict[str, Any]:
         return {

@@ -163,7 +163,7 @@ def _poll_here(
         }
         raise _fault(source, error) from None
     finally:
-        note_round(cli.app, source.id, values)
+        note_round(cli.app, source, values)
     return figures
 
 

@@ -56,6 +56,7 @@ class Work:
         """Start nothing yet."""
         self._frame = frame
         self._deciders: tuple[Decider, ...] = ()
+        """For fresh mails, and for those that are tried again."""
         self._outbox = OutboxWorker(frame.app, frame.settings)
         self._webhooks = Webhooks(frame.app)
 
@@ -148,12 +149,12 @@ class Work:
     async def _index(self) -> None:
         """Let search know what was settled since, round after round, and stop between two when all ends (M6).
 
-        As long as mails wait to be decided it is one round each time: both would take turns at one interpreter, and a
-        mail that is not filed is waited for more than one that is not found by its words yet.
+        As long as fresh mails wait for a second round it is one of these each time: both take turns at one interpreter,
+        and a mail that is not filed is waited for more than one that is not found by its words yet.
         """
         try:
             while not self._frame.over.is_set() and await do(index_round, self._frame.app) == ROUND:
-                if any(decider.is_busy for decider in self._deciders):
+                if self._deciders[0].is_busy:
                     break
         except StoreDownError as error:
             _log.warning("store_down error=%s", error)

@@ -114,10 +114,12 @@ def _words(texts: Iterable[str], most: int) -> list[str]:
     """Return words of texts, a gap between each two."""
     words: list[str] = []
     for number, text in enumerate(texts):
+        if len(words) >= most:
+            break
         if number:
             words.append("")
-        words.extend(islice(words_of(text[:TEXT_MAX]), max(0, most - len(words))))
-    return words[:most]
+        words.extend(islice(words_of(text[:TEXT_MAX]), most - len(words)))
+    return words
 
 
 def _marked(mark: str, words: Iterable[str]) -> list[str]:

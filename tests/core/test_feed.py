@@ -99,7 +99,7 @@ def test_G_a_source_that_fails_and_heals_is_told_once_each(app: App, post: Post)
     )
     add_source(app, new, by=OPERATOR)
     with app.store.read() as tx:
-        source = next(tx.sources.of_account(1)).id
+        source = next(tx.sources.of_account(1))
     start = feed_end(app, by=OPERATOR)
     for trouble in (None, "REFUSED_LOGIN", "REFUSED_LOGIN", None, None):
         note_round(app, source, {"last_trouble": trouble})

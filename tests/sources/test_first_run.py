@@ -143,6 +143,6 @@ def test_D9_a_source_that_is_another_now_is_not_OK_because_the_former_was(
 ) -> None:
     here.add("box", box)
     source = source_row(here.app, "box", by=OPERATOR)
-    note_round(here.app, source.id, {"last_try_at": here.app.clock()})
+    note_round(here.app, source, {"last_try_at": here.app.clock()})
     assert here.set("box", every="2h").source.state == "OK"
     assert here.set("box", host="localhost").source.state == "CONNECTING"

@@ -51,6 +51,9 @@ class ImapRound:
         self._limits = limits
         self._tell = tell
         self.figures = Figures()
+        self._name = self._source.folder or "INBOX"
+        self._is_opened = False
+        """Whether this round opened the mailbox; else it went by what was told when that was opened."""
 
     async def run(self, *, is_full: bool, may_renumber: bool = False) -> Figures:
         """Bring the ledger and the store up to what the server has.
@@ -60,8 +63,9 @@ class ImapRound:
 
         Raises RemoteError, LeaseLostError, StoreDownError, OSError; what was stored by then is in the ledger.
         """
+        self._is_opened = is_full
         open_ = self._client.select if is_full else self._client.look_again
-        selected = await open_(self._source.folder or "INBOX")
+        selected = await open_(self._name)
         folder = await do(
             collect.open_folder,
             self._app,
@@ -202,7 +206,7 @@ class ImapRound:
             copies = await do(
                 collect.to_act, self._app, self._claim, folder, after=last, limit=ACTS
             )
-            if not copies:
+            if not copies or not await self._is_still(folder):
                 return
             last = copies[-1]
             ids = [copy.id for copy in copies]
@@ -214,6 +218,13 @@ class ImapRound:
             await do(collect.end_acts, self._app, self._claim, ids)
             self.figures.acted += len(ids)
             self._tell(self.figures)
+
+    async def _is_still(self, folder: FolderRow) -> bool:
+        """Make sure that the numbers are the ledger's before anything is deleted by them; the next round does the rest."""
+        if not self._is_opened:
+            selected = await self._client.select(self._name)
+            self._is_opened = selected.uidvalidity == folder.uidvalidity
+        return self._is_opened
 
     async def _tell_server(
         self, what: str, target: str, copies: Sequence[CopyRow], begun: Sequence[CopyRow]
@@ -228,7 +239,7 @@ class ImapRound:
         if begun and not self._client.can_move:
             # A copy may have been made before the line broke: then only the deletion is left (window G).
             there = await _about_target(self._already_copied(target, begun))
-            await self._client.select(self._source.folder or "INBOX")
+            await self._client.select(self._name)
             if there:
                 await self._client.delete(sorted(there))
                 uids = [uid for uid in uids if uid not in there]

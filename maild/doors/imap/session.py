@@ -22,6 +22,8 @@ _NUMBERS = re.compile(rb"[0-9 ]*")
 _NUMBER = re.compile(rb"[0-9]+")
 _UID_DIGITS = 10
 _UID_MAX = 2**32 - 1
+_CHANGE_COST = 512
+"""Octets that a server may use to tell of one mail's flags and removal."""
 _ITEM_COST = 4 * 1024
 """What a server may write around one mail's text."""
 
@@ -69,10 +71,14 @@ class Session:
             self.wire.state = AUTH
             raise self.wire.refusal(asked, Trouble.NO_SUCH_FOLDER)
         self.wire.state = SELECTED
-        told = _numbers_told(asked)
+        told: dict[bytes, int] = {}
+        for answer in asked.answers:
+            code = _CODE_NUMBER.match(answer[0])
+            if code is not None:
+                told[code[1].upper()] = int(code[2])
         if not told.get(b"UIDVALIDITY"):
             raise self.wire.fail(Trouble.BROKEN_PROTOCOL, "the mailbox has no UIDVALIDITY")
-        self.wire.has_news = False
+        self.wire.has_news = self.wire.is_renumbered = False
         opened = Selected(
             name=name,
             uidvalidity=told[b"UIDVALIDITY"],
@@ -92,8 +98,11 @@ class Session:
         opened = self.opened
         if opened is None or opened.name != name:
             return await self.open("SELECT", name)
-        asked = await self.do("NOOP")
-        if not asked.is_ok or b"UIDVALIDITY" in _numbers_told(asked):
+        ask = Ask("NOOP", room=self.bounds.line)
+        # Other people may have changed, or removed, every mail since.
+        ask.noise += _CHANGE_COST * opened.exists
+        asked = await self.wire.ask(ask, within=self.patience.command)
+        if not asked.is_ok or self.wire.is_renumbered:
             return await self.open("SELECT", name)
         return replace(opened, exists=self.wire.exists)
 
@@ -153,12 +162,6 @@ class Session:
             return items_of(answer)
         except RemoteError as error:
             raise self.wire.fail(error.trouble, error.said) from None
-
-
-def _numbers_told(asked: Ask) -> dict[bytes, int]:
-    """Return what the server told of a mailbox's UIDVALIDITY and UIDNEXT."""
-    codes = (_CODE_NUMBER.match(answer[0]) for answer in asked.answers)
-    return {code[1].upper(): int(code[2]) for code in codes if code is not None}
 
 
 def is_about(answer: Answer, name: bytes) -> bool:

@@ -26,6 +26,7 @@ from maild.doors.imap.words import printable, trouble_of
 _LITERAL = re.compile(rb"\{([0-9]{1,20})\}$")
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _TAGGED = re.compile(rb"([A-Z0-9]+) (OK|NO|BAD)(?: (.*))?", re.IGNORECASE | re.DOTALL)
+_VALIDITY = re.compile(rb"OK \[UIDVALIDITY ", re.IGNORECASE)
 _COUNT = re.compile(rb"([0-9]{1,10}) (EXISTS|EXPUNGE)\b", re.IGNORECASE)
 _NUMBERED = re.compile(rb"[0-9]{1,10} (EXISTS|EXPUNGE|RECENT|FETCH)\b", re.IGNORECASE)
 _WANTED = re.compile(rb"BODY\[|RFC822\.SIZE", re.IGNORECASE)
@@ -48,6 +49,8 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
         self.greeting = b""
         self.has_news = False
         """Whether the server told of a mail since this was last set to False."""
+        self.is_renumbered = False
+        """Whether the server told a UIDVALIDITY since this was last set to False, whenever it did."""
         self.exists = 0
         self.is_deaf = False
         """After STARTTLS, until TLS stands: what comes in clear is dropped (RFC 3501 6.2.1)."""
@@ -293,6 +296,7 @@ class Wire(IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib declares no 
         count = _COUNT.match(first)
         if count is not None:
             self._count(int(count[1]), count[2].upper(), asked)
+        self.is_renumbered |= _VALIDITY.match(first) is not None
         if asked is None or not asked.is_kept:
             return
         if not _is_noise(answer):
