@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from typing import NamedTuple
 
 from maild.parse.encoded_words import base64_letters, base64_octets
 
@@ -15,17 +16,30 @@ KNOWN = frozenset({*AS_IT_STANDS, "base64", "quoted-printable", *_UU})
 _CLEAN = re.compile(rb"[A-Za-z0-9+/\r\n]*+={0,2}[\r\n \t]*+")
 
 
-def is_torn(content: bytes) -> bool:
-    """Whether base64 stops in the middle of a group of four (RFC 4648 4)."""
+class Measured(NamedTuple):
+    """What counting the letters of base64 tells."""
+
+    size: int
+    """Octets that `decoded` gives."""
+    is_torn: bool
+    """Whether it stops in the middle of a group of four (RFC 4648 4)."""
+
+
+def measured(content: bytes) -> Measured:
+    """Measure base64; it is counted, and decoded only where letters stand behind the padding."""
     padding = content.find(b"=")
     signs = 0 if padding < 0 else content.count(b"=", padding)
     letters = base64_letters(content)
-    return letters % 4 == 1 or (letters + signs) % 4 != 0
+    if signs and base64_letters(content[padding:].replace(b"=", b"")):
+        size = len(base64_octets(content))  # Which of those letters count, only decoding tells.
+    else:
+        size = letters // 4 * 3 + (0, 0, 1, 2)[letters % 4]
+    return Measured(size, is_torn=letters % 4 == 1 or (letters + signs) % 4 != 0)
 
 
 def is_clean(content: bytes) -> bool:
     """Whether base64 has nothing in it but letters and line ends, and is whole: then it may be decoded in pieces."""
-    return _CLEAN.fullmatch(content) is not None and not is_torn(content)
+    return _CLEAN.fullmatch(content) is not None and not measured(content).is_torn
 
 
 def decoded(content: bytes, encoding: str) -> bytes:
@@ -37,20 +51,6 @@ def decoded(content: bytes, encoding: str) -> bytes:
     if encoding in _UU:
         return _uudecoded(content)
     return content
-
-
-def decoded_size(content: bytes, encoding: str) -> int:
-    """Return the number of octets that `decoded` gives."""
-    if encoding != "base64" or _goes_on(content):
-        return len(decoded(content, encoding))
-    letters = base64_letters(content)
-    return letters // 4 * 3 + (0, 0, 1, 2)[letters % 4]
-
-
-def _goes_on(content: bytes) -> bool:
-    """Whether letters stand behind the padding; which of them count, only decoding tells."""
-    padding = content.find(b"=")
-    return padding >= 0 and base64_letters(content[padding:].replace(b"=", b"")) > 0
 
 
 def _uudecoded(content: bytes) -> bytes:
