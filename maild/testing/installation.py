@@ -25,6 +25,10 @@ START_S = 120.0
 """How long a daemon may take to open its doors on a busy machine."""
 
 
+_GIVEN: set[int] = set()
+"""Ports that this process had."""
+
+
 class InstallationError(Exception):
     """The daemon or a command did not do what the test needs; the message holds what it said."""
 
@@ -33,10 +37,14 @@ def free_port() -> int:
     """Return a TCP port of the loopback that nobody listens on at this moment.
 
     It lies below the ports that the kernel lends to clients (ip_local_port_range): one of those may be in use as some
-    connection's own end by the time a restarted daemon wants it back.
+    connection's own end by the time a restarted daemon wants it back.  None is returned twice by one process: nobody
+    need listen on it yet when the next is asked for.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
+        if port in _GIVEN:
+            continue
+        _GIVEN.add(port)
         with closing(socket.socket()) as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
