@@ -10,11 +10,11 @@ from maild.model.letter import Author, Letter, Mailbox
 from maild.model.ruled import newest, standing
 
 
-def in_question(letter: Letter, rulings: Sequence[Ruling]) -> set[Address]:
+def in_question(letter: Letter, rulings: Sequence[Ruling]) -> frozenset[Address]:
     """Return every address that a decision may ask the directory for, those that people answered among them."""
     ruled = newest(standing(rulings), "original")
     said = [] if ruled is None else [str(ruled.answer["address"])]
-    return named_in(letter) | set(parsed(said))
+    return frozenset(named_in(letter)).union(parsed(said))
 
 
 def named_user(rulings: Sequence[Ruling]) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from maild.auth.finding import Outcome, Verdict
@@ -35,6 +35,7 @@ from maild.core.written_here import (
     written_here,
     written_of,
 )
+from maild.model.address import Address
 from maild.model.case import Case
 from maild.model.facts import (
     Binding,
@@ -65,7 +66,10 @@ class Gathered:
 
     inboxes: Mapping[int, InboxFacts]
     witnesses: Mapping[int, Sequence[Witness]]
-    bindings: Sequence[tuple[int | None, Binding]]
+    addresses: Mapping[int, frozenset[Address]]
+    """What the directory is asked about, by delivery."""
+    bindings: Mapping[str, Seen]
+    """By address: a batch may name a thousand, of which each mail looks at its own."""
     tagged: Sequence[tuple[int | None, Binding]]
     inbox_names: set[tuple[int, str]]
     contacts: Owned
@@ -119,12 +123,11 @@ def gather(
     accounts = {claimed.account_id for claimed in mails}
     inboxes = {claimed.inbox_id for claimed in mails}
     rulings = rows.rulings(claimed.id for claimed, _ in batch)
-    addresses = {
-        address
-        for claimed, letter in batch
-        for address in in_question(letter, rulings.get(claimed.id, ()))
+    asked = {
+        claimed.id: in_question(letter, rulings.get(claimed.id, ())) for claimed, letter in batch
     }
-    norms = {name.norm for address in addresses for name in (address, address.base)}
+    addresses = frozenset[Address]().union(*asked.values())
+    norms = _norms(addresses)
     contacts = rows.contacts(accounts, norms)
     domains = rows.domains(accounts, {address.domain for address in addresses})
     named = {user for some in rulings.values() if (user := named_user(some)) is not None}
@@ -167,7 +170,8 @@ def gather(
         written=written_here(tx, mails),
         about=clients_about(tx, mails, returned),
         ours=posted_here(app, tx, batch),
-        bindings=with_heirs(tx, rows.bindings(norms, oldest)),
+        addresses=asked,
+        bindings=_by_norm(with_heirs(tx, rows.bindings(norms, oldest))),
         tagged=with_heirs(tx, rows.tagged(authors, oldest)),
         inbox_names=rows.inboxes_among(accounts, norms),
         contacts=contacts,
@@ -189,6 +193,17 @@ def gather(
     )
 
 
+def _norms(addresses: Iterable[Address]) -> set[str]:
+    return {name.norm for address in addresses for name in (address, address.base)}
+
+
+def _by_norm(bindings: Seen) -> Mapping[str, Seen]:
+    found: dict[str, list[tuple[int | None, Binding]]] = {}
+    for of, binding in bindings:
+        found.setdefault(binding.norm, []).append((of, binding))
+    return found
+
+
 def _exposed(app: App, tx: Tx, batch: Sequence[tuple[Claimed, Letter]]) -> dict[str, int]:
     boxes = [box.address for _, letter in batch for box in (*letter.to, *letter.cc)]
     return {text: row.user_id for text, row in drops_among(app, tx, boxes).items()}
@@ -199,14 +214,13 @@ def case_of(claimed: Claimed, letter: Letter, gathered: Gathered) -> Case:
     account = claimed.account_id
     witnesses = gathered.witnesses.get(claimed.message_id, ())
     rulings = gathered.rulings.get(claimed.id, ())
-    addresses = in_question(letter, rulings)
-    norms = {name.norm for address in addresses for name in (address, address.base)}
+    addresses = gathered.addresses[claimed.id]
+    norms = _norms(addresses)
     domains = {address.domain for address in addresses}
-    bindings = seen_from(account, valid_at(gathered.bindings, claimed.received_at), norms)
+    known = [one for norm in norms for one in gathered.bindings.get(norm, ())]
+    bindings = seen_from(account, valid_at(known, claimed.received_at))
     tagged = tagged_for(account, letter, valid_at(gathered.tagged, claimed.received_at))
-    inboxes = frozenset(
-        norm for owner, norm in gathered.inbox_names if owner == account and norm in norms
-    )
+    inboxes = frozenset(norm for norm in norms if (account, norm) in gathered.inbox_names)
     before = _before(claimed, rulings, gathered)
     inbox = gathered.inboxes[claimed.inbox_id]
     if (
@@ -375,8 +389,11 @@ def to_verify(claimed: Claimed, letter: Letter, gathered: Gathered) -> str | Non
     verdict = gathered.verdicts.get(claimed.message_id)
     if not isinstance(letter.sender, Author) or not _is_open(verdict, claimed, gathered):
         return None
-    case = case_of(claimed, letter, gathered)
     author = letter.sender.address
+    may_be_users = author in gathered.bindings or claimed.id in gathered.resolved
+    if not may_be_users and not gathered.tagged:
+        return None  # Most mail is a stranger's; what its whole case is, need not be asked for that.
+    case = case_of(claimed, letter, gathered)
     is_users = case.directory.is_colleague(author) or author in case.directory.tagged
     is_elsewhere = case.inbox.kind is InboxKind.FORWARD and author in case.directory.bindings
     # Of a giant only the header is here, and no signature of its body can hold (D12).

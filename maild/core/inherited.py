@@ -84,12 +84,10 @@ def valid_at(bindings: Seen, at: datetime) -> list[tuple[int | None, Binding]]:
     ]
 
 
-def seen_from(account: int, bindings: Seen, norms: set[str]) -> dict[str, Binding]:
+def seen_from(account: int, bindings: Seen) -> dict[str, Binding]:
     """Return each address's binding with the user's standing in this account, not in another one."""
     found: dict[str, Binding] = {}
     for of_account, binding in bindings:
-        if binding.norm not in norms:
-            continue
         if of_account == account:
             found[binding.norm] = binding
         else:
