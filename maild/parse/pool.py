@@ -32,6 +32,8 @@ ANSWER_MAX = 64 * MIB
 """A letter holds at most some 1 MiB of text, 2 MB of HTML and 1,000 addresses; JSON may write six octets for one."""
 MAILS_PER_WORKER = 20_000
 """After so many mails a worker makes room for a new one: whatever a library never frees, ends with it."""
+_PIPE = 64 * 1024
+"""What a pipe holds."""
 AHEAD = 4
 """Mails per process that `read_many` hands out before the first of them is taken."""
 
@@ -215,30 +217,32 @@ class _Worker:
     def ask(self, tag: bytes, payload: bytes, deadline: float) -> bytes:
         """Send a frame and return the answer's.  Raises ReaderDiedError; then this worker is of no more use."""
         self.mails += 1
-        self._send((len(payload) + 1).to_bytes(LENGTH, "big") + tag, deadline)
-        self._send(payload, deadline)
-        length = int.from_bytes(self._receive(LENGTH, deadline), "big")
+        self._send((len(payload) + 1).to_bytes(LENGTH, "big") + tag + payload, deadline)
+        answer = self._receive(bytearray(), LENGTH, deadline)
+        length = int.from_bytes(answer[:LENGTH], "big")
         if not 1 <= length <= ANSWER_MAX:
             raise ReaderDiedError("Its reader gave an answer that is none.")
-        return self._receive(length, deadline)
+        answer = self._receive(answer, LENGTH + length, deadline)
+        if len(answer) > LENGTH + length:
+            raise ReaderDiedError("Its reader gave more than an answer.")
+        return bytes(memoryview(answer)[LENGTH:])
 
     def _send(self, octets: bytes, deadline: float) -> None:
         rest = memoryview(octets)
         while rest:
-            self._wait(self._to, select.POLLOUT, deadline)
             try:
                 rest = rest[os.write(self._to, rest[:MIB]) :]
             except BlockingIOError:
-                continue
+                self._wait(self._to, select.POLLOUT, deadline)
             except OSError as error:
                 raise ReaderDiedError(self._why()) from error
 
-    def _receive(self, octets: int, deadline: float) -> bytes:
-        pieces = bytearray()
+    def _receive(self, pieces: bytearray, octets: int, deadline: float) -> bytearray:
+        """Return the pieces with at least so many octets: nothing comes behind an answer."""
         while len(pieces) < octets:
             self._wait(self._from, select.POLLIN, deadline)
             try:
-                piece = os.read(self._from, min(octets - len(pieces), MIB))
+                piece = os.read(self._from, max(_PIPE, min(octets - len(pieces), MIB)))
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -246,7 +250,7 @@ class _Worker:
             if not piece:
                 raise ReaderDiedError(self._why())
             pieces += piece
-        return bytes(pieces)
+        return pieces
 
     def _wait(self, pipe: int, event: int, deadline: float) -> None:
         poll = select.poll()
