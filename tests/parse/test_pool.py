@@ -107,6 +107,28 @@ def test_a_worker_that_died_between_two_mails_is_replaced_without_a_word(pool: R
     assert pool.read(MAIL).subject == "hi"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(r"\0\0\0\0", id="of no length"),
+        pytest.param(r"\377\377\377\377L", id="of four gigabytes"),
+        pytest.param(r"\0\0\0\1UL", id="with more behind it"),
+    ],
+)
+def test_a_worker_whose_answer_is_none_is_of_no_more_use(
+    answer: str, pool: ReaderPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes back from a worker is as hostile as what went in (T6)."""
+    script = tmp_path / "worker"
+    script.write_text(f"#!/bin/sh\nprintf '{answer}'\nexec sleep 60\n")
+    script.chmod(0o700)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.executable", str(script))
+        with pytest.raises(ReaderDiedError, match="gave"):
+            pool.read(MAIL)
+    assert pool.read(MAIL).subject == "hi"
+
+
 def test_a_mail_that_needs_too_much_memory_is_unreadable_and_the_next_one_is_read(
     pool: ReaderPool, tmp_path: Path
 ) -> None:
