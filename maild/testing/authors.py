@@ -352,11 +352,14 @@ def readings(block: bytes) -> dict[str, set[str]]:
 
 
 def _modern(raw: bytes) -> set[str] | None:
-    """Ask the standard library's newer reader; None where it breaks.  It knows no raw UTF-8."""
+    """Ask the standard library's newer reader; None where it breaks, as at a line end in an encoded word.
+
+    It knows no raw UTF-8.
+    """
     try:
         field = BytesParser(policy=email.policy.SMTPUTF8).parsebytes(raw)["From"]
         return {one.addr_spec for one in field.addresses} if field else set()
-    except (AttributeError, IndexError):
+    except (AttributeError, IndexError, ValueError):
         return None
 
 
