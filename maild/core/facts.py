@@ -392,7 +392,9 @@ def to_verify(claimed: Claimed, letter: Letter, gathered: Gathered) -> str | Non
     author = letter.sender.address
     may_be_users = author in gathered.bindings or claimed.id in gathered.resolved
     if not may_be_users and not gathered.tagged:
-        return None  # Most mail is a stranger's; what its whole case is, need not be asked for that.
+        return (
+            None  # Most mail is a stranger's; what its whole case is, need not be asked for that.
+        )
     case = case_of(claimed, letter, gathered)
     is_users = case.directory.is_colleague(author) or author in case.directory.tagged
     is_elsewhere = case.inbox.kind is InboxKind.FORWARD and author in case.directory.bindings

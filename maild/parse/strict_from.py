@@ -8,6 +8,7 @@ really wrote the mail is another question, which `auth` answers.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from maild.model.address import Address, InvalidAddressError
 from maild.model.letter import Author, Unclear
@@ -34,7 +35,8 @@ _MAILBOX = re.compile(
 _QUOTED_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?')
 _QUOTED_OCTETS = re.compile(_QUOTED_STRINGS.pattern.encode())
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-_ENCODED_WORD = re.compile(r"=\?[^?\s]*\?[^?\s]*\?")
+# Its end is enough: what parsers take for the word may begin in the name.
+_OF_ENCODED_WORD = re.compile(r"=\?|\?=")
 
 
 def author_of(block: bytes) -> Author | Unclear:
@@ -89,6 +91,8 @@ def _text_of(value: bytes) -> str | Unclear:
         return Unclear("The From field has characters in an unknown encoding.")
     if _CONTROL.search(text):
         return Unclear("There is a control character in the From field.")
+    if "=?" in text and _word_crosses_border(text):
+        return Unclear("The From field has an encoded word that ends in another part of it.")
     return text
 
 
@@ -103,12 +107,29 @@ def _author_in(value: bytes) -> Author | Unclear:
     if match is None:
         return Unclear(_why_not(text))
     address = match["angle"] or match["bare"]
-    if _ENCODED_WORD.search(address):
-        return Unclear("The address in the From field is an encoded word.")
+    if _OF_ENCODED_WORD.search(address):
+        return Unclear("The address in the From field is an encoded word, or a piece of one.")
     try:
         return Author(Address.parse(address).norm)
     except InvalidAddressError as error:
         return Unclear(f"The From field has no usable address: {error}.")
+
+
+def _word_crosses_border(text: str) -> bool:
+    """Whether what begins as an encoded word ends behind a quotation mark or an angle bracket.
+
+    A newer parser of the standard library looks for the end before it looks at those, and may find its address within.
+    """
+    ends, marks, borders = (
+        [one.start() for one in re.finditer(sign, text)] for sign in (r"\?=", r"\?", r'["<>]')
+    )
+    for begin in (one.end() for one in re.finditer(r"=\?", text)):
+        nth = bisect_left(ends, begin)
+        if nth < len(ends) and bisect_left(marks, ends[nth]) - bisect_left(marks, begin) < 2:
+            nth += 1  # The text begins with an encoded octet: that `?=` is not the end yet.
+        if nth < len(ends) and bisect_left(borders, ends[nth]) > bisect_left(borders, begin):
+            return True
+    return False
 
 
 def _why_not(text: str) -> str:
