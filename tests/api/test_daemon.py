@@ -112,7 +112,9 @@ def test_the_doors_go_on_while_the_api_is_flooded(place: Installation, token: st
                 over.set()
             heard = [status for one in floods for status in one.result()]
         print(f"{len(waits)} mails, median {statistics.median(waits):.3f} s, {len(heard)} requests")
-        assert set(heard) <= {200, 503}
+        # A fast machine asks more often than a token may, and is told so; the flood goes on.
+        assert 200 in heard
+        assert set(heard) <= {200, 429, 503}
         assert waits
         assert max(waits) < PATIENCE_S
     finally:

@@ -68,9 +68,15 @@ class Balancer:
                 time.sleep(0.05)
 
     def state(self) -> tuple[str, str]:
-        """Return what its checks say of the door: its state, and how the last check ended."""
+        """Return what its checks say of the door: its state, and how the last check ended; nothing, before it may be asked.
+
+        It listens for mail a moment before its own socket has its name.
+        """
         with closing(socket.socket(socket.AF_UNIX)) as sock:
-            sock.connect(str(self.folder / "stats"))
+            try:
+                sock.connect(str(self.folder / "stats"))
+            except FileNotFoundError:
+                return "", ""
             sock.sendall(b"show stat\n")
             said = sock.makefile(encoding="ascii").read()
         header, *rows = (line.split(",") for line in said.splitlines() if line)
